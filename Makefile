@@ -1,0 +1,85 @@
+# `make` alone lists what there is. Options for a command: make test ARGS="-k embedded -x"
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+ARGS ?=
+# The first of these that is Python 3.11 or newer makes the environment.
+PYTHON ?= python3 python3.13 python3.12 python3.11
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header $(ARGS)
+
+# Each stamp is newer than what its environment was made from.
+RUNTIME := $(VENV)/.runtime
+DEVELOPMENT := $(VENV)/.development
+
+.PHONY: help install demo dev test lint format bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(DEVELOPMENT) ## make .venv with everything that running, testing and changing tidings needs
+
+demo: $(RUNTIME) ## see it work: a whole stack on this machine sends 2,000 notices and accounts for each
+	@$(BIN)/tidings demo $(ARGS)
+
+dev: $(RUNTIME) ## the same stack, staying up; data is kept in .tidings, Ctrl-C stops it
+	@$(BIN)/tidings dev $(ARGS)
+
+test: $(DEVELOPMENT) ## run all tests, with coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)
+
+lint: $(DEVELOPMENT) ## check style, types, layers, dependencies and spelling
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry worker api_adapter
+	$(BIN)/codespell
+
+format: $(DEVELOPMENT) ## lay out the code and repair what can be repaired
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(DEVELOPMENT) ## measure accepting and delivering
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(DEVELOPMENT) ## write the lock files anew from pyproject.toml (ARGS=--upgrade takes newer releases)
+	$(COMPILE) pyproject.toml --output-file requirements.lock
+	$(COMPILE) --group build --output-file requirements-build.lock
+	$(COMPILE) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean: ## remove the environment and what tools left; .tidings, the data, stays
+	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME): requirements.lock requirements-build.lock pyproject.toml
+	@for python in $(PYTHON); do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
+		python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "tidings needs Python 3.11 or newer and found none as: $(PYTHON)." >&2; \
+		echo "Install one, or name it: make install PYTHON=/path/to/python3" >&2; \
+		exit 1; \
+	fi; \
+	if ! $$python -c 'import ensurepip' 2>/dev/null; then \
+		echo "$$python can't make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; \
+		exit 1; \
+	fi; \
+	echo "Installing into $(VENV), once ..."; \
+	$$python -m venv --clear $(VENV)
+	@$(PIP) --require-hashes --requirement requirements.lock --requirement requirements-build.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
+	@echo "Installing the tools for tests and checks, once ..."
+	@$(PIP) --require-hashes --requirement requirements-dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""The outside world: each package implements ports with one technology."""

@@ -1,0 +1,83 @@
+"""The Celery application: one task, which hands a chunk of message ids to this process' delivery loop."""
+
+import os
+from collections.abc import Callable
+
+from celery import Celery, signals
+
+from worker.adapters.celery.configuration import DELIVER_TASK, configuration
+from worker.adapters.celery.hints import HintPublisher
+from worker.adapters.celery.loop import DeliveryLoop
+from worker.contract.messages import Hint, Lane
+
+LoopFactory = Callable[[], DeliveryLoop]
+
+
+class HintSender:
+    """Puts one hint on the broker as a Celery task; safe in any thread."""
+
+    def __init__(self, app: Celery) -> None:
+        """Keep the app; connects at the first hint."""
+        self._app = app
+
+    def __call__(self, lane: Lane, shard: int, message_ids: list[str]) -> None:
+        """Send it; raises what kombu raises."""
+        self._app.send_task(
+            DELIVER_TASK,
+            args=(lane, shard, message_ids),
+            queue=lane,
+            retry=False,
+            ignore_result=True,
+        )
+
+
+def publishing_app(broker_url: str) -> Celery:
+    """Return an app that publishes hints and consumes nothing, for intake."""
+    app = Celery("tidings", set_as_current=False)
+    app.config_from_object(configuration(broker_url))
+    return app
+
+
+def publisher(app: Celery) -> HintPublisher:
+    """Return a publisher of hints through an app."""
+    return HintPublisher(HintSender(app))
+
+
+class ProcessLoops:
+    """The delivery loop of the process that runs tasks: a prefork child, or the worker itself in other pools."""
+
+    def __init__(self, make_loop: LoopFactory) -> None:
+        """Keep the factory; a loop is made when a child starts or with the first task."""
+        self._make_loop = make_loop
+        self._loop: DeliveryLoop | None = None
+        self._pid = 0
+
+    def current(self) -> DeliveryLoop:
+        """Return this process' loop, starting it if there is none."""
+        if self._loop is None or self._pid != os.getpid():
+            self._loop, self._pid = self._make_loop(), os.getpid()
+        return self._loop
+
+    def stop(self) -> None:
+        """Drain this process' loop, if it has one."""
+        if self._loop is not None and self._pid == os.getpid():
+            self._loop.stop()
+            self._loop = None
+
+
+def register_delivery(app: Celery, loops: ProcessLoops) -> None:
+    """Give an app the delivery task, and tie the loop's life to the process that runs it."""
+
+    @app.task(name=DELIVER_TASK, ignore_result=True)
+    def deliver(lane: str, shard: int, message_ids: list[str]) -> None:
+        loops.current().take(Hint(Lane(lane), shard, tuple(message_ids)))
+
+    def start(**_: object) -> None:
+        loops.current()
+
+    def stop(**_: object) -> None:
+        loops.stop()
+
+    signals.worker_process_init.connect(start, weak=False)
+    signals.worker_process_shutdown.connect(stop, weak=False)
+    signals.worker_shutdown.connect(stop, weak=False)

@@ -1,0 +1,122 @@
+"""What a wallet's HTTP answer means for each message of the call (R68, R69). Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from worker.contract.answers import Answer, AnswerKind, WalletMessage
+from worker.contract.codes import ResultCode, shorten
+
+OUR_FAULT_PAUSE = 5_000
+"""Milliseconds to leave a gateway alone that refuses us as a caller: no message is at fault."""
+DEFAULT_PAUSE = 1_000
+LONGEST_PAUSE = 3_600_000
+
+_OK = 200
+_THROTTLES = frozenset({429, 503})
+_REJECTS = frozenset({400, 413, 422})
+_REFUSES_US = frozenset({401, 403, 404, 405, 406, 415})
+_CODES_THAT_REFUSE_US = frozenset(
+    {
+        "INVALID_SIGNATURE",
+        "INVALID_CLIENT",
+        "INVALID_CLIENT_STATUS",
+        "ACCESS_DENIED",
+        "KEY_NOT_FOUND",
+        "INVALID_API",
+        "METHOD_NOT_SUPPORTED",
+        "MEDIA_TYPE_NOT_ACCEPTABLE",
+    },
+)
+_CODES_THAT_THROTTLE = frozenset({"REQUEST_TRAFFIC_EXCEED_LIMIT"})
+
+
+def read_answers(
+    messages: Sequence[WalletMessage],
+    status: int,
+    retry_after: str | None,
+    body: bytes,
+    now: int,
+) -> list[Answer]:
+    """Return one answer a message, in order; `now` is in milliseconds, for a Retry-After that is a date."""
+    if status == _OK:
+        return _read_body(messages, body)
+    return [_for_status(status, retry_after, now)] * len(messages)
+
+
+def _for_status(status: int, retry_after: str | None, now: int) -> Answer:
+    code = f"HTTP_{status}"
+    if status in _THROTTLES:
+        return Answer(AnswerKind.THROTTLED, code, "the gateway asked to wait", pause_of(retry_after, now))
+    if status in _REJECTS:
+        return Answer(AnswerKind.REJECTED, code, "the gateway rejected the call")
+    if status in _REFUSES_US or status < 400:  # noqa: PLR2004 - a redirect is a wrong URL of ours
+        return Answer(AnswerKind.UNREACHABLE, code, "the gateway refuses our calls", OUR_FAULT_PAUSE)
+    return Answer(AnswerKind.UNANSWERED, code, f"the gateway answered HTTP {status}")
+
+
+def pause_of(retry_after: str | None, now: int) -> int:
+    """Return the milliseconds a Retry-After header asks for, in seconds or as a date (RFC 9110)."""
+    if retry_after is None:
+        return DEFAULT_PAUSE
+    try:
+        pause = int(float(retry_after) * 1000)
+    except (ValueError, OverflowError):
+        pause = _until(retry_after, now)
+    return min(max(pause, 0), LONGEST_PAUSE) or DEFAULT_PAUSE
+
+
+def _until(date: str, now: int) -> int:
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return DEFAULT_PAUSE
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int((aware - datetime.fromtimestamp(now / 1000, UTC)).total_seconds() * 1000)
+
+
+def _read_body(messages: Sequence[WalletMessage], body: bytes) -> list[Answer]:
+    try:
+        answer = orjson.loads(body)
+        status, code, text = _result(answer["result"])
+        entries = answer.get("messageSendResults") or []
+        by_id = {entry["messageId"]: entry for entry in entries}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return [Answer(AnswerKind.UNANSWERED, message="the gateway's answer is unreadable")] * len(messages)
+    if status == "S":
+        return [_entry(by_id.get(message.message_id)) for message in messages]
+    if status == "F":
+        return [_rejection(code, text)] * len(messages)
+    return [Answer(AnswerKind.UNANSWERED, message=f"the gateway answered {status} {code}")] * len(messages)
+
+
+def _result(result: Mapping[str, Any]) -> tuple[str, str, str]:
+    return (
+        str(result["resultStatus"]),
+        str(result.get("resultCode") or ResultCode.PROCESS_FAIL),
+        shorten(str(result.get("resultMessage") or "")),
+    )
+
+
+def _rejection(code: str, text: str) -> Answer:
+    if code in _CODES_THAT_THROTTLE:
+        return Answer(AnswerKind.THROTTLED, code, text, DEFAULT_PAUSE)
+    if code in _CODES_THAT_REFUSE_US:
+        return Answer(AnswerKind.UNREACHABLE, code, text, OUR_FAULT_PAUSE)
+    return Answer(AnswerKind.REJECTED, code, text)
+
+
+def _entry(entry: Mapping[str, Any] | None) -> Answer:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("success"), bool):
+        return Answer(AnswerKind.UNANSWERED, message="the gateway's answer lacks this message")
+    if entry["success"]:
+        return _DELIVERED
+    kind = AnswerKind.RETRYABLE if entry.get("retry") is True else AnswerKind.REFUSED
+    code = str(entry.get("resultCode") or ResultCode.PROCESS_FAIL)
+    return Answer(kind, code, shorten(str(entry.get("resultMessage") or "")))
+
+
+_DELIVERED = Answer(AnswerKind.DELIVERED)

@@ -1,0 +1,176 @@
+"""The record of what the gateway was asked to deliver and what each user got. Pure: it is told the time."""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
+
+from worker.adapters.gateways.simulator.calls import CallMessage, ExtendInfo
+from worker.contract.messages import Channel
+
+KEPT_DELIVERIES = 10_000
+"""Deliveries whose content is kept."""
+
+
+class Idempotency(StrEnum):
+    """What happens when a messageId that was delivered is asked for again."""
+
+    HONOURED = "honoured"
+    """The user sees it once, as with a real wallet."""
+    IGNORED = "ignored"
+    """The user sees it again, so that repeated calls show in the counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of one messageId. Few different tallies exist, so keys share them: a key costs about 200 bytes."""
+
+    calls: int = 0
+    """Valid calls that named it."""
+    turns: int = 0
+    """How often its script was played."""
+    delivered: int = 0
+    """How often its user saw it."""
+
+
+@lru_cache(maxsize=4096)
+def _tally(calls: int, turns: int, delivered: int) -> Tally:
+    return Tally(calls, turns, delivered)
+
+
+UNSEEN = _tally(0, 0, 0)
+
+
+class Delivery(NamedTuple):
+    """One time that a user saw a message. A tuple, because up to 20 a call are made."""
+
+    number: int
+    """1 for the first since the last reset."""
+    at: int
+    """Milliseconds since 1970."""
+    message_id: str
+    customer_id: str
+    channel: Channel
+    template_code: str
+    content: str
+    """messageContent as it was sent."""
+    redirect_url: str | None
+    extend_info: ExtendInfo
+
+
+@dataclass(slots=True)
+class Counts:
+    """Totals since the last reset; only ever raised."""
+
+    calls: int = 0
+    """Calls of the send endpoint, rejected ones too."""
+    rejected_calls: int = 0
+    """Calls answered with F PARAM_ILLEGAL: invalid, or holding a `reject` user."""
+    messages: int = 0
+    """Messages in valid calls, repeated ones too."""
+    delivered: int = 0
+    """Times that a user saw a message."""
+    delivered_keys: int = 0
+    """Different messageIds that were delivered."""
+    delivered_twice: int = 0
+    """Different messageIds that were delivered more than once: 0 unless idempotency is ignored."""
+    repeated_calls: int = 0
+    """Times that a messageId was asked for after it had been delivered."""
+    messages_by_channel: Counter[Channel] = field(default_factory=Counter)
+    delivered_by_channel: Counter[Channel] = field(default_factory=Counter)
+    messages_by_behaviour: Counter[str] = field(default_factory=Counter)
+    """By what the message met, which may be another message's call-wide behaviour."""
+
+
+class Deliveries:
+    """Counts every messageId for ever and keeps the content of the last deliveries."""
+
+    def __init__(self, idempotency: Idempotency = Idempotency.HONOURED, kept: int = KEPT_DELIVERIES) -> None:
+        """Start empty."""
+        self._idempotency = idempotency
+        self._tallies: dict[str, Tally] = {}
+        self._kept: deque[Delivery] = deque(maxlen=kept)
+        self.counts = Counts()
+
+    @property
+    def keys(self) -> int:
+        """How many different messageIds were seen."""
+        return len(self._tallies)
+
+    def tally(self, message_id: str) -> Tally:
+        """Return what became of a messageId; all zero for an unknown one."""
+        return self._tallies.get(message_id, UNSEEN)
+
+    def is_settled(self, message_id: str) -> bool:
+        """Whether a repeated call has nothing left to do: the user has it, and idempotency is honoured."""
+        return self._tallies.get(message_id, UNSEEN).delivered > 0 and self._idempotency is Idempotency.HONOURED
+
+    def count_call(self) -> None:
+        """Count one call of the endpoint."""
+        self.counts.calls += 1
+
+    def count_rejected(self) -> None:
+        """Count a call as refused as a whole."""
+        self.counts.rejected_calls += 1
+
+    def withhold(self, message: CallMessage, behaviour: str, turns: int) -> None:
+        """Count a message that its user doesn't get, with the behaviour it met and the turns (0 or 1) it took."""
+        self._count(message, behaviour, turns, shown=0)
+
+    def deliver(self, message: CallMessage, behaviour: str, turns: int, at: int) -> None:
+        """Count a message and show it, unless its user has it already and idempotency is honoured."""
+        shown = int(not self.is_settled(message.messageId))
+        self._count(message, behaviour, turns, shown)
+        if shown:
+            self._keep(message, at)
+
+    def _count(self, message: CallMessage, behaviour: str, turns: int, shown: int) -> None:
+        key, channel, counts = message.messageId, message.messageChannel, self.counts
+        seen = self._tallies.get(key, UNSEEN)
+        self._tallies[key] = _tally(seen.calls + 1, seen.turns + turns, seen.delivered + shown)
+        counts.messages += 1
+        counts.messages_by_channel[channel] += 1
+        counts.messages_by_behaviour[behaviour] += 1
+        counts.repeated_calls += seen.delivered > 0
+        if shown:
+            counts.delivered += 1
+            counts.delivered_by_channel[channel] += 1
+            counts.delivered_keys += seen.delivered == 0
+            counts.delivered_twice += seen.delivered == 1
+
+    def _keep(self, message: CallMessage, at: int) -> None:
+        delivery = Delivery(
+            self.counts.delivered,
+            at,
+            message.messageId,
+            message.customerId,
+            message.messageChannel,
+            message.templateCode,
+            message.messageContent,
+            message.redirectUrl,
+            message.extendInfo,
+        )
+        self._kept.append(delivery)
+
+    def of_message(self, message_id: str) -> Iterator[Delivery]:
+        """Yield the kept deliveries of a messageId, oldest first."""
+        return (delivery for delivery in self._kept if delivery.message_id == message_id)
+
+    def of_customer(self, customer_id: str) -> Iterator[Delivery]:
+        """Yield the kept deliveries to a user, oldest first."""
+        return (delivery for delivery in self._kept if delivery.customer_id == customer_id)
+
+    def page(self, after: int, limit: int) -> list[Delivery]:
+        """Return at most `limit` kept deliveries whose number is above `after`, oldest first."""
+        gone = self.counts.delivered - len(self._kept)
+        start = max(after - gone, 0)
+        return list(islice(self._kept, start, start + limit))
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._tallies.clear()
+        self._kept.clear()
+        self.counts = Counts()

@@ -1,0 +1,77 @@
+"""Calls a wallet's `POST /v2/platform/message/send` (R65): up to 20 messages, one answer each."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import orjson
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import (
+    BuilderError,
+    ConnectError,
+    ConnectTimeoutError,
+    PoolTimeoutError,
+    PyreqwestError,
+    RequestTimeoutError,
+)
+
+from worker.adapters.gateways.answers import read_answers
+from worker.contract.answers import Answer, AnswerKind, WalletMessage
+from worker.contract.users import GatewayRoute
+from worker.ports import Clock
+
+PATH = "/v2/platform/message/send"
+_CONNECT_TIMEOUT = timedelta(seconds=3)
+
+
+class WalletGateway:
+    """Implements `ports.Gateway` over HTTP. One client, and so one pool of connections, a process."""
+
+    def __init__(self, clock: Clock, call_timeout: int) -> None:
+        """Make the client; `call_timeout` is in milliseconds and bounds a call in all. Connects at the first call."""
+        self._clock = clock
+        self._client: Client = (
+            ClientBuilder()
+            .timeout(timedelta(milliseconds=call_timeout))
+            .connect_timeout(_CONNECT_TIMEOUT)
+            .follow_redirects(enable=False)
+            .no_proxy()
+            .user_agent("tidings")
+            .default_headers({"Content-Type": "application/json; charset=UTF-8"})
+            .build()
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def send(self, route: GatewayRoute, messages: Sequence[WalletMessage]) -> list[Answer]:
+        """Deliver in one call; one Answer for each message, in order. Never raises for what the network does."""
+        body = orjson.dumps({"messages": [_wire(message) for message in messages]})
+        try:
+            request = self._client.post(route.url + PATH).body_bytes(body).build()
+            response = await request.send()
+            content = bytes(await response.bytes())
+        except (ConnectError, ConnectTimeoutError, PoolTimeoutError, BuilderError) as error:
+            answer = Answer(AnswerKind.UNREACHABLE, "GATEWAY_UNREACHABLE", type(error).__name__)
+            return [answer] * len(messages)
+        except RequestTimeoutError:
+            return [Answer(AnswerKind.UNANSWERED, message="the gateway did not answer in time")] * len(messages)
+        except PyreqwestError as error:
+            answer = Answer(AnswerKind.UNANSWERED, message=f"the connection broke ({type(error).__name__})")
+            return [answer] * len(messages)
+        return read_answers(messages, response.status, response.get_header("retry-after"), content, self._clock.now())
+
+
+def _wire(message: WalletMessage) -> dict[str, object]:
+    extend_info = {"platformTemplateCode": message.platform_template_code}
+    if message.extend_info is not None:
+        extend_info["extendInfo"] = message.extend_info
+    return {
+        "messageId": message.message_id,
+        "customerId": message.customer_id,
+        "messageChannel": message.channel,
+        "templateCode": message.template_code,
+        "messageContent": message.content,
+        "redirectUrl": message.redirect_url,
+        "extendInfo": extend_info,
+    }

@@ -1,0 +1,138 @@
+"""Every Redis key of tidings, in one place. Lua scripts get their keys from here and build none.
+
+Sharded keys carry the hash tag `{n}`, so that one script touches one cluster slot. `tidings` is the prefix.
+
+======================================  ======  =================================================================
+key                                     type    holds
+======================================  ======  =================================================================
+tidings:ledger                          hash    fixed parameters: `schema`, `shards`
+tidings:{n}:message:<messageId>         hash    the record, see `FIELDS` below
+tidings:{n}:payload:<messageId>         string  what a worker needs to deliver; erased once every channel has S
+tidings:{n}:due                         zset    due index: messageId -> ms when somebody must look at it next
+tidings:{n}:backlog:<lane>:<appId>      list    messageIds beyond the merchant's window, oldest first
+tidings:{n}:backlogs:<lane>             zset    appId -> messages released so far; the least served is next
+tidings:{n}:window                      zset    `<lane>#<appId>#<messageId>`, score 0: released and not waiting
+tidings:{n}:counters                    hash    `<appId>#<channel>#<status>` -> number of deliveries
+tidings:{n}:retention                   zset    messageId -> ms when a final message is forgotten
+tidings:{n}:dead                        zset    messageId -> ms when it became a dead letter
+tidings:{n}:token:<keyed hash>          string  what an access token grants (JSON); never the token
+tidings:{n}:cap:<wallet>#<app>#<cust>   zset    messageId -> ms when it was counted under the wallet's cap
+tidings:{gateways}:pauses               hash    gateway name -> ms until which nobody calls it
+tidings:{templates}                     hash    `<code>` -> live version; `<code>#<n>` -> that version (JSON)
+tidings:{wallets}                       hash    wallet name -> its gateways and cap (JSON)
+======================================  ======  =================================================================
+
+An open message is in exactly one of `due` and a `backlog`; being there is what makes it open.
+
+FIELDS of a record (absent means 0 or empty; the short ones keep a record in Redis' compact encoding):
+
+=========  ===========  =========================================================================================
+field      written by   meaning
+=========  ===========  =========================================================================================
+app        accept       appId
+req        accept       requestId
+fp         accept       fingerprint of the content (R41, R53)
+user       accept       digest of the user the token resolved to
+client     accept       Client-Id of the caller
+lane       accept       single or bulk
+tpl ver    accept       template code and version that was live when the send was taken (R60)
+lang       accept       language chosen (R62)
+taken      accept       ms of acceptance
+exp        accept       ms deadline: then the message expires, a U included
+PUSH       accept,      the channel's state: `<state>|<ms>|<code>|<message>`; state O open, S, F, U, K skipped
+INBOX      settle
+attempt    claim        fencing token, raised by each claim
+claim      claim        claim id of the newest claim
+lease      claim,       ms until which that claim holds the message; 0 once it is settled
+           settle
+claimed    claim        ms of the newest claim
+tries      settle       how often a gateway answered or timed out
+crashes    claim        claims that ended without being settled
+nb         settle       ms before which nobody may claim it (a retry waits)
+hints      sweep        how often it was hinted since its newest claim; doubles the grace
+dead       settle       cause, once it is a dead letter
+t<n>       settle       timeline of attempt n: `<claimed>|<settled>|<worker>|<channel>=<state>:<code>...`
+=========  ===========  =========================================================================================
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from worker.contract.identity import shard_of
+from worker.contract.messages import Lane
+from worker.contract.users import User
+
+PREFIX = "tidings"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Builds keys for a ledger of `shards` shards."""
+
+    shards: int
+
+    def ledger(self) -> str:
+        """Return the key of the ledger's fixed parameters."""
+        return f"{PREFIX}:ledger"
+
+    def shard(self, message_id: str) -> int:
+        """Return the shard that holds a message."""
+        return shard_of(message_id, self.shards)
+
+    def message(self, shard: int, message_id: str) -> str:
+        """Return the key of a record."""
+        return f"{PREFIX}:{{{shard}}}:message:{message_id}"
+
+    def payload(self, shard: int, message_id: str) -> str:
+        """Return the key of a payload."""
+        return f"{PREFIX}:{{{shard}}}:payload:{message_id}"
+
+    def due(self, shard: int) -> str:
+        """Return the key of a due index."""
+        return f"{PREFIX}:{{{shard}}}:due"
+
+    def backlog(self, shard: int, lane: Lane, app_id: str) -> str:
+        """Return the key of a merchant's backlog."""
+        return f"{PREFIX}:{{{shard}}}:backlog:{lane}:{app_id}"
+
+    def backlogs(self, shard: int, lane: Lane) -> str:
+        """Return the key of the index of backlogs."""
+        return f"{PREFIX}:{{{shard}}}:backlogs:{lane}"
+
+    def window(self, shard: int) -> str:
+        """Return the key of a shard's windows."""
+        return f"{PREFIX}:{{{shard}}}:window"
+
+    def counters(self, shard: int) -> str:
+        """Return the key of a shard's counters."""
+        return f"{PREFIX}:{{{shard}}}:counters"
+
+    def retention(self, shard: int) -> str:
+        """Return the key of a retention index."""
+        return f"{PREFIX}:{{{shard}}}:retention"
+
+    def dead(self, shard: int) -> str:
+        """Return the key of a shard's dead letters."""
+        return f"{PREFIX}:{{{shard}}}:dead"
+
+    def token(self, keyed_hash: str) -> str:
+        """Return the key of a token's grant; the hash is hexadecimal."""
+        return f"{PREFIX}:{{{shard_of(keyed_hash, self.shards)}}}:token:{keyed_hash}"
+
+    def cap(self, app_id: str, user: User) -> str:
+        """Return the key of what one customer got from one appId under the wallet's cap."""
+        place = blake2b(user.customer_id.encode(), digest_size=4).hexdigest()
+        return f"{PREFIX}:{{{shard_of(place, self.shards)}}}:cap:{user.wallet}#{app_id}#{user.customer_id}"
+
+    def pauses(self) -> str:
+        """Return the key of the gateways' pauses."""
+        return f"{PREFIX}:{{gateways}}:pauses"
+
+    def templates(self) -> str:
+        """Return the key of all template versions."""
+        return f"{PREFIX}:{{templates}}"
+
+    def wallets(self) -> str:
+        """Return the key of all wallets."""
+        return f"{PREFIX}:{{wallets}}"

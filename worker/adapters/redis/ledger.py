@@ -1,0 +1,347 @@
+"""The ledger in Redis: one Lua script a transition, each for a chunk of messages of one shard (DESIGN 1-9)."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from worker.adapters.redis.keys import SCHEMA, Keys
+from worker.adapters.redis.scripts import Call, Script, run, unavailable
+from worker.batching import chunks
+from worker.contract.errors import LedgerMismatchError
+from worker.contract.messages import (
+    Acceptance,
+    Channel,
+    Claim,
+    DeliveryState,
+    DeliveryUpdate,
+    Hint,
+    Lane,
+    NewMessage,
+    Settled,
+    Settlement,
+)
+from worker.ports import Probe
+
+CHUNK = 200
+"""Most messages that one script handles, so that none takes longer than about 5 ms."""
+_MERCHANTS_A_RELEASE = 64
+_QUANTUM = 50
+
+Item = TypeVar("Item")
+
+_ACCEPT = Script.read("accept_messages")
+_PROBE = Script.read("probe_messages")
+_CLAIM = Script.read("claim_messages")
+_RENEW = Script.read("renew_leases")
+_SETTLE = Script.read("settle_messages")
+_SWEEP = Script.read("sweep_due")
+_RELEASE = Script.read("release_backlog")
+_FORGET = Script.read("forget_messages")
+
+
+def server_time() -> str:
+    """Let scripts use Redis TIME: no worker's clock is ever trusted."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLimits:
+    """How the ledger schedules; durations in milliseconds. See the settings of the same names."""
+
+    lease: int = 6_000
+    grace: int = 3_000
+    longest_grace: int = 60_000
+    sweep_size: int = 400
+    window_single: int = 200
+    window_bulk: int = 500
+    retention: int = 7 * 86_400_000
+
+    def window(self, lane: Lane) -> int:
+        """Return how many messages of one merchant may be released and not final, per shard."""
+        return self.window_single if lane is Lane.SINGLE else self.window_bulk
+
+
+class RedisLedger:
+    """Implements `ports.Ledger`. `now` gives the time for tests; in service it is Redis' own."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        limits: LedgerLimits | None = None,
+        now: Callable[[], str | int] = server_time,
+    ) -> None:
+        """Keep the connection pool; connects at the first call."""
+        self._redis = redis
+        self._keys = keys
+        self._limits = limits or LedgerLimits()
+        self._now = now
+
+    async def open(self) -> None:
+        """Fix the ledger's parameters at the first start; raise LedgerMismatchError where they differ later."""
+        ours = {"schema": str(SCHEMA), "shards": str(self._keys.shards)}
+        key = self._keys.ledger()
+        try:
+            for field, value in ours.items():
+                await self._redis.hsetnx(key, field, value)
+            theirs = {_text(field): _text(value) for field, value in (await self._redis.hgetall(key)).items()}
+        except (RedisError, OSError) as error:
+            raise unavailable(error) from error
+        if theirs != ours:
+            raise LedgerMismatchError(
+                f"this Redis holds a ledger with {theirs}, the settings say {ours}; "
+                f"set TIDINGS_SHARDS={theirs.get('shards')} or use another Redis",
+            )
+
+    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
+        """Take new messages; one Acceptance each, in order."""
+
+        def call(shard: int, chunk: Sequence[NewMessage]) -> Call:
+            keys = self._keys
+            shared = [
+                keys.due(shard),
+                keys.window(shard),
+                keys.backlog(shard, lane, app_id),
+                keys.backlogs(shard, lane),
+                keys.counters(shard),
+            ]
+            arguments: list[str | bytes | int] = [self._now(), app_id, lane, self._limits.grace, self._limits.window(lane)]
+            for message in chunk:
+                arguments += _new_message_arguments(message)
+            return Call(_ACCEPT, shared + self._pairs(shard, chunk), arguments)
+
+        return [Acceptance(code) for code in await self._each(messages, call)]
+
+    async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
+        """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
+
+        def call(shard: int, chunk: Sequence[Probe]) -> Call:
+            keys = [self._keys.message(shard, probe.message_id) for probe in chunk]
+            return Call(_PROBE, keys, [text for probe in chunk for text in (probe.fingerprint, probe.user)])
+
+        return [Acceptance(code) for code in await self._each(probes, call)]
+
+    async def claim(self, shard: int, message_ids: Sequence[str], claim_id: str) -> list[Claim]:
+        """Take what is open, due and not leased. The same claim_id asked again gets the same answer."""
+        calls = []
+        for ids in chunks(message_ids, CHUNK):
+            keys = [self._keys.due(shard)]
+            for message_id in ids:
+                keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
+            calls.append(Call(_CLAIM, keys, [self._now(), claim_id, self._limits.lease, *ids]))
+        return [_claim(row, claim_id) for rows in await run(self._redis, calls) for row in rows]
+
+    async def renew(self, claims: Sequence[Claim]) -> list[bool]:
+        """Extend the leases of claims still held; False where another claim has the message."""
+
+        def call(shard: int, chunk: Sequence[Claim]) -> Call:
+            arguments: list[str | bytes | int] = [self._now(), self._limits.lease]
+            for claim in chunk:
+                arguments += (claim.message_id, claim.claim_id, claim.attempt)
+            keys = [self._keys.message(shard, claim.message_id) for claim in chunk]
+            return Call(_RENEW, [self._keys.due(shard), *keys], arguments)
+
+        return [bool(code) for code in await self._each(claims, call)]
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """Record outcomes, each only if its claim still holds the message."""
+
+        def call(shard: int, chunk: Sequence[Settlement]) -> Call:
+            keys = self._keys
+            shared = [keys.due(shard), keys.window(shard), keys.counters(shard), keys.retention(shard), keys.dead(shard)]
+            arguments: list[str | bytes | int] = [self._now(), self._limits.retention]
+            for settlement in chunk:
+                arguments += _settlement_arguments(settlement)
+            return Call(_SETTLE, shared + self._pairs(shard, chunk), arguments)
+
+        return [Settled(code) for code in await self._each(settlements, call)]
+
+    async def sweep(self) -> list[Hint]:
+        """Re-score overdue messages to a later time and return them as hints; one with a crash is hinted alone."""
+        size = self._limits.sweep_size
+        heads = await self._pipeline(lambda pipe, shard: pipe.zrange(self._keys.due(shard), 0, size - 1, withscores=True))
+        now = await self._time()
+        hints: list[Hint] = []
+        for shard, head in enumerate(heads):
+            overdue = [_text(member) for member, score in head if score <= now]
+            calls = [self._sweep_call(shard, ids) for ids in chunks(overdue, CHUNK)]
+            swept = [row for rows in await run(self._redis, calls) for row in rows]
+            hints += _hints(shard, [(_text(i), Lane(_text(lane)), crashes) for i, lane, crashes in swept])
+        return hints
+
+    def _sweep_call(self, shard: int, ids: Sequence[str]) -> Call:
+        keys = [self._keys.due(shard), self._keys.window(shard)]
+        keys += [self._keys.message(shard, message_id) for message_id in ids]
+        return Call(_SWEEP, keys, [self._now(), self._limits.grace, self._limits.longest_grace, *ids])
+
+    async def release(self, shard: int, lane: Lane) -> list[Hint]:
+        """Move messages from the backlogs of a shard to its due index, round robin between merchants."""
+        start, released = 0, list[str]()
+        while len(released) < CHUNK:
+            apps = await self._least_served(shard, lane, start)
+            if not apps:
+                break
+            released += await self._release_apps(shard, lane, apps, CHUNK - len(released))
+            start += len(apps)
+        return [Hint(lane, shard, tuple(released))] if released else []
+
+    async def _least_served(self, shard: int, lane: Lane, start: int) -> list[str]:
+        key = self._keys.backlogs(shard, lane)
+        try:
+            apps = await self._redis.zrange(key, start, start + _MERCHANTS_A_RELEASE - 1)
+        except (RedisError, OSError) as error:
+            raise unavailable(error) from error
+        return [_text(app) for app in apps]
+
+    async def _release_apps(self, shard: int, lane: Lane, apps: Sequence[str], most: int) -> list[str]:
+        keys = [self._keys.due(shard), self._keys.window(shard), self._keys.backlogs(shard, lane)]
+        keys += [self._keys.backlog(shard, lane, app) for app in apps]
+        limits = self._limits
+        arguments = [self._now(), lane, limits.grace, limits.window(lane), _QUANTUM, most, *apps]
+        (ids,) = await run(self._redis, [Call(_RELEASE, keys, arguments)])
+        return [_text(message_id) for message_id in ids]
+
+    async def backlogged(self) -> list[tuple[int, Lane]]:
+        """Return the (shard, lane) pairs that have a backlog."""
+        found = []
+        for lane in Lane:
+            sizes = await self._pipeline(lambda pipe, shard, lane=lane: pipe.exists(self._keys.backlogs(shard, lane)))
+            found += [(shard, lane) for shard, size in enumerate(sizes) if size]
+        return found
+
+    async def forget(self) -> int:
+        """Erase messages past their retention, at most a chunk per shard; return how many."""
+        heads = await self._pipeline(
+            lambda pipe, shard: pipe.zrange(self._keys.retention(shard), 0, CHUNK - 1, withscores=True),
+        )
+        now = await self._time()
+        calls = []
+        for shard, head in enumerate(heads):
+            ids = [_text(member) for member, score in head if score <= now]
+            if ids:
+                keys = [self._keys.retention(shard), self._keys.counters(shard)]
+                for message_id in ids:
+                    keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
+                calls.append(Call(_FORGET, keys, [self._now(), *ids]))
+        return sum(await run(self._redis, calls))
+
+    async def _time(self) -> int:
+        fixed = self._now()
+        if fixed != "":
+            return int(fixed)
+        try:
+            seconds, microseconds = await self._redis.time()
+        except (RedisError, OSError) as error:
+            raise unavailable(error) from error
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    async def _pipeline(self, command: Callable[[Any, int], object]) -> list[Any]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard in range(self._keys.shards):
+            command(pipeline, shard)
+        try:
+            return await pipeline.execute()
+        except (RedisError, OSError) as error:
+            raise unavailable(error) from error
+
+    async def _each(self, items: Sequence[Item], call: Callable[[int, Sequence[Item]], Call]) -> list[int]:
+        by_shard: dict[int, list[int]] = defaultdict(list)
+        for index, item in enumerate(items):
+            by_shard[self._keys.shard(item.message_id)].append(index)  # type: ignore[attr-defined]
+        places, calls = [], []
+        for shard, indexes in by_shard.items():
+            for chunk in chunks(indexes, CHUNK):
+                places.append(chunk)
+                calls.append(call(shard, [items[index] for index in chunk]))
+        codes = [0] * len(items)
+        for chunk, result in zip(places, await run(self._redis, calls), strict=True):
+            for index, code in zip(chunk, result, strict=True):
+                codes[index] = code
+        return codes
+
+    def _pairs(self, shard: int, messages: Iterable[NewMessage | Settlement]) -> list[str]:
+        keys = []
+        for message in messages:
+            keys += (self._keys.message(shard, message.message_id), self._keys.payload(shard, message.message_id))
+        return keys
+
+
+def _new_message_arguments(message: NewMessage) -> tuple[str | bytes | int, ...]:
+    return (
+        message.message_id,
+        message.request_id,
+        message.fingerprint,
+        message.user,
+        message.client_id,
+        message.template_code,
+        message.template_version,
+        message.language,
+        message.deliver_within,
+        _first_state(message, Channel.PUSH),
+        _first_state(message, Channel.INBOX),
+        message.payload,
+    )
+
+
+def _first_state(message: NewMessage, channel: Channel) -> str:
+    if channel in message.channels:
+        return DeliveryState.OPEN
+    return DeliveryState.SKIPPED if channel in message.skipped else ""
+
+
+def _settlement_arguments(settlement: Settlement) -> tuple[str | bytes | int, ...]:
+    updates = {update.channel: update for update in settlement.updates}
+    return (
+        settlement.message_id,
+        settlement.claim_id,
+        settlement.attempt,
+        settlement.verdict,
+        settlement.delay,
+        settlement.tries,
+        settlement.cause,
+        settlement.worker,
+        _update(updates.get(Channel.PUSH)),
+        _update(updates.get(Channel.INBOX)),
+    )
+
+
+def _update(update: DeliveryUpdate | None) -> str:
+    if update is None:
+        return ""
+    if not update.code:
+        return update.state
+    return f"{update.state}|{update.code}|{update.message}"
+
+
+def _claim(row: Sequence[Any], claim_id: str) -> Claim:
+    message_id, attempt, tries, crashes, taken, claimed, expires, push, inbox, payload = row
+    fields = ((Channel.PUSH, _text(push)), (Channel.INBOX, _text(inbox)))
+    return Claim(
+        message_id=_text(message_id),
+        claim_id=claim_id,
+        attempt=attempt,
+        tries=tries,
+        crashes=crashes,
+        taken_at=taken,
+        claimed_at=claimed,
+        expires_at=expires,
+        deliveries={channel: field for channel, field in fields if field},
+        payload=payload,
+    )
+
+
+def _hints(shard: int, swept: Sequence[tuple[str, Lane, int]]) -> list[Hint]:
+    alone = [Hint(lane, shard, (message_id,)) for message_id, lane, crashes in swept if crashes]
+    together = []
+    for wanted in Lane:
+        ids = [message_id for message_id, lane, crashes in swept if lane is wanted and not crashes]
+        together += [Hint(wanted, shard, tuple(chunk)) for chunk in chunks(ids, CHUNK)]
+    return together + alone
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,69 @@
+#!lua
+-- Take new messages of one merchant in one lane: record, payload, counters and one home, the due index while the
+-- merchant's window has room, else its backlog (behind what already waits there).
+-- Safe to repeat: a known message answers REPEATED or INCONSISTENT and is left alone.
+--
+-- KEYS  1 due, 2 window, 3 backlog of (lane, app), 4 backlogs of the lane, 5 counters, then 2 for each message:
+--       record, payload
+-- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 grace in ms, 5 window size, then 12 for each
+--       message: id, requestId, fingerprint, user, client, template, version, language, deliver_within in ms,
+--       PUSH state, INBOX state ('' = not a channel of it), payload
+-- RETURNS  an array: 1 DUE, 2 BACKLOGGED, 3 REPEATED, 4 INCONSISTENT
+local FIXED, WIDTH = 5, 12
+local now = tonumber(ARGV[1])
+if not now then
+  local t = redis.call('TIME')
+  now = t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local app, lane = ARGV[2], ARGV[3]
+local prefix = lane .. '#' .. app .. '#'
+local room = 0
+if redis.call('EXISTS', KEYS[3]) == 0 then
+  room = ARGV[5] - redis.call('ZLEXCOUNT', KEYS[2], '[' .. prefix, '(' .. lane .. '#' .. app .. '$')
+end
+local result, due, window, waiting = {}, {}, {}, {}
+local opened = { PUSH = 0, INBOX = 0 }
+local due_at = now + ARGV[4]
+for i = 1, (#ARGV - FIXED) / WIDTH do
+  local a = FIXED + (i - 1) * WIDTH
+  local record = KEYS[FIXED + i * 2 - 1]
+  local known = redis.call('HMGET', record, 'fp', 'user')
+  if known[1] then
+    result[i] = (known[1] == ARGV[a + 3] and known[2] == ARGV[a + 4]) and 3 or 4
+  else
+    local push, inbox = ARGV[a + 10], ARGV[a + 11]
+    redis.call('HSET', record, 'app', app, 'req', ARGV[a + 2], 'fp', ARGV[a + 3], 'user', ARGV[a + 4], 'client', ARGV[a + 5],
+      'lane', lane, 'tpl', ARGV[a + 6], 'ver', ARGV[a + 7], 'lang', ARGV[a + 8],
+      'taken', now, 'exp', now + ARGV[a + 9], 'PUSH', push, 'INBOX', inbox)
+    redis.call('SET', KEYS[FIXED + i * 2], ARGV[a + 12])
+    if push == 'O' then opened.PUSH = opened.PUSH + 1 end
+    if inbox == 'O' then opened.INBOX = opened.INBOX + 1 end
+    if room > 0 then
+      room = room - 1
+      result[i] = 1
+      due[#due + 1] = due_at
+      due[#due + 1] = ARGV[a + 1]
+      window[#window + 1] = 0
+      window[#window + 1] = prefix .. ARGV[a + 1]
+    else
+      result[i] = 2
+      waiting[#waiting + 1] = ARGV[a + 1]
+    end
+  end
+end
+if #due > 0 then
+  redis.call('ZADD', KEYS[1], unpack(due))
+  redis.call('ZADD', KEYS[2], unpack(window))
+end
+if #waiting > 0 then
+  redis.call('RPUSH', KEYS[3], unpack(waiting))
+  local least = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
+  redis.call('ZADD', KEYS[4], 'NX', least[2] or 0, app)
+end
+for channel, number in pairs(opened) do
+  if number > 0 then
+    redis.call('HINCRBY', KEYS[5], app .. '#' .. channel .. '#accepted', number)
+    redis.call('HINCRBY', KEYS[5], app .. '#' .. channel .. '#open', number)
+  end
+end
+return result

@@ -1,0 +1,42 @@
+#!lua flags=allow-oom
+-- Move messages of one lane from merchants' backlogs to the due index, as far as each merchant's window has room: the
+-- least served merchant first, at most a quantum of messages each, so that turns are equal in messages.
+-- Safe to repeat: it releases more only where a window still has room.
+--
+-- KEYS  1 due, 2 window, 3 backlogs of the lane, then the backlog of each merchant
+-- ARGV  1 now in ms ('' = the server's clock), 2 lane, 3 grace in ms, 4 window size, 5 quantum, 6 most messages in
+--       all, then the appIds, in the order of KEYS
+-- RETURNS  an array of the ids released
+local now = tonumber(ARGV[1])
+if not now then
+  local t = redis.call('TIME')
+  now = t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local lane, due_at, left = ARGV[2], now + ARGV[3], tonumber(ARGV[6])
+local released, due, window = {}, {}, {}
+for i = 1, #ARGV - 6 do
+  local app, backlog = ARGV[6 + i], KEYS[3 + i]
+  local occupied = redis.call('ZLEXCOUNT', KEYS[2], '[' .. lane .. '#' .. app .. '#', '(' .. lane .. '#' .. app .. '$')
+  local turn = math.min(ARGV[4] - occupied, tonumber(ARGV[5]), left)
+  if turn > 0 then
+    local ids = redis.call('LPOP', backlog, turn) or {}
+    for _, id in ipairs(ids) do
+      released[#released + 1] = id
+      due[#due + 1] = due_at
+      due[#due + 1] = id
+      window[#window + 1] = 0
+      window[#window + 1] = lane .. '#' .. app .. '#' .. id
+    end
+    left = left - #ids
+    if redis.call('EXISTS', backlog) == 0 then
+      redis.call('ZREM', KEYS[3], app)
+    else
+      redis.call('ZADD', KEYS[3], 'INCR', #ids, app)
+    end
+  end
+end
+if #due > 0 then
+  redis.call('ZADD', KEYS[1], unpack(due))
+  redis.call('ZADD', KEYS[2], unpack(window))
+end
+return released

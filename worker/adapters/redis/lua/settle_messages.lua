@@ -1,0 +1,88 @@
+#!lua flags=allow-oom
+-- End claims: record what was learnt of each channel, move the counters, and let the message go (final), wait
+-- (retry) or rest as a dead letter. A compare-and-set on (claim, attempt); the second time is a no-op.
+--
+-- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, then 2 for each message: record, payload
+-- ARGV  1 now in ms ('' = the server's clock), 2 retention in ms, then 10 for each message: id, claim id, attempt,
+--       verdict (final, retry, dead), delay in ms, tries to add, cause, worker, PUSH update, INBOX update
+--       (update: '' or `state|code|message`)
+-- RETURNS  an array: 0 STALE, 1 DONE, 2 ALREADY
+local FIXED, WIDTH, KEPT_FIRST, KEPT_LAST = 2, 10, 10, 40
+local now = tonumber(ARGV[1])
+if not now then
+  local t = redis.call('TIME')
+  now = t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local forget_at = now + ARGV[2]
+local result, gone, idle, later, kept, dead, moves = {}, {}, {}, {}, {}, {}, {}
+
+local function count(app, channel, status, number)
+  local field = app .. '#' .. channel .. '#' .. status
+  moves[field] = (moves[field] or 0) + number
+end
+
+for i = 1, (#ARGV - FIXED) / WIDTH do
+  local a = FIXED + (i - 1) * WIDTH
+  local id, attempt, verdict = ARGV[a + 1], ARGV[a + 3], ARGV[a + 4]
+  local record, payload = KEYS[4 + i * 2], KEYS[5 + i * 2]
+  local r = redis.call('HMGET', record, 'claim', 'attempt', 'lease', 'app', 'lane', 'claimed', 'tries', 'PUSH', 'INBOX')
+  if r[1] ~= ARGV[a + 2] or r[2] ~= attempt then
+    result[i] = 0
+  elseif tonumber(r[3]) == 0 then
+    result[i] = 2
+  else
+    result[i] = 1
+    local changes, notes, delivered = { 'lease', 0 }, '', true
+    for c, channel in ipairs({ 'PUSH', 'INBOX' }) do
+      local update, before = ARGV[a + 8 + c], string.sub(r[7 + c], 1, 1)
+      if update ~= '' and before == 'O' then
+        local state, rest = string.sub(update, 1, 1), string.sub(update, 2)
+        changes[#changes + 1] = channel
+        changes[#changes + 1] = state .. '|' .. now .. rest
+        notes = notes .. '|' .. channel .. '=' .. state .. ':' .. (string.match(rest, '^|([^|]*)') or '')
+        if state ~= 'O' then
+          count(r[4], channel, 'open', -1)
+          count(r[4], channel, state, 1)
+        end
+        before = state
+      end
+      delivered = delivered and before ~= 'O' and before ~= 'F' and before ~= 'U'
+    end
+    if ARGV[a + 6] ~= '0' then
+      changes[#changes + 1] = 'tries'
+      changes[#changes + 1] = tonumber(r[7] or 0) + ARGV[a + 6]
+    end
+    changes[#changes + 1] = 't' .. attempt
+    changes[#changes + 1] = r[6] .. '|' .. now .. '|' .. ARGV[a + 8] .. notes
+    local stale = attempt - KEPT_LAST
+    if stale > KEPT_FIRST then redis.call('HDEL', record, 't' .. string.format('%d', stale)) end
+    idle[#idle + 1] = r[5] .. '#' .. r[4] .. '#' .. id
+    if verdict == 'retry' then
+      local at = now + ARGV[a + 5]
+      changes[#changes + 1] = 'nb'
+      changes[#changes + 1] = at
+      later[#later + 1] = at
+      later[#later + 1] = id
+    else
+      gone[#gone + 1] = id
+      if verdict == 'dead' then
+        changes[#changes + 1] = 'dead'
+        changes[#changes + 1] = ARGV[a + 7]
+        dead[#dead + 1] = now
+        dead[#dead + 1] = id
+      else
+        kept[#kept + 1] = forget_at
+        kept[#kept + 1] = id
+        if delivered then redis.call('DEL', payload) end
+      end
+    end
+    redis.call('HSET', record, unpack(changes))
+  end
+end
+if #gone > 0 then redis.call('ZREM', KEYS[1], unpack(gone)) end
+if #later > 0 then redis.call('ZADD', KEYS[1], unpack(later)) end
+if #idle > 0 then redis.call('ZREM', KEYS[2], unpack(idle)) end
+if #kept > 0 then redis.call('ZADD', KEYS[4], unpack(kept)) end
+if #dead > 0 then redis.call('ZADD', KEYS[5], unpack(dead)) end
+for field, number in pairs(moves) do redis.call('HINCRBY', KEYS[3], field, number) end
+return result

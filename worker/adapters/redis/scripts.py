@@ -1,0 +1,80 @@
+"""Runs the Lua scripts in `lua/`, one file each, by their digest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from importlib import resources
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from worker.contract.errors import LedgerUnavailableError
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The text of a Lua file and the digest that Redis knows it by."""
+
+    text: str
+    digest: str
+
+    @classmethod
+    def read(cls, name: str) -> "Script":
+        """Read `lua/<name>.lua`."""
+        text = resources.files(__package__).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+        return cls(text, sha1(text.encode()).hexdigest())  # noqa: S324 - EVALSHA's own digest
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run of a script; everything it touches lives in one cluster slot."""
+
+    script: Script
+    keys: Sequence[str]
+    arguments: Sequence[str | bytes | int]
+
+
+async def run(redis: Redis, calls: Sequence[Call]) -> list[Any]:
+    """Run scripts in one round trip and return their results in order.
+
+    A script that the server doesn't know (it restarted, its script cache was flushed) is sent whole and run again: the
+    first run did nothing. Raises LedgerUnavailableError when a result is missing; repeating is safe, as each script is.
+    """
+    if not calls:
+        return []
+    try:
+        results = await _run_by_digest(redis, calls)
+        unknown = [index for index, result in enumerate(results) if isinstance(result, NoScriptError)]
+        if unknown:
+            for script in {calls[index].script for index in unknown}:
+                await redis.script_load(script.text)
+            again = await _run_by_digest(redis, [calls[index] for index in unknown])
+            for index, result in zip(unknown, again, strict=True):
+                results[index] = result
+    except (RedisError, OSError) as error:
+        raise unavailable(error) from error
+    for result in results:
+        if isinstance(result, Exception):
+            raise unavailable(result) from result
+    return results
+
+
+async def _run_by_digest(redis: Redis, calls: Sequence[Call]) -> list[Any]:
+    if len(calls) == 1:
+        call = calls[0]
+        try:
+            return [await redis.evalsha(call.script.digest, len(call.keys), *call.keys, *call.arguments)]
+        except NoScriptError as error:
+            return [error]
+    pipeline = redis.pipeline(transaction=False)
+    for call in calls:
+        pipeline.evalsha(call.script.digest, len(call.keys), *call.keys, *call.arguments)
+    return await pipeline.execute(raise_on_error=False)
+
+
+def unavailable(error: Exception) -> LedgerUnavailableError:
+    """Return the ledger's error for one of Redis; its text never holds a command's arguments."""
+    kind = str(error).split(maxsplit=1)[0] if isinstance(error, RedisError) and str(error) else ""
+    reason = kind if kind.isupper() else type(error).__name__
+    return LedgerUnavailableError(f"Redis did not answer ({reason}); check TIDINGS_REDIS_URL and the server's log")

@@ -1,0 +1,114 @@
+"""Wallets, their caps and their gateways' pauses in Redis."""
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.scripts import Call, Script, run, unavailable
+from worker.contract.messages import Channel
+from worker.contract.users import GatewayRoute, SendCap, Wallet
+from worker.ports import CapRequest, Clock
+
+_RESERVE = Script.read("reserve_cap")
+_PAUSE = Script.read("pause_gateway")
+_FRESH = 1.0
+"""Seconds for which a process works with the wallets it read last."""
+
+
+class RedisWallets:
+    """Implements `ports.Wallets`, and their administration."""
+
+    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+        """Keep the connection pool; connects at the first call."""
+        self._redis = redis
+        self._keys = keys
+        self._clock = clock
+        self._known: Mapping[str, Wallet] = {}
+        self._read_at = float("-inf")
+
+    async def all(self) -> Mapping[str, Wallet]:
+        """Return every wallet by its name, at most a second old."""
+        now = self._clock.monotonic()
+        if now - self._read_at > _FRESH:
+            try:
+                stored = await self._redis.hgetall(self._keys.wallets())
+            except (RedisError, OSError) as error:
+                raise unavailable(error) from error
+            self._known = {name.decode(): _wallet(name.decode(), packed) for name, packed in stored.items()}
+            self._read_at = now
+        return self._known
+
+    async def put(self, wallet: Wallet) -> None:
+        """Store or replace a wallet."""
+        try:
+            await self._redis.hset(self._keys.wallets(), wallet.name, _pack(wallet))
+        except (RedisError, OSError) as error:
+            raise unavailable(error) from error
+        self._read_at = float("-inf")
+
+
+class RedisCaps:
+    """Implements `ports.Caps`."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        """Keep the connection pool; connects at the first call."""
+        self._redis = redis
+        self._keys = keys
+
+    async def reserve(self, requests: Sequence[CapRequest]) -> list[bool]:
+        """Count each message once, however often it is asked; False where the cap is reached."""
+        calls = []
+        for request in requests:
+            key = self._keys.cap(request.app_id, request.user)
+            calls.append(Call(_RESERVE, [key], ["", request.cap.messages, request.cap.period, request.message_id]))
+        return [bool(codes[0]) for codes in await run(self._redis, calls)]
+
+
+class RedisGatewayPauses:
+    """Implements `ports.GatewayPauses`."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        """Keep the connection pool; connects at the first call."""
+        self._redis = redis
+        self._keys = keys
+
+    async def pause(self, gateway: str, milliseconds: int) -> None:
+        """Let nobody call the gateway for so long; a longer pause in force stays."""
+        await run(self._redis, [Call(_PAUSE, [self._keys.pauses()], ["", gateway, milliseconds])])
+
+    async def remaining(self) -> Mapping[str, int]:
+        """Return the milliseconds left by gateway name."""
+        try:
+            pauses = await self._redis.hgetall(self._keys.pauses())
+            if not pauses:
+                return {}
+            seconds, microseconds = await self._redis.time()
+        except (RedisError, OSError) as error:
+            raise unavailable(error) from error
+        now = int(seconds) * 1000 + int(microseconds) // 1000
+        left = {name.decode(): int(until) - now for name, until in pauses.items()}
+        return {name: pause for name, pause in left.items() if pause > 0}
+
+
+def _pack(wallet: Wallet) -> bytes:
+    return orjson.dumps(
+        {
+            "gateways": [
+                {"name": gateway.name, "url": gateway.url, "channels": sorted(gateway.channels)}
+                for gateway in wallet.gateways
+            ],
+            "cap": [wallet.cap.messages, wallet.cap.period] if wallet.cap else None,
+        },
+    )
+
+
+def _wallet(name: str, packed: bytes) -> Wallet:
+    fields = orjson.loads(packed)
+    gateways = tuple(
+        GatewayRoute(gateway["name"], gateway["url"], frozenset(Channel(channel) for channel in gateway["channels"]))
+        for gateway in fields["gateways"]
+    )
+    return Wallet(name, gateways, SendCap(*fields["cap"]) if fields["cap"] else None)

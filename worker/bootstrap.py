@@ -1,0 +1,196 @@
+"""The only module that names concrete adapters: it puts the parts of a process together."""
+
+import os
+import random
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+
+from worker.adapters.celery.app import publisher, publishing_app
+from worker.adapters.celery.hints import HintPublisher
+from worker.adapters.celery.loop import Opener
+from worker.adapters.gateways.wallet import WalletGateway
+from worker.adapters.redis.embedded import EmbeddedValkey
+from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.records import RedisRecords
+from worker.adapters.redis.templates import RedisTemplates
+from worker.adapters.redis.users import RedisUsers
+from worker.adapters.redis.wallets import RedisCaps, RedisGatewayPauses, RedisWallets
+from worker.clock import SystemClock
+from worker.coalescing import CallLimits, Coalescers
+from worker.delivery import Delivery, DeliveryTimes
+from worker.dispatch import Dispatcher
+from worker.holding import Holdings
+from worker.local_secrets import token_secret
+from worker.message_content import ChannelLimits
+from worker.ports import Hints
+from worker.rendering import CompiledTemplates
+from worker.retry import RetryPolicy
+from worker.settings import Settings
+from worker.settling import Settler
+from worker.slots import Slots
+from worker.sweeping import Sweeper
+
+_REDIS_TIMEOUT = 5
+_REDIS_CONNECT_TIMEOUT = 2
+_REDIS_RETRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where this process finds its stores."""
+
+    redis_url: str
+    broker_url: str
+
+
+@contextmanager
+def stores(settings: Settings) -> Iterator[Addresses]:
+    """Give the addresses of the stores, with the embedded Valkey running for as long where the settings name none."""
+    if settings.redis_url:
+        yield Addresses(settings.redis_url, settings.broker_url or settings.redis_url)
+        return
+    with EmbeddedValkey(settings.data_dir) as valkey:
+        yield Addresses(valkey.url, settings.broker_url or valkey.broker_url)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that reads or writes the stores, on one pool of connections."""
+
+    settings: Settings
+    clock: SystemClock
+    ledger: RedisLedger
+    records: RedisRecords
+    users: RedisUsers
+    wallets: RedisWallets
+    templates: RedisTemplates
+    caps: RedisCaps
+    pauses: RedisGatewayPauses
+    compiled: CompiledTemplates
+
+
+@asynccontextmanager
+async def services(settings: Settings, addresses: Addresses) -> AsyncIterator[Services]:
+    """Give the services of one asyncio loop; connects at the first use."""
+    retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), _REDIS_RETRIES)
+    redis = Redis.from_url(
+        addresses.redis_url,
+        socket_timeout=_REDIS_TIMEOUT,
+        socket_connect_timeout=_REDIS_CONNECT_TIMEOUT,
+        socket_keepalive=True,
+        retry=retry,
+    )
+    keys, clock = Keys(settings.shards), SystemClock()
+    try:
+        yield Services(
+            settings=settings,
+            clock=clock,
+            ledger=RedisLedger(redis, keys, _limits(settings)),
+            records=RedisRecords(redis, keys),
+            users=RedisUsers(redis, keys, token_secret(settings)),
+            wallets=RedisWallets(redis, keys, clock),
+            templates=RedisTemplates(redis, keys, clock),
+            caps=RedisCaps(redis, keys),
+            pauses=RedisGatewayPauses(redis, keys),
+            compiled=CompiledTemplates(ChannelLimits()),
+        )
+    finally:
+        await redis.aclose()
+
+
+@contextmanager
+def hint_publisher(addresses: Addresses, flush_seconds: float = 2.0) -> Iterator[HintPublisher]:
+    """Give a publisher of hints for a process that runs no tasks; what waits at the end is flushed."""
+    app = publishing_app(addresses.broker_url)
+    hints = publisher(app)
+    try:
+        yield hints
+    finally:
+        hints.flush(flush_seconds)
+        app.close()
+
+
+@asynccontextmanager
+async def dispatcher(
+    settings: Settings,
+    addresses: Addresses,
+    hints: Hints,
+    died: Callable[[], None],
+) -> AsyncIterator[Dispatcher]:
+    """Give the delivery loop of one worker process; see `worker.dispatch`."""
+    async with services(settings, addresses) as found:
+        await found.ledger.open()
+        gateway = WalletGateway(found.clock, settings.call_timeout)
+        try:
+            yield _dispatcher(found, gateway, hints, died)
+        finally:
+            await gateway.close()
+
+
+def _dispatcher(found: Services, gateway: WalletGateway, hints: Hints, died: Callable[[], None]) -> Dispatcher:
+    settings = found.settings
+    draw = random.random
+    limits = CallLimits(settings.calls_per_gateway, settings.waiting_per_gateway)
+    coalescers = Coalescers(gateway, found.clock, limits)
+    policy = RetryPolicy(settings.max_tries, settings.backoff_base, settings.backoff_cap)
+    settler = Settler(found.ledger, policy, draw, worker_name())
+    holdings = Holdings(found.ledger, found.clock, settings.lease)
+    sweeper = Sweeper(
+        ledger=found.ledger,
+        hints=hints,
+        pauses=found.pauses,
+        coalescers=coalescers,
+        interval=settings.sweep_interval,
+        draw=draw,
+    )
+    delivery = Delivery(
+        ledger=found.ledger,
+        templates=found.templates,
+        compiled=found.compiled,
+        wallets=found.wallets,
+        coalescers=coalescers,
+        settler=settler,
+        holdings=holdings,
+        clock=found.clock,
+        times=DeliveryTimes(settings.lease, settings.call_timeout, settings.call_size),
+    )
+    coalescers.wire(delivery.answered, sweeper.paused)
+    return Dispatcher(
+        delivery=delivery,
+        settler=settler,
+        sweeper=sweeper,
+        holdings=holdings,
+        slots=Slots(settings.slots),
+        lease=settings.lease,
+        died=died,
+    )
+
+
+def opener(settings: Settings, addresses: Addresses, hints: Hints) -> Opener:
+    """Return what opens a dispatcher inside a loop."""
+    return partial(dispatcher, settings, addresses, hints)
+
+
+def worker_name() -> str:
+    """Return this process' name in timelines: host and process id."""
+    return f"{socket.gethostname()[:20]}.{os.getpid()}"
+
+
+def _limits(settings: Settings) -> LedgerLimits:
+    return LedgerLimits(
+        lease=settings.lease,
+        grace=settings.grace,
+        longest_grace=settings.longest_grace,
+        sweep_size=settings.sweep_size,
+        window_single=settings.window_single,
+        window_bulk=settings.window_bulk,
+        retention=settings.retention,
+    )

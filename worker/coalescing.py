@@ -1,0 +1,166 @@
+"""Deliveries of one gateway, gathered into calls of up to 20 messages with a bound on calls in flight (R65, R69)."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from worker.contract.answers import Answer, AnswerKind, WalletMessage
+from worker.contract.messages import Channel
+from worker.contract.users import GatewayRoute
+from worker.holding import Held
+from worker.ports import Clock, Gateway
+
+log = structlog.get_logger(__name__)
+
+Answered = Callable[["Parcel", Answer], None]
+Paused = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One delivery, ready to go over the wire."""
+
+    held: Held
+    channel: Channel
+    message: WalletMessage
+    call_size: int
+    """Most messages of the call that this one may travel in."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """Bounds towards one gateway from one process."""
+
+    calls: int = 32
+    waiting: int = 4_000
+
+
+class Coalescer:
+    """The way to one gateway. Parcels of any merchant, message and channel share calls."""
+
+    def __init__(self, route: GatewayRoute, gateway: Gateway, clock: Clock, limits: CallLimits) -> None:
+        """Make the way; `wire` it before the first parcel."""
+        self.route = route
+        self._gateway = gateway
+        self._clock = clock
+        self._limits = limits
+        self._waiting: deque[Parcel] = deque()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._paused_until = 0.0
+        self._answered: Answered
+        self._paused: Paused
+
+    def wire(self, answered: Answered, paused: Paused) -> None:
+        """Name who hears of each answer, and of a pause in milliseconds that the gateway asked for."""
+        self._answered = answered
+        self._paused = paused
+
+    def pause(self, milliseconds: int) -> None:
+        """Let no call start for so long; a longer pause in force stays."""
+        self._paused_until = max(self._paused_until, self._clock.monotonic() + milliseconds / 1000)
+
+    def put(self, parcels: Sequence[Parcel]) -> None:
+        """Take parcels and start as many calls as the bound allows, at once and with what there is."""
+        room = self._limits.waiting - len(self._waiting)
+        self._waiting.extend(parcels[:room])
+        busy = Answer(AnswerKind.UNREACHABLE, "GATEWAY_BUSY", "too many deliveries wait for this gateway here")
+        for parcel in parcels[room:]:
+            self._answered(parcel, busy)
+        self._start_calls()
+
+    def _start_calls(self) -> None:
+        left = self._paused_until - self._clock.monotonic()
+        if left > 0:
+            self._hand_back(int(left * 1000) + 1)
+        while self._waiting and len(self._calls) < self._limits.calls:
+            call = asyncio.get_running_loop().create_task(self._call(self._next_call()))
+            self._calls.add(call)
+            call.add_done_callback(self._call_ended)
+
+    def _call_ended(self, call: "asyncio.Task[None]") -> None:
+        self._calls.discard(call)
+        self._start_calls()
+
+    def _hand_back(self, milliseconds: int) -> None:
+        """Send waiting parcels back to the ledger's due index: it is the place to wait, not our memory."""
+        answer = Answer(AnswerKind.THROTTLED, "GATEWAY_PAUSED", "the gateway asked to wait", milliseconds)
+        parcels, self._waiting = self._waiting, deque()
+        for parcel in parcels:
+            self._answered(parcel, answer)
+
+    def _next_call(self) -> list[Parcel]:
+        call = [self._waiting.popleft()]
+        size = call[0].call_size
+        while self._waiting and len(call) < min(size, self._waiting[0].call_size):
+            parcel = self._waiting.popleft()
+            size = min(size, parcel.call_size)
+            call.append(parcel)
+        return call
+
+    async def _call(self, parcels: list[Parcel]) -> None:
+        now = self._clock.monotonic()
+        sendable = [parcel for parcel in parcels if parcel.held.deadline > now]
+        if len(sendable) < len(parcels):
+            for parcel in parcels:
+                if parcel.held.deadline <= now:
+                    self._answered(parcel, Answer(AnswerKind.NOT_SENT))
+        if not sendable:
+            return
+        answers = await self._ask(sendable)
+        if len(sendable) > 1 and answers[0].kind is AnswerKind.REJECTED:
+            middle = len(sendable) // 2
+            await self._call(sendable[:middle])
+            await self._call(sendable[middle:])
+            return
+        self._deliver(sendable, answers)
+
+    async def _ask(self, parcels: list[Parcel]) -> list[Answer]:
+        try:
+            return await self._gateway.send(self.route, [parcel.message for parcel in parcels])
+        except Exception:
+            # Nobody can say what became of the call, and its messages must still be settled.
+            log.exception("gateway_call_broke", gateway=self.route.name)
+            return [Answer(AnswerKind.UNANSWERED, message="the call broke on our side")] * len(parcels)
+
+    def _deliver(self, parcels: list[Parcel], answers: Sequence[Answer]) -> None:
+        wait = max((answer.retry_after or 0 for answer in answers), default=0)
+        if wait:
+            self.pause(wait)
+            self._paused(self.route.name, wait)
+        for parcel, answer in zip(parcels, answers, strict=True):
+            self._answered(parcel, answer)
+
+
+class Coalescers:
+    """One Coalescer for each gateway."""
+
+    def __init__(self, gateway: Gateway, clock: Clock, limits: CallLimits) -> None:
+        """Start with none; they are made as routes are met."""
+        self._gateway = gateway
+        self._clock = clock
+        self._limits = limits
+        self._by_route: dict[GatewayRoute, Coalescer] = {}
+        self._answered: Answered
+        self._paused: Paused
+
+    def wire(self, answered: Answered, paused: Paused) -> None:
+        """Name who hears of each answer and each pause; see `Coalescer.wire`."""
+        self._answered = answered
+        self._paused = paused
+
+    def to(self, route: GatewayRoute) -> Coalescer:
+        """Return the way to a gateway."""
+        coalescer = self._by_route.get(route)
+        if coalescer is None:
+            coalescer = self._by_route[route] = Coalescer(route, self._gateway, self._clock, self._limits)
+            coalescer.wire(self._answered, self._paused)
+        return coalescer
+
+    def pause(self, gateway: str, milliseconds: int) -> None:
+        """Pause every way to the gateway of that name."""
+        for coalescer in self._by_route.values():
+            if coalescer.route.name == gateway:
+                coalescer.pause(milliseconds)

@@ -1,0 +1,55 @@
+"""What a gateway said of one delivery: the one place where every possible reply of a wallet gets its meaning (R68, R69)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class AnswerKind(StrEnum):
+    """How one delivery of a wallet call ended."""
+
+    DELIVERED = "delivered"
+    """success true: S."""
+    REFUSED = "refused"
+    """success false, retry false: F at once."""
+    RETRYABLE = "retryable"
+    """success false, retry true: certainly not delivered; tried again by back-off."""
+    UNANSWERED = "unanswered"
+    """Nobody can say whether it was delivered: time-out, broken connection, garbage, result U, entry missing."""
+    REJECTED = "rejected"
+    """The whole call was refused for a fault of some message in it: halved until that one stands alone."""
+    THROTTLED = "throttled"
+    """429 or 503: the whole gateway waits; no try is burnt."""
+    UNREACHABLE = "unreachable"
+    """The call certainly never reached the gateway, or the gateway refuses us as a caller; no try is burnt."""
+    UNDELIVERABLE = "undeliverable"
+    """It can't be rendered or routed: our side's fault, and final until somebody mends it and replays."""
+    NOT_SENT = "not sent"
+    """Our lease ran out before the call: somebody else has the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One delivery's part of a wallet call's reply."""
+
+    kind: AnswerKind
+    code: str = ""
+    message: str = ""
+    retry_after: int | None = None
+    """Milliseconds that the gateway asked us to wait (THROTTLED, UNREACHABLE)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WalletMessage:
+    """One Message of the wallet's API (R66): exactly what goes over the wire."""
+
+    message_id: str
+    customer_id: str
+    channel: str
+    template_code: str
+    content: str
+    """messageContent: a JSON string of at most 4096 characters (R67)."""
+    redirect_url: str
+    platform_template_code: str
+    """The wallet's name of the template, part of extendInfo (R66)."""
+    extend_info: str | None = None
+    """The send's own extendInfo, handed on unread (R10)."""

@@ -1,0 +1,17 @@
+"""Every error that tidings raises on purpose."""
+
+
+class TidingsError(Exception):
+    """Base of all errors raised on purpose; its text is fit for a user: it says what to do and holds no secret."""
+
+
+class SettingsError(TidingsError):
+    """A setting is missing or out of range; the text names its environment variable."""
+
+
+class LedgerUnavailableError(TidingsError):
+    """The ledger did not answer: nobody can say whether the operation happened. Repeating it is always safe."""
+
+
+class LedgerMismatchError(TidingsError):
+    """The ledger in this Redis was made with other fixed parameters (number of shards, schema), so starting is refused."""

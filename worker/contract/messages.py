@@ -1,0 +1,161 @@
+"""A message and its deliveries on their way through the ledger.
+
+Times are whole milliseconds of the ledger's own clock (Redis TIME) since 1970, unless a name says otherwise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class Channel(StrEnum):
+    """Where a message is shown. The unit of delivery is (message, channel)."""
+
+    PUSH = "PUSH"
+    INBOX = "INBOX"
+
+
+class Lane(StrEnum):
+    """The queue a message travels in: interactive sends are preferred over batches."""
+
+    SINGLE = "single"
+    BULK = "bulk"
+
+
+class DeliveryState(StrEnum):
+    """The state of one channel of a message, as the ledger's record writes it."""
+
+    OPEN = "O"
+    S = "S"
+    U = "U"
+    F = "F"
+    SKIPPED = "K"
+
+
+class DeadCause(StrEnum):
+    """Why a message became a dead letter."""
+
+    TRIES = "TRIES"
+    """The gateway kept answering "retry" until the tries were used up."""
+    UNANSWERED = "UNANSWERED"
+    """The gateway's answer never came: the outcome is U for good."""
+    EXPIRED = "EXPIRED"
+    """Past its deadline before every channel was settled."""
+    UNDELIVERABLE = "UNDELIVERABLE"
+    """It can't be rendered or routed: its template version, its wallet or a length limit is at fault."""
+    POISON = "POISON"
+    """Workers died while they held it alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """What intake hands to the ledger for one accepted send."""
+
+    message_id: str
+    request_id: str
+    fingerprint: str
+    """Digest of the send's content without its token (R41, R53)."""
+    user: str
+    """Digest of the user that the token resolved to (R41)."""
+    client_id: str
+    template_code: str
+    template_version: int
+    language: str
+    channels: tuple[Channel, ...]
+    skipped: tuple[Channel, ...]
+    """Channels of the template that the user opted out of (R73)."""
+    deliver_within: int
+    """Milliseconds from acceptance after which the message expires (R43)."""
+    payload: bytes
+    """A `Payload` as bytes; erased once every channel has S."""
+
+
+class Acceptance(IntEnum):
+    """What became of one message at accept; the numbers are the script's return codes."""
+
+    DUE = 1
+    """New, in the due index: to be hinted."""
+    BACKLOGGED = 2
+    """New, in its merchant's backlog: the window is full."""
+    REPEATED = 3
+    """Known with the same content (R50)."""
+    INCONSISTENT = 4
+    """Known with another content (R41)."""
+    ABSENT = 5
+    """Never seen: answered to a probe alone, which takes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One message in a worker's hands, until `lease` runs out or it is settled."""
+
+    message_id: str
+    claim_id: str
+    attempt: int
+    """The fencing token: raised by every claim."""
+    tries: int
+    """How often a gateway answered or timed out so far."""
+    crashes: int
+    """How many earlier claims ended without being settled."""
+    taken_at: int
+    claimed_at: int
+    expires_at: int
+    deliveries: Mapping[Channel, str]
+    """The record's channel fields: `state|time|code|message`, the state first."""
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryUpdate:
+    """What a claim learnt of one channel."""
+
+    channel: Channel
+    state: DeliveryState
+    code: str = ""
+    message: str = ""
+
+
+class Verdict(StrEnum):
+    """What happens to a message after its claim; the texts are the settle script's arguments."""
+
+    FINAL = "final"
+    RETRY = "retry"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of one claim: what to record and when, if ever, to come back."""
+
+    message_id: str
+    claim_id: str
+    attempt: int
+    verdict: Verdict
+    updates: tuple[DeliveryUpdate, ...]
+    tries: int = 0
+    """Tries burnt by this claim: 0 or 1."""
+    delay: int = 0
+    """Milliseconds until the next claim, for RETRY."""
+    cause: str = ""
+    """A DeadCause, for DEAD."""
+    worker: str = ""
+    """Who held the claim, for the timeline."""
+
+
+class Settled(IntEnum):
+    """What the settle script made of a settlement; the numbers are its return codes."""
+
+    STALE = 0
+    """Another claim has the message: nothing was changed."""
+    DONE = 1
+    ALREADY = 2
+    """This very claim was settled before: nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A chunk of message ids that somebody may claim. Losing or repeating a hint is harmless."""
+
+    lane: Lane
+    shard: int
+    message_ids: tuple[str, ...]

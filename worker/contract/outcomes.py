@@ -1,0 +1,148 @@
+"""What a look-up answers: each channel's outcome, the whole's, and how it came about (CONTRACT R70, R73)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from worker.contract.codes import ResultStatus
+from worker.contract.messages import Channel, DeliveryState, Lane
+
+
+class Reason(StrEnum):
+    """Why an outcome is U."""
+
+    OPEN = "OPEN"
+    """On its way: queued, being sent, or waiting for its next try."""
+    UNANSWERED = "UNANSWERED"
+    """A gateway's answer never came."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOutcome:
+    """One channel of a message."""
+
+    channel: Channel
+    state: DeliveryState
+    code: str
+    """The gateway's or our code of the newest answer; empty at S and before the first answer."""
+    message: str
+    at: int | None
+    """Milliseconds since 1970 of the newest answer."""
+
+    @property
+    def status(self) -> ResultStatus | None:
+        """S, U or F; None for a channel the user opted out of (R73)."""
+        match self.state:
+            case DeliveryState.SKIPPED:
+                return None
+            case DeliveryState.OPEN:
+                return ResultStatus.U
+            case _:
+                return ResultStatus(self.state.value)
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why the channel is U; None when it isn't."""
+        if self.status is not ResultStatus.U:
+            return None
+        return Reason.UNANSWERED if self.code == Reason.UNANSWERED else Reason.OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class WholeOutcome:
+    """The message as a whole: U while any channel is U, S when all are S, else F (R73)."""
+
+    status: ResultStatus
+    reason: Reason | None
+    partial: bool
+    """F, but some channel has S."""
+
+    @classmethod
+    def of(cls, deliveries: Sequence[DeliveryOutcome]) -> "WholeOutcome":
+        """Judge the channels together; a skipped one counts for nothing."""
+        counted = [delivery for delivery in deliveries if delivery.state is not DeliveryState.SKIPPED]
+        unknown = [delivery for delivery in counted if delivery.status is ResultStatus.U]
+        if unknown:
+            unanswered = any(delivery.reason is Reason.UNANSWERED for delivery in unknown)
+            return cls(ResultStatus.U, Reason.UNANSWERED if unanswered else Reason.OPEN, partial=False)
+        delivered = sum(delivery.status is ResultStatus.S for delivery in counted)
+        if delivered == len(counted):
+            return cls(ResultStatus.S, None, partial=False)
+        return cls(ResultStatus.F, None, partial=delivered > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One attempt, from claim to settlement; times in milliseconds since 1970."""
+
+    attempt: int
+    claimed_at: int
+    settled_at: int
+    worker: str
+    results: tuple[str, ...]
+    """What was learnt of each channel, such as `PUSH=S:` or `INBOX=O:UNANSWERED`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageOutcome:
+    """Everything that is known of one message; times in milliseconds since 1970."""
+
+    message_id: str
+    app_id: str
+    request_id: str
+    client_id: str
+    lane: Lane
+    template_code: str
+    template_version: int
+    language: str
+    taken_at: int
+    expires_at: int
+    deliveries: tuple[DeliveryOutcome, ...]
+    attempts: int
+    tries: int
+    crashes: int
+    next_at: int | None
+    """When the next try is due, for a message that waits."""
+    dead_cause: str
+    """A DeadCause, or empty."""
+    timeline: tuple[TimelineEntry, ...]
+
+    @property
+    def whole(self) -> WholeOutcome:
+        """The outcome of all channels together."""
+        return WholeOutcome.of(self.deliveries)
+
+    @property
+    def settled_at(self) -> int | None:
+        """When the last channel got its outcome; None while one is open."""
+        if any(delivery.state is DeliveryState.OPEN for delivery in self.deliveries):
+            return None
+        return max((delivery.at for delivery in self.deliveries if delivery.at is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Deliveries of one appId and channel; accepted = S + F + U + open + forgotten (DESIGN 7)."""
+
+    accepted: int = 0
+    S: int = 0
+    F: int = 0
+    U: int = 0
+    open: int = 0
+    forgotten: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every accepted delivery is accounted for."""
+        return self.accepted == self.S + self.F + self.U + self.open + self.forgotten
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """Return the sum, field by field."""
+        return Tally(
+            self.accepted + other.accepted,
+            self.S + other.S,
+            self.F + other.F,
+            self.U + other.U,
+            self.open + other.open,
+            self.forgotten + other.forgotten,
+        )

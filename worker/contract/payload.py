@@ -1,0 +1,40 @@
+"""What a worker needs to deliver a message, kept beside its record until it is delivered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Everything that a delivery says. Holds a user's texts: never logged, never put on the broker."""
+
+    customer_id: str
+    wallet: str
+    template_code: str
+    template_version: int
+    language: str
+    parameters: Mapping[str, str]
+    redirect_url: str
+    extend_info: str | None
+
+    def pack(self) -> bytes:
+        """Return the bytes that the ledger keeps: a JSON array in the order of the fields."""
+        return orjson.dumps(
+            (
+                self.customer_id,
+                self.wallet,
+                self.template_code,
+                self.template_version,
+                self.language,
+                self.parameters,
+                self.redirect_url,
+                self.extend_info,
+            ),
+        )
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Payload":
+        """Return the payload that `pack` wrote."""
+        return cls(*orjson.loads(packed))

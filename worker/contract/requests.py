@@ -1,0 +1,189 @@
+"""Requests of the API, validated on the raw bytes (CONTRACT R1-R15, R72).
+
+A violation names each faulty field by its JSON path and the rule it breaks, never the value that broke it.
+"""
+
+import re
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Annotated, Any, TypeVar
+
+import langcodes
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from worker.contract.errors import TidingsError
+
+MAX_TEMPLATES = 5
+MAX_INQUIRIES = 10_000
+_FINGERPRINT_BYTES = 16
+
+Id64 = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^@#?\s\p{Cc}]+$")]
+AppId = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^@#?\s\p{Cc}]+$")]
+Token = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^@#?\s\p{Cc}]+$", repr=False)]
+Url = Annotated[str, Field(max_length=2048)]
+
+
+class ContractViolationError(TidingsError):
+    """A request breaks the contract; `faults` are texts such as `$.appId: is required`."""
+
+    def __init__(self, faults: list[str]) -> None:
+        """Keep all faults; the error's text is all of them."""
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+@lru_cache(maxsize=4096)
+def normal_language(tag: str) -> str:
+    """Return a BCP 47 tag in its standard spelling (`en_us` gives `en-US`, R8).
+
+    Raises PydanticCustomError when the tag is malformed.
+    """
+    try:
+        return langcodes.standardize_tag(tag)
+    except langcodes.LanguageTagError:
+        raise PydanticCustomError("language", "is not a BCP 47 language tag") from None
+
+
+class ContentTemplate(BaseModel):
+    """One entry of `templates`: the parameters of one language (R8, R9)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    language: Annotated[str, Field(max_length=64), AfterValidator(normal_language)] | None = None
+    templateParameters: dict[str, str] | None = None  # noqa: N815 - the API's own spelling
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters, empty when none were sent."""
+        return self.templateParameters or {}
+
+
+class SendRequest(BaseModel):
+    """The body of `POST /v2/miniprogram/message/send` (R1-R14). Unknown fields are ignored (R13)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    appId: AppId  # noqa: N815
+    accessToken: Token  # noqa: N815
+    requestId: Id64  # noqa: N815
+    templateCode: Id64  # noqa: N815
+    redirectUrl: Url | None = None  # noqa: N815
+    actionUrl: Url | None = None  # noqa: N815
+    templates: Annotated[list[ContentTemplate], Field(min_length=1, max_length=MAX_TEMPLATES)]
+    extendInfo: Annotated[str, Field(max_length=4096)] | None = None  # noqa: N815
+    customerBelongsTo: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # noqa: N815
+
+    @model_validator(mode="after")
+    def _one_entry_a_language(self) -> "SendRequest":
+        entries = self.templates
+        if len(entries) > 1:
+            seen: dict[str | None, int] = {}
+            for index, entry in enumerate(entries):
+                first = seen.setdefault(entry.language, index)
+                if first != index:
+                    raise PydanticCustomError(
+                        "language_twice",
+                        "templates[{first}] and templates[{second}] have the same language",
+                        {"first": first, "second": index},
+                    )
+        return self
+
+    @property
+    def link(self) -> str | None:
+        """Where a click leads: redirectUrl, or actionUrl in its absence (R6)."""
+        return self.actionUrl if self.redirectUrl is None else self.redirectUrl
+
+    def fingerprint(self) -> str:
+        """Return the canonical digest of the content: all known fields but the token (R41, R53)."""
+        content = (
+            self.templateCode,
+            self.link,
+            [(entry.language, entry.parameters) for entry in self.templates],
+            self.extendInfo,
+            self.customerBelongsTo,
+        )
+        canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+        return blake2b(canonical, digest_size=_FINGERPRINT_BYTES).hexdigest()
+
+
+def _object_as_text(value: object) -> object:
+    return orjson.dumps(value).decode() if isinstance(value, dict) else value
+
+
+class LenientSendRequest(SendRequest):
+    """A send whose extendInfo may also be an object, where a setting allows that (R10)."""
+
+    extendInfo: Annotated[str, Field(max_length=4096), BeforeValidator(_object_as_text)] | None = None  # noqa: N815
+
+
+class Inquiry(BaseModel):
+    """The body of `POST .../inquiry`: one message, by (appId, requestId) or by messageId (R70)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    appId: AppId | None = None  # noqa: N815
+    requestId: Id64 | None = None  # noqa: N815
+    messageId: Id64 | None = None  # noqa: N815
+
+    @model_validator(mode="after")
+    def _names_one_message(self) -> "Inquiry":
+        if self.messageId is None and (self.appId is None or self.requestId is None):
+            raise PydanticCustomError("inquiry", "appId with requestId, or messageId, is required")
+        return self
+
+
+class BatchInquiry(BaseModel):
+    """The body of `POST .../batchInquiry`: up to 10,000 requestIds of one appId (R72)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    appId: AppId  # noqa: N815
+    requestIds: Annotated[list[Id64], Field(min_length=1, max_length=MAX_INQUIRIES)]  # noqa: N815
+
+
+Request = TypeVar("Request", bound=BaseModel)
+
+
+def parse(model: type[Request], body: bytes) -> Request:
+    """Return the request in a JSON body, or raise ContractViolationError naming every faulty field."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        raise ContractViolationError([_fault(detail) for detail in details]) from None
+
+
+_RULES: dict[str, str] = {
+    "missing": "is required",
+    "string_type": "must be a string",
+    "dict_type": "must be an object",
+    "list_type": "must be an array",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "string_too_short": "must have at least {min_length} character",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} entry",
+    "too_long": "must have at most {max_length} entries",
+    "string_pattern_mismatch": "must not contain @, #, ?, white space or control characters",
+    "string_unicode": "must be valid Unicode",
+    "json_invalid": "the body is not valid JSON",
+}
+_SAFE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+
+
+def _fault(detail: ErrorDetails) -> str:
+    context: dict[str, Any] = detail.get("ctx") or {}
+    rule = _RULES.get(detail["type"])
+    text = detail["msg"] if rule is None else rule.format_map(context)
+    return f"{json_path(detail['loc'])}: {text}"
+
+
+def json_path(location: tuple[int | str, ...]) -> str:
+    """Return `$.templates[0].language` for a pydantic location; a part that is no plain name is shown as `[*]`."""
+    parts = (
+        f"[{part}]" if isinstance(part, int) else f".{part}" if _SAFE_NAME.fullmatch(part) else "[*]"
+        for part in location
+    )
+    return "$" + "".join(parts)

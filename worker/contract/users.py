@@ -1,0 +1,63 @@
+"""Users as a token resolves to them, and the wallets that serve them (CONTRACT R11, R37, R64)."""
+
+from dataclasses import dataclass
+
+from worker.contract.messages import Channel
+
+SEND_SCOPE = "SEND_MESSAGE"
+"""The scope a token needs for a send (R37)."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whom a send reaches. Resolved at intake; the token itself goes no further."""
+
+    customer_id: str
+    """The wallet's id of the user, at most 32 characters (R66)."""
+    wallet: str
+    """Name of the super app, as in customerBelongsTo."""
+    languages: tuple[str, ...] = ()
+    """BCP 47 tags, most preferred first."""
+    opted_out: frozenset[Channel] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenGrant:
+    """What the resolver knows of one access token."""
+
+    user: User
+    app_id: str
+    scopes: frozenset[str]
+    expires_at: int | None
+    """Milliseconds since 1970; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRoute:
+    """One gateway of a wallet and the channels it serves."""
+
+    name: str
+    url: str
+    """Base URL; `/v2/platform/message/send` is appended."""
+    channels: frozenset[Channel] = frozenset(Channel)
+
+
+@dataclass(frozen=True, slots=True)
+class SendCap:
+    """At most `messages` of one appId to one customer in any `period` milliseconds (R35)."""
+
+    messages: int
+    period: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """A super app: its gateways in order of preference, and its cap, if it has one."""
+
+    name: str
+    gateways: tuple[GatewayRoute, ...]
+    cap: SendCap | None = None
+
+    def gateway_for(self, channel: Channel) -> GatewayRoute | None:
+        """Return the first gateway that serves the channel, or None."""
+        return next((gateway for gateway in self.gateways if channel in gateway.channels), None)

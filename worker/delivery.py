@@ -1,0 +1,181 @@
+"""A chunk of messages on its way out, through named steps: claim, prepare, send; settling is `worker.settling`'s."""
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from worker.coalescing import Coalescers, Parcel
+from worker.contract.answers import Answer, AnswerKind, WalletMessage
+from worker.contract.codes import ResultCode
+from worker.contract.errors import TidingsError
+from worker.contract.identity import delivery_key
+from worker.contract.messages import Channel, Hint
+from worker.contract.payload import Payload
+from worker.contract.users import GatewayRoute, Wallet
+from worker.holding import Held, Holdings
+from worker.ports import Clock, Ledger, Templates, Wallets
+from worker.rendering import CompiledTemplate, CompiledTemplates
+from worker.retry import call_size, open_channels
+from worker.settling import Settler
+
+_CLAIM_ID_BYTES = 8
+
+
+class UndeliverableError(TidingsError):
+    """A message can't be rendered or routed; the text says what to mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryTimes:
+    """How long messages are held and calls may be, in milliseconds."""
+
+    lease: int
+    call_timeout: int
+    call_size: int
+    """Most messages in one wallet call (R65)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What preparing a chunk looks up once: the versions its messages were taken with, and the wallets."""
+
+    templates: Mapping[tuple[str, int], CompiledTemplate]
+    wallets: Mapping[str, Wallet]
+
+
+class Delivery:
+    """Claims the messages of a hint and puts their open channels on the way to their gateways."""
+
+    def __init__(  # noqa: PLR0913 - the collaborators of the main job
+        self,
+        *,
+        ledger: Ledger,
+        templates: Templates,
+        compiled: CompiledTemplates,
+        wallets: Wallets,
+        coalescers: Coalescers,
+        settler: Settler,
+        holdings: Holdings,
+        clock: Clock,
+        times: DeliveryTimes,
+    ) -> None:
+        """Keep the collaborators, and hear of every answer."""
+        self._ledger = ledger
+        self._templates = templates
+        self._compiled = compiled
+        self._wallets = wallets
+        self._coalescers = coalescers
+        self._settler = settler
+        self._holdings = holdings
+        self._clock = clock
+        self._times = times
+
+    async def deliver(self, hint: Hint) -> int:
+        """Claim what a hint names and send it on; return how many messages are now held.
+
+        Raises LedgerUnavailableError when the claim was not answered: whatever it took comes back when its lease ends.
+        """
+        held = await self._claim(hint)
+        if held:
+            try:
+                payloads = [Payload.unpack(one.claim.payload) for one in held]
+                surroundings = await self._look_up(payloads)
+            except BaseException:
+                self._holdings.remove(held)
+                raise
+            self._send(self._prepare(held, payloads, surroundings))
+        return len(held)
+
+    def answered(self, parcel: Parcel, answer: Answer) -> None:
+        """Note one delivery's answer; a message whose channels all have theirs goes on to be settled."""
+        held = parcel.held
+        held.answers[parcel.channel] = answer
+        held.waiting -= 1
+        if not held.waiting:
+            self._settler.put(held)
+
+    async def _claim(self, hint: Hint) -> list[Held]:
+        now = self._clock.monotonic()
+        claims = await self._ledger.claim(hint.shard, hint.message_ids, secrets.token_hex(_CLAIM_ID_BYTES))
+        lease, call = self._times.lease / 1000, self._times.call_timeout / 1000
+        held = [Held(claim, hint.lane, now + lease, now + lease + call) for claim in claims]
+        self._holdings.add(held)
+        return held
+
+    async def _look_up(self, payloads: Iterable[Payload]) -> Surroundings:
+        versions = {(payload.template_code, payload.template_version) for payload in payloads}
+        found = {key: await self._templates.version(*key) for key in versions}
+        compiled = {key: self._compiled.of(version) for key, version in found.items() if version is not None}
+        return Surroundings(compiled, await self._wallets.all())
+
+    def _prepare(
+        self,
+        held: Sequence[Held],
+        payloads: Sequence[Payload],
+        surroundings: Surroundings,
+    ) -> dict[GatewayRoute, list[Parcel]]:
+        by_route: dict[GatewayRoute, list[Parcel]] = defaultdict(list)
+        for one, payload in zip(held, payloads, strict=True):
+            channels = open_channels(one.claim)
+            one.waiting = len(channels)
+            if one.claim.claimed_at >= one.claim.expires_at:
+                self._settler.put(one)
+                continue
+            size = call_size(self._times.call_size, one.claim.tries)
+            for channel in channels:
+                self._prepare_channel(one, channel, payload, surroundings, by_route, size)
+        return by_route
+
+    def _prepare_channel(  # noqa: PLR0913 - one step of the main job, in the innermost loop
+        self,
+        held: Held,
+        channel: Channel,
+        payload: Payload,
+        surroundings: Surroundings,
+        by_route: dict[GatewayRoute, list[Parcel]],
+        size: int,
+    ) -> None:
+        try:
+            route = route_of(payload.wallet, channel, surroundings)
+            message = render(held.claim.message_id, channel, payload, surroundings)
+        except TidingsError as error:
+            parcel = Parcel(held, channel, _NOTHING, size)
+            self.answered(parcel, Answer(AnswerKind.UNDELIVERABLE, ResultCode.PROCESS_FAIL, str(error)))
+        else:
+            by_route[route].append(Parcel(held, channel, message, size))
+
+    def _send(self, by_route: Mapping[GatewayRoute, list[Parcel]]) -> None:
+        for route, parcels in by_route.items():
+            self._coalescers.to(route).put(parcels)
+
+
+_NOTHING = WalletMessage("", "", "", "", "", "", "")
+
+
+def route_of(wallet: str, channel: Channel, surroundings: Surroundings) -> GatewayRoute:
+    """Return the gateway for a channel of a wallet (R11), or raise UndeliverableError."""
+    known = surroundings.wallets.get(wallet)
+    route = known.gateway_for(channel) if known else None
+    if route is None:
+        raise UndeliverableError(f"no gateway serves {channel} of wallet {wallet}; see `tidings wallet put --help`")
+    return route
+
+
+def render(message_id: str, channel: Channel, payload: Payload, surroundings: Surroundings) -> WalletMessage:
+    """Return one channel's Message (R66), or raise UndeliverableError or RenderingError."""
+    template = surroundings.templates.get((payload.template_code, payload.template_version))
+    if template is None:
+        name = f"{payload.template_code} version {payload.template_version}"
+        raise UndeliverableError(f"template {name} is gone; put it again and replay")
+    arguments = (channel, payload.language, payload.parameters, payload.redirect_url)
+    return WalletMessage(
+        message_id=delivery_key(message_id, channel),
+        customer_id=payload.customer_id,
+        channel=channel,
+        template_code=payload.template_code,
+        content=template.render(*arguments),
+        redirect_url=template.target(*arguments),
+        platform_template_code=template.version.platform_template_code or payload.template_code,
+        extend_info=payload.extend_info,
+    )

@@ -1,0 +1,102 @@
+"""The long-lived delivery loop of one worker process: takes hints while slots are free, and drains at the end."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from worker.batching import chunks
+from worker.contract.errors import LedgerUnavailableError
+from worker.contract.messages import Hint
+from worker.delivery import Delivery
+from worker.holding import Held, Holdings
+from worker.settling import Settler
+from worker.slots import Slots
+from worker.sweeping import Sweeper
+
+_RENEWALS_A_LEASE = 3
+_GLANCE = 0.02
+
+log = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """Runs deliveries side by side within the slots, beside the settler, the sweeper and the lease renewal."""
+
+    def __init__(  # noqa: PLR0913 - the parts of one process' loop
+        self,
+        *,
+        delivery: Delivery,
+        settler: Settler,
+        sweeper: Sweeper,
+        holdings: Holdings,
+        slots: Slots,
+        lease: int,
+        died: Callable[[], None],
+    ) -> None:
+        """Keep the parts; `lease` is in milliseconds, `died` ends a process whose services failed."""
+        self._delivery = delivery
+        self._settler = settler
+        self._sweeper = sweeper
+        self._holdings = holdings
+        self._slots = slots
+        self._died = died
+        self._renew_every = lease / 1000 / _RENEWALS_A_LEASE
+        self._services: list[asyncio.Task[None]] = []
+        self._deliveries: set[asyncio.Task[None]] = set()
+        settler.wire(self._settled)
+
+    def start(self) -> None:
+        """Start the services; call it inside the running loop."""
+        for service in (self._settler.run(), self._sweeper.run(), self._sweeper.run_releases(), self._renew()):
+            self._services.append(asyncio.create_task(self._guarded(service)))
+
+    async def take(self, hint: Hint) -> None:
+        """Return once the hint's messages have slots; they are delivered meanwhile."""
+        for ids in chunks(hint.message_ids, self._slots.most_at_once):
+            part = Hint(hint.lane, hint.shard, tuple(ids))
+            await self._slots.take(hint.lane, len(ids))
+            task = asyncio.create_task(self._deliver(part))
+            self._deliveries.add(task)
+            task.add_done_callback(self._deliveries.discard)
+
+    async def drain(self, seconds: float) -> None:
+        """Finish what is in hand, at most for so long; what is left comes back when its lease ends."""
+        self._sweeper.stop()
+        deadline = asyncio.get_running_loop().time() + seconds
+        while (self._deliveries or len(self._holdings)) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(_GLANCE)
+        for service in self._services:
+            service.cancel()
+        await asyncio.gather(*self._services, return_exceptions=True)
+        log.info("drained", messages_left=len(self._holdings))
+
+    async def _deliver(self, hint: Hint) -> None:
+        held = 0
+        try:
+            held = await self._delivery.deliver(hint)
+        except LedgerUnavailableError as error:
+            log.warning("claim_failed", messages=len(hint.message_ids), reason=str(error))
+        finally:
+            self._slots.free(hint.lane, len(hint.message_ids) - held)
+
+    def _settled(self, batch: list[Held]) -> None:
+        self._holdings.remove(batch)
+        for lane, number in Counter(one.lane for one in batch).items():
+            self._slots.free(lane, number)
+        self._sweeper.room_may_be_free()
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._renew_every)
+            await self._holdings.renew()
+
+    async def _guarded(self, service: Coroutine[Any, Any, None]) -> None:
+        try:
+            await service
+        except Exception:
+            # A process whose settler is dead would take work and never end it: its leases run out, others go on.
+            log.exception("service_died")
+            self._died()

@@ -1,0 +1,62 @@
+"""Messages in the hands of this process, from claim to settlement."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from worker.contract.answers import Answer
+from worker.contract.errors import LedgerUnavailableError
+from worker.contract.messages import Channel, Claim, Lane
+from worker.ports import Clock, Ledger
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """One claimed message. It may be sent only before `deadline`, the local end of its lease."""
+
+    claim: Claim
+    lane: Lane
+    deadline: float
+    """Seconds of the monotonic clock; taken before the claim was asked for, so never later than the ledger's lease."""
+    renew_until: float
+    """Seconds of the monotonic clock after which the lease is no longer extended."""
+    waiting: int = 0
+    """Channels whose answer is still out."""
+    answers: dict[Channel, Answer] = field(default_factory=dict)
+
+
+class Holdings:
+    """Every held message of this process, and the extension of their leases."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, lease: int) -> None:
+        """Start with empty hands; `lease` is in milliseconds."""
+        self._ledger = ledger
+        self._clock = clock
+        self._lease = lease / 1000
+        self._held: set[Held] = set()
+
+    def __len__(self) -> int:
+        """Return how many messages are held."""
+        return len(self._held)
+
+    def add(self, held: Iterable[Held]) -> None:
+        """Note messages just claimed."""
+        self._held.update(held)
+
+    def remove(self, held: Iterable[Held]) -> None:
+        """Forget messages that were settled or given back."""
+        self._held.difference_update(held)
+
+    async def renew(self) -> None:
+        """Extend the lease of every message that may still be sent or is being answered.
+
+        A message that another claim has taken keeps its old deadline, so it is not sent any more; so does every
+        message while the ledger does not answer.
+        """
+        now = self._clock.monotonic()
+        held = [one for one in self._held if one.deadline > now and one.renew_until > now]
+        try:
+            renewed = await self._ledger.renew([one.claim for one in held])
+        except LedgerUnavailableError:
+            return
+        for one, ours in zip(held, renewed, strict=True):
+            one.deadline = now + self._lease if ours else now

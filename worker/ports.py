@@ -1,0 +1,168 @@
+"""What the core needs from the outside world, as Protocols; adapters implement them, `bootstrap` names the adapters."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from worker.contract.answers import Answer, WalletMessage
+from worker.contract.messages import Acceptance, Claim, Hint, Lane, NewMessage, Settled, Settlement
+from worker.contract.outcomes import MessageOutcome, WholeOutcome
+from worker.contract.templates import TemplateVersion
+from worker.contract.users import GatewayRoute, SendCap, TokenGrant, User, Wallet
+
+
+class Clock(Protocol):
+    """The worker's own clocks. Leases and schedules use the ledger's clock instead."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, for local deadlines."""
+        ...
+
+    def now(self) -> int:
+        """Return milliseconds since 1970."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A question whether a message is known, asked without taking it (R50)."""
+
+    message_id: str
+    fingerprint: str
+    user: str
+    """Digest of the user; empty: compared without the user."""
+
+
+class Ledger(Protocol):
+    """The truth about every message. All calls are for chunks, atomic for each message and safe to repeat.
+
+    Every method raises LedgerUnavailableError when the store did not answer.
+    """
+
+    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
+        """Take new messages; one Acceptance each, in order."""
+        ...
+
+    async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
+        """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
+        ...
+
+    async def claim(self, shard: int, message_ids: Sequence[str], claim_id: str) -> list[Claim]:
+        """Take what is open, due and not leased. The same claim_id asked again gets the same answer."""
+        ...
+
+    async def renew(self, claims: Sequence[Claim]) -> list[bool]:
+        """Extend the leases of claims still held; False where another claim has the message."""
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """Record outcomes, each only if its claim still holds the message."""
+        ...
+
+    async def sweep(self) -> list[Hint]:
+        """Re-score overdue messages to a later time and return them as hints."""
+        ...
+
+    async def release(self, shard: int, lane: Lane) -> list[Hint]:
+        """Move messages from the backlogs of a shard to its due index, round robin between merchants."""
+        ...
+
+    async def backlogged(self) -> list[tuple[int, Lane]]:
+        """Return the (shard, lane) pairs that have a backlog."""
+        ...
+
+    async def forget(self) -> int:
+        """Erase messages past their retention; return how many."""
+        ...
+
+
+class Records(Protocol):
+    """The read side of the ledger. Every method raises LedgerUnavailableError when the store did not answer."""
+
+    async def find(self, message_ids: Sequence[str]) -> list[MessageOutcome | None]:
+        """Return everything known of each message, None for one never seen, in order."""
+        ...
+
+    async def statuses(self, message_ids: Sequence[str]) -> list[WholeOutcome | None]:
+        """Return the whole outcome of each message, None for one never seen, in order."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the store answers."""
+        ...
+
+
+class Hints(Protocol):
+    """Publishes hints to the broker. Never blocks and never raises: a lost hint falls due in the ledger."""
+
+    def publish(self, hints: Sequence[Hint]) -> None:
+        """Hand hints to the broker soon."""
+        ...
+
+
+class Gateway(Protocol):
+    """A wallet's gateway: up to 20 messages a call."""
+
+    async def send(self, route: GatewayRoute, messages: Sequence[WalletMessage]) -> list[Answer]:
+        """Deliver in one call; one Answer for each message, in order. Never raises for what the network does."""
+        ...
+
+
+class GatewayPauses(Protocol):
+    """How long each gateway asked all workers to wait (R69)."""
+
+    async def pause(self, gateway: str, milliseconds: int) -> None:
+        """Let nobody call the gateway for so long; a longer pause in force stays."""
+        ...
+
+    async def remaining(self) -> Mapping[str, int]:
+        """Return the milliseconds left by gateway name."""
+        ...
+
+
+class Templates(Protocol):
+    """Template versions."""
+
+    async def live(self, codes: Sequence[str]) -> dict[str, TemplateVersion]:
+        """Return the live version of each code that exists."""
+        ...
+
+    async def version(self, code: str, version: int) -> TemplateVersion | None:
+        """Return one version, or None."""
+        ...
+
+
+class Users(Protocol):
+    """Resolves access tokens."""
+
+    async def resolve(self, tokens: Sequence[str]) -> list[TokenGrant | None]:
+        """Return what each token grants, None for an unknown one, in order."""
+        ...
+
+
+class Wallets(Protocol):
+    """The super apps that users belong to."""
+
+    async def all(self) -> Mapping[str, Wallet]:
+        """Return every wallet by its name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CapRequest:
+    """One message's place under its wallet's cap."""
+
+    message_id: str
+    app_id: str
+    user: User
+    cap: SendCap
+
+
+class Caps(Protocol):
+    """The wallets' caps on messages of one appId to one customer (R35)."""
+
+    async def reserve(self, requests: Sequence[CapRequest]) -> list[bool]:
+        """Count each message once, however often it is asked; False where the cap is reached."""
+        ...
+
+

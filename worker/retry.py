@@ -1,0 +1,170 @@
+"""From what the gateways said to what happens next: the one place where answers become outcomes. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from worker.contract.answers import Answer, AnswerKind
+from worker.contract.codes import ResultCode, shorten
+from worker.contract.messages import (
+    Channel,
+    Claim,
+    DeadCause,
+    DeliveryState,
+    DeliveryUpdate,
+    Settlement,
+    Verdict,
+)
+
+UNANSWERED = "UNANSWERED"
+"""Code of an open or U channel whose gateway's answer never came (R73)."""
+WAITING_CAP = 5_000
+"""Longest wait in ms, beyond what a gateway asked for, of a message that waits for its gateway, not for its own turn."""
+
+_BURNS_A_TRY = frozenset(
+    {
+        AnswerKind.DELIVERED,
+        AnswerKind.REFUSED,
+        AnswerKind.RETRYABLE,
+        AnswerKind.UNANSWERED,
+        AnswerKind.REJECTED,
+    },
+)
+_WAITS_FOR_GATEWAY = frozenset({AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.NOT_SENT})
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how soon a message is tried again; durations in milliseconds."""
+
+    max_tries: int = 8
+    backoff_base: int = 500
+    backoff_cap: int = 300_000
+
+    def backoff(self, tries: int, draw: Callable[[], float]) -> int:
+        """Return a full-jitter delay after `tries` tries: uniform up to a bound that doubles. `draw` is in [0, 1)."""
+        bound = min(self.backoff_cap, self.backoff_base * 2 ** min(tries - 1, 30)) if tries else self.backoff_base
+        return int(bound * draw())
+
+
+def call_size(most: int, tries: int) -> int:
+    """Return how many messages a call may hold for one that was tried before: halved with each try, then alone."""
+    return max(1, most >> tries)
+
+
+def expire(claim: Claim, worker: str) -> Settlement:
+    """Return the end of a message that is past its deadline: U where an answer never came, else F EXPIRED (R43)."""
+    updates = tuple(
+        DeliveryUpdate(channel, DeliveryState.U, UNANSWERED, "the gateway's answer never came")
+        if _was_unanswered(claim, channel)
+        else DeliveryUpdate(channel, DeliveryState.F, ResultCode.EXPIRED, "not delivered before its deadline")
+        for channel in open_channels(claim)
+    )
+    return _settlement(claim, Verdict.DEAD, updates, cause=DeadCause.EXPIRED, worker=worker)
+
+
+def open_channels(claim: Claim) -> list[Channel]:
+    """Return the channels that still have to be delivered."""
+    return [channel for channel, field in claim.deliveries.items() if field.startswith(DeliveryState.OPEN)]
+
+
+def decide(
+    claim: Claim,
+    answers: Mapping[Channel, Answer],
+    policy: RetryPolicy,
+    draw: Callable[[], float],
+    worker: str,
+) -> Settlement:
+    """Return how a claim ends, given the answer of each channel that was open."""
+    burnt = int(any(answer.kind in _BURNS_A_TRY for answer in answers.values()))
+    open_still = [answer for answer in answers.values() if _is_open(answer)]
+    waits = any(answer.kind in _WAITS_FOR_GATEWAY for answer in open_still)
+    if open_still and (waits or claim.tries + burnt < policy.max_tries):
+        updates = _updates(claim, answers)
+        delay = min(_delay(claim, open_still, policy, draw), max(0, claim.expires_at - claim.claimed_at))
+        return _settlement(claim, Verdict.RETRY, updates, tries=burnt, delay=delay, worker=worker)
+    if open_still:
+        updates = tuple(_given_up(update) for update in _updates(claim, answers))
+        return _settlement(claim, Verdict.DEAD, updates, tries=burnt, cause=_cause(updates), worker=worker)
+    updates = _updates(claim, answers)
+    if any(answer.kind is AnswerKind.UNDELIVERABLE for answer in answers.values()):
+        return _settlement(claim, Verdict.DEAD, updates, tries=burnt, cause=DeadCause.UNDELIVERABLE, worker=worker)
+    return _settlement(claim, Verdict.FINAL, updates, tries=burnt, worker=worker)
+
+
+def _settlement(
+    claim: Claim,
+    verdict: Verdict,
+    updates: tuple[DeliveryUpdate, ...],
+    **rest: int | str,
+) -> Settlement:
+    return Settlement(claim.message_id, claim.claim_id, claim.attempt, verdict, updates, **rest)  # type: ignore[arg-type]
+
+
+def _is_open(answer: Answer) -> bool:
+    return _state(answer) is DeliveryState.OPEN
+
+
+def _state(answer: Answer) -> DeliveryState:
+    match answer.kind:
+        case AnswerKind.DELIVERED:
+            return DeliveryState.S
+        case AnswerKind.REFUSED | AnswerKind.REJECTED | AnswerKind.UNDELIVERABLE:
+            return DeliveryState.F
+        case (
+            AnswerKind.RETRYABLE
+            | AnswerKind.UNANSWERED
+            | AnswerKind.THROTTLED
+            | AnswerKind.UNREACHABLE
+            | AnswerKind.NOT_SENT
+        ):
+            return DeliveryState.OPEN
+        case _:
+            assert_never(answer.kind)
+
+
+def _updates(claim: Claim, answers: Mapping[Channel, Answer]) -> tuple[DeliveryUpdate, ...]:
+    updates = (_update(claim, channel, answer) for channel, answer in answers.items())
+    return tuple(update for update in updates if update is not None)
+
+
+def _update(claim: Claim, channel: Channel, answer: Answer) -> DeliveryUpdate | None:
+    state = _state(answer)
+    if state is DeliveryState.S:
+        return DeliveryUpdate(channel, state)
+    if answer.kind is AnswerKind.UNANSWERED:
+        return DeliveryUpdate(channel, state, UNANSWERED, shorten(answer.message))
+    if answer.kind in _WAITS_FOR_GATEWAY and (answer.kind is AnswerKind.NOT_SENT or _was_unanswered(claim, channel)):
+        return None  # an earlier call may have been acted upon: that it is UNANSWERED must not be forgotten
+    return DeliveryUpdate(channel, state, answer.code or ResultCode.PROCESS_FAIL, shorten(answer.message))
+
+
+def _was_unanswered(claim: Claim, channel: Channel) -> bool:
+    return f"|{UNANSWERED}|" in claim.deliveries[channel]
+
+
+def _given_up(update: DeliveryUpdate) -> DeliveryUpdate:
+    if update.state is not DeliveryState.OPEN:
+        return update
+    if update.code == UNANSWERED:
+        return DeliveryUpdate(update.channel, DeliveryState.U, UNANSWERED, update.message)
+    message = shorten(f"gave up after the last try: {update.code} {update.message}")
+    return DeliveryUpdate(update.channel, DeliveryState.F, ResultCode.PROCESS_FAIL, message)
+
+
+def _cause(updates: tuple[DeliveryUpdate, ...]) -> DeadCause:
+    unanswered = any(update.state is DeliveryState.U for update in updates)
+    return DeadCause.UNANSWERED if unanswered else DeadCause.TRIES
+
+
+def _delay(claim: Claim, open_still: list[Answer], policy: RetryPolicy, draw: Callable[[], float]) -> int:
+    return max(_delay_after(claim, answer, policy, draw) for answer in open_still)
+
+
+def _delay_after(claim: Claim, answer: Answer, policy: RetryPolicy, draw: Callable[[], float]) -> int:
+    if answer.kind is AnswerKind.NOT_SENT:
+        return 0
+    if answer.kind in _WAITS_FOR_GATEWAY:
+        jitter = RetryPolicy(backoff_base=policy.backoff_base, backoff_cap=WAITING_CAP).backoff(claim.attempt, draw)
+        return jitter if answer.retry_after is None else answer.retry_after + int(policy.backoff_base * draw())
+    return policy.backoff(claim.tries + 1, draw)

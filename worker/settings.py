@@ -1,0 +1,97 @@
+"""Every setting, read once at start from the environment and handed down."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from worker.contract.errors import SettingsError
+
+PREFIX = "TIDINGS_"
+Milliseconds = Annotated[int, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """All settings; each is the environment variable `TIDINGS_<NAME>`, durations in milliseconds."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    redis_url: str = Field("", description="Redis or Valkey 7+ of the ledger; empty: the embedded Valkey in the data directory")
+    broker_url: str = Field("", description="Celery's broker; empty: the embedded Valkey, or redis_url, under keys of its own")
+    data_dir: Path = Field(Path(".tidings"), description="Where the embedded Valkey keeps its data and the local secrets live")
+    token_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Key of the keyed hash under which tokens are stored; empty: made once in the data directory (embedded only)",
+    )
+    clients: Annotated[dict[str, tuple[str, ...]], NoDecode] = Field(
+        {},
+        description='JSON such as {"merchant-1": ["app-1"]}: which appIds a Client-Id may send for; empty: any for any',
+    )
+
+    api_host: str = Field("127.0.0.1", description="Address the HTTP API listens on")
+    api_port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP API; 0: a free one")
+    api_prefix: str = Field("", description="Path prefix under which the API is served too, such as /api/open")
+    extend_info_object: Literal["refuse", "allow"] = Field("refuse", description="Whether extendInfo may be a JSON object (R10)")
+    gateway_host: str = Field("127.0.0.1", description="Address the gateway simulator listens on")
+    gateway_port: int = Field(8090, ge=0, le=65535, description="Port of the gateway simulator; 0: a free one")
+
+    shards: int = Field(16, ge=1, le=1024, description="Number of shards; fixed once a ledger exists")
+    lease: Milliseconds = Field(6_000, description="How long a claim holds a message; renewed every third of it while calls are in flight")
+    grace: Milliseconds = Field(3_000, description="How long a hint may wait before it is published again; doubles each time")
+    longest_grace: Milliseconds = Field(60_000, description="Upper bound of the doubled grace")
+    sweep_interval: Milliseconds = Field(1_000, description="How often each worker process looks for overdue messages")
+    sweep_size: int = Field(400, ge=1, le=5_000, description="Most overdue messages that one sweep re-hints per shard")
+    window_single: int = Field(200, ge=1, description="Messages of one merchant in flight per shard, interactive sends")
+    window_bulk: int = Field(500, ge=1, description="Messages of one merchant in flight per shard, batches")
+    retention: Milliseconds = Field(7 * 86_400_000, description="How long a final message is remembered (R54)")
+    deliver_within: Milliseconds = Field(86_400_000, description="A message not settled by then expires and becomes a dead letter")
+
+    max_tries: int = Field(8, ge=1, le=100, description="Tries after which a message becomes a dead letter")
+    backoff_base: Milliseconds = Field(500, description="First back-off; doubles with each try, drawn with full jitter")
+    backoff_cap: Milliseconds = Field(300_000, description="Longest back-off")
+    call_timeout: Milliseconds = Field(10_000, description="Longest wallet call in all")
+    call_size: int = Field(20, ge=1, le=20, description="Most messages in one wallet call (R65)")
+    calls_per_gateway: int = Field(32, ge=1, description="Most calls in flight to one gateway from one worker process")
+    waiting_per_gateway: int = Field(4_000, ge=20, description="Most deliveries waiting for one gateway in one worker process")
+    slots: int = Field(2_000, ge=20, description="Most messages in the hands of one worker process; a tenth is kept for each lane")
+    drain_timeout: Milliseconds = Field(15_000, description="How long a stopping worker process finishes what it holds")
+
+    log_format: Literal["json", "console"] = Field("json", description="json: one object a line; console: for people")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged")
+
+    @field_validator("clients", mode="before")
+    @classmethod
+    def _clients_from_json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value or "{}")
+        except ValueError:
+            raise ValueError("is not JSON") from None
+
+    @field_validator("api_prefix")
+    @classmethod
+    def _prefix_is_a_path(cls, value: str) -> str:
+        if value and (not value.startswith("/") or value.endswith("/")):
+            raise ValueError("must begin with / and not end with it, such as /api/open")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.lease < 2 * self.sweep_interval:
+            raise ValueError("lease must be at least twice sweep_interval")
+        return self
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Read the environment; raise SettingsError naming every wrong setting and what it must be."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type] - pydantic validates them
+    except ValidationError as error:
+        faults = [
+            f"{PREFIX}{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False)
+        ]
+        raise SettingsError("wrong settings: " + "; ".join(faults)) from None

@@ -1,0 +1,70 @@
+"""The end of claims: turns answers into settlements and records them, many in one round trip."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from worker.contract.errors import LedgerUnavailableError
+from worker.contract.messages import Settled
+from worker.holding import Held
+from worker.ports import Ledger
+from worker.retry import RetryPolicy, decide, expire
+
+Settlements = Callable[[list[Held]], None]
+_PATIENCE = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+class Settler:
+    """Collects answered messages and settles all that came together while the last settlement was under way."""
+
+    def __init__(self, ledger: Ledger, policy: RetryPolicy, draw: Callable[[], float], worker: str) -> None:
+        """Keep the collaborators; `draw` gives jitter in [0, 1), `worker` is this process' name in timelines."""
+        self._ledger = ledger
+        self._policy = policy
+        self._draw = draw
+        self._worker = worker
+        self._answered: list[Held] = []
+        self._wake = asyncio.Event()
+        self._settled: Settlements
+
+    def wire(self, settled: Settlements) -> None:
+        """Name who hears of messages that left our hands."""
+        self._settled = settled
+
+    def put(self, held: Held) -> None:
+        """Take a message whose open channels all have an answer, or that is past its deadline."""
+        self._answered.append(held)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Settle whatever was put, for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._answered = self._answered, []
+            await self._settle(batch)
+
+    async def _settle(self, batch: list[Held]) -> None:
+        settlements = [
+            decide(one.claim, one.answers, self._policy, self._draw, self._worker)
+            if one.answers
+            else expire(one.claim, self._worker)
+            for one in batch
+        ]
+        while True:
+            try:
+                results = await self._ledger.settle(settlements)
+            except LedgerUnavailableError as error:
+                # What the gateways said is known here alone: keep it until the ledger takes it. A lease that ran out
+                # meanwhile makes it stale, which the ledger's compare-and-set tells.
+                log.warning("settle_waits_for_ledger", messages=len(batch), reason=str(error))
+                await asyncio.sleep(_PATIENCE)
+            else:
+                break
+        stale = sum(result is Settled.STALE for result in results)
+        if stale:
+            log.warning("settlements_were_stale", messages=stale)
+        self._settled(batch)

@@ -1,0 +1,47 @@
+"""How many messages one process holds at once, shared between lanes so that neither starves (DESIGN, Lanes)."""
+
+import asyncio
+
+from worker.contract.messages import Lane
+
+_SHARE_OF_ONE_LANE = 0.9
+"""A lane may use this much of all slots: the rest is kept for the other one."""
+
+
+class Slots:
+    """Counts messages in hand by lane; waiting is first come, first served within a lane."""
+
+    def __init__(self, most: int) -> None:
+        """Allow `most` messages in all."""
+        self._most = most
+        self._most_of_lane = max(1, int(most * _SHARE_OF_ONE_LANE))
+        self._used = dict.fromkeys(Lane, 0)
+        self._queues = {lane: asyncio.Lock() for lane in Lane}
+        self._freed = {lane: asyncio.Event() for lane in Lane}
+
+    @property
+    def used(self) -> int:
+        """How many slots are taken."""
+        return sum(self._used.values())
+
+    @property
+    def most_at_once(self) -> int:
+        """How many slots one `take` may ask for."""
+        return self._most_of_lane
+
+    async def take(self, lane: Lane, number: int) -> None:
+        """Wait until `number` slots, at most `most_at_once`, are free for the lane, and take them."""
+        async with self._queues[lane]:
+            while self._room(lane) < number:
+                self._freed[lane].clear()
+                await self._freed[lane].wait()
+            self._used[lane] += number
+
+    def free(self, lane: Lane, number: int) -> None:
+        """Give slots back."""
+        self._used[lane] -= number
+        for event in self._freed.values():
+            event.set()
+
+    def _room(self, lane: Lane) -> int:
+        return min(self._most - self.used, self._most_of_lane - self._used[lane])

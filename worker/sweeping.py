@@ -1,0 +1,103 @@
+"""What every worker process does beside delivering: hint what is overdue, release backlogs, forget, share pauses.
+
+Any number may run at once; there is no leader (DESIGN 5, 6, 8).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from worker.coalescing import Coalescers
+from worker.contract.errors import LedgerUnavailableError
+from worker.ports import GatewayPauses, Hints, Ledger
+
+_RELEASE_PAUSE = 0.05
+"""Seconds between releases while messages leave this process."""
+
+log = structlog.get_logger(__name__)
+
+
+class Sweeper:
+    """Looks after the ledger once per interval, and after backlogs whenever messages were settled."""
+
+    def __init__(  # noqa: PLR0913 - what it looks after
+        self,
+        *,
+        ledger: Ledger,
+        hints: Hints,
+        pauses: GatewayPauses,
+        coalescers: Coalescers,
+        interval: int,
+        draw: Callable[[], float],
+    ) -> None:
+        """Keep the collaborators; `interval` is in milliseconds, `draw` spreads processes in time."""
+        self._ledger = ledger
+        self._hints = hints
+        self._pauses = pauses
+        self._coalescers = coalescers
+        self._interval = interval / 1000
+        self._draw = draw
+        self._room = asyncio.Event()
+        self._shared: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._available = True
+
+    def stop(self) -> None:
+        """Hint and release nothing more; running rounds end by themselves."""
+        self._stopping = True
+
+    def room_may_be_free(self) -> None:
+        """Say that messages were settled, so that windows may have room."""
+        self._room.set()
+
+    async def run(self) -> None:
+        """Look after the ledger, for ever."""
+        while not self._stopping:
+            await self._guarded(self._round)
+            await asyncio.sleep(self._interval * (0.75 + 0.5 * self._draw()))
+
+    async def run_releases(self) -> None:
+        """Release backlogs soon after messages were settled, for ever."""
+        while not self._stopping:
+            await self._room.wait()
+            self._room.clear()
+            await self._guarded(self._release)
+            await asyncio.sleep(_RELEASE_PAUSE)
+
+    def paused(self, gateway: str, milliseconds: int) -> None:
+        """Tell all workers soon that a gateway asked to wait (R69)."""
+        task = asyncio.get_running_loop().create_task(self._share_pause(gateway, milliseconds))
+        self._shared.add(task)
+        task.add_done_callback(self._shared.discard)
+
+    async def _share_pause(self, gateway: str, milliseconds: int) -> None:
+        try:
+            await self._pauses.pause(gateway, milliseconds)
+        except LedgerUnavailableError as error:
+            log.warning("pause_not_shared", gateway=gateway, reason=str(error))
+
+    async def _round(self) -> None:
+        for gateway, left in (await self._pauses.remaining()).items():
+            self._coalescers.pause(gateway, left)
+        self._hints.publish(await self._ledger.sweep())
+        await self._release()
+        forgotten = await self._ledger.forget()
+        if forgotten:
+            log.info("forgotten", messages=forgotten)
+
+    async def _release(self) -> None:
+        for shard, lane in await self._ledger.backlogged():
+            self._hints.publish(await self._ledger.release(shard, lane))
+
+    async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except LedgerUnavailableError as error:
+            if self._available:
+                log.warning("ledger_unavailable", reason=str(error))
+            self._available = False
+        else:
+            if not self._available:
+                log.info("ledger_available_again")
+            self._available = True
