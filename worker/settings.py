@@ -85,10 +85,10 @@ class Settings(BaseSettings):
         return self
 
 
-def read_settings(**overrides: object) -> Settings:
+def read_settings() -> Settings:
     """Read the environment; raise SettingsError naming every wrong setting and what it must be."""
     try:
-        return Settings(**overrides)  # type: ignore[arg-type] - pydantic validates them
+        return Settings()
     except ValidationError as error:
         faults = [
             f"{PREFIX}{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"

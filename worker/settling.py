@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from worker.contract.errors import LedgerUnavailableError
-from worker.contract.messages import Settled
+from worker.contract.messages import Settled, Settlement
 from worker.holding import Held
 from worker.ports import Ledger
 from worker.retry import RetryPolicy, decide, expire
@@ -54,17 +54,20 @@ class Settler:
             else expire(one.claim, self._worker)
             for one in batch
         ]
-        while True:
-            try:
-                results = await self._ledger.settle(settlements)
-            except LedgerUnavailableError as error:
-                # What the gateways said is known here alone: keep it until the ledger takes it. A lease that ran out
-                # meanwhile makes it stale, which the ledger's compare-and-set tells.
-                log.warning("settle_waits_for_ledger", messages=len(batch), reason=str(error))
-                await asyncio.sleep(_PATIENCE)
-            else:
-                break
+        results = await self._record(settlements)
         stale = sum(result is Settled.STALE for result in results)
         if stale:
             log.warning("settlements_were_stale", messages=stale)
         self._settled(batch)
+
+    async def _record(self, settlements: list[Settlement]) -> list[Settled]:
+        """Record, however long the ledger is away: what the gateways said is known here alone.
+
+        A lease that ran out meanwhile makes a settlement stale, which the ledger's compare-and-set tells.
+        """
+        while True:
+            try:
+                return await self._ledger.settle(settlements)
+            except LedgerUnavailableError as error:
+                log.warning("settle_waits_for_ledger", messages=len(settlements), reason=str(error))
+                await asyncio.sleep(_PATIENCE)

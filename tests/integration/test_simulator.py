@@ -18,12 +18,10 @@ import orjson
 import pytest
 from pyreqwest.client import ClientBuilder
 
-from worker.adapters.gateways.simulator import Simulator, SimulatorSettings
+from worker.adapters.gateways.simulator import Idempotency, Simulator, SimulatorSettings, SimulatorStartError
 from worker.adapters.gateways.simulator.calls import MAX_BODY
-from worker.adapters.gateways.simulator.deliveries import Idempotency
 from worker.adapters.gateways.simulator.protocol import MAX_WAITING
 from worker.adapters.gateways.simulator.routes import SEND_PATH
-from worker.adapters.gateways.simulator.server import SimulatorStartError
 
 NOON = 1_700_000_000_000
 QUIET = 0.15
@@ -69,6 +67,16 @@ class Heard:
     @property
     def json(self) -> Any:  # noqa: ANN401 - whatever was sent
         return orjson.loads(self.body)
+
+
+class StoppedClock:
+    """A clock on which it is always noon."""
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def now(self) -> int:
+        return NOON
 
 
 class Line:
@@ -155,7 +163,7 @@ class Stand:
 
 @asynccontextmanager
 async def standing(settings: SimulatorSettings | None = None) -> AsyncIterator[Stand]:
-    simulator = Simulator(settings, now=lambda: NOON)
+    simulator = Simulator(settings, StoppedClock())
     stand = Stand(await simulator.start())
     try:
         yield stand

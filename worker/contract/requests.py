@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import langcodes
 import orjson
+from langcodes.tag_parser import LanguageTagError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -42,7 +43,7 @@ def normal_language(tag: str) -> str:
     """
     try:
         return langcodes.standardize_tag(tag)
-    except langcodes.LanguageTagError:
+    except LanguageTagError:
         raise PydanticCustomError("language", "is not a BCP 47 language tag") from None
 
 

@@ -120,6 +120,10 @@ class Keys:
         """Return the key of a token's grant; the hash is hexadecimal."""
         return f"{PREFIX}:{{{shard_of(keyed_hash, self.shards)}}}:token:{keyed_hash}"
 
+    def any_token(self) -> str:
+        """Return the pattern of all tokens' keys, for SCAN."""
+        return f"{PREFIX}:{{*}}:token:*"
+
     def cap(self, app_id: str, user: User) -> str:
         """Return the key of what one customer got from one appId under the wallet's cap."""
         place = blake2b(user.customer_id.encode(), digest_size=4).hexdigest()

@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from worker.adapters.redis.keys import SCHEMA, Keys
+from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, run, unavailable
 from worker.batching import chunks
 from worker.contract.errors import LedgerMismatchError
@@ -88,7 +90,7 @@ class RedisLedger:
         try:
             for field, value in ours.items():
                 await self._redis.hsetnx(key, field, value)
-            theirs = {_text(field): _text(value) for field, value in (await self._redis.hgetall(key)).items()}
+            theirs = {text(field): text(value) for field, value in (await self._redis.hgetall(key)).items()}
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
         if theirs != ours:
@@ -109,7 +111,8 @@ class RedisLedger:
                 keys.backlogs(shard, lane),
                 keys.counters(shard),
             ]
-            arguments: list[str | bytes | int] = [self._now(), app_id, lane, self._limits.grace, self._limits.window(lane)]
+            limits = self._limits
+            arguments: list[str | bytes | int] = [self._now(), app_id, lane, limits.grace, limits.window(lane)]
             for message in chunk:
                 arguments += _new_message_arguments(message)
             return Call(_ACCEPT, shared + self._pairs(shard, chunk), arguments)
@@ -152,7 +155,13 @@ class RedisLedger:
 
         def call(shard: int, chunk: Sequence[Settlement]) -> Call:
             keys = self._keys
-            shared = [keys.due(shard), keys.window(shard), keys.counters(shard), keys.retention(shard), keys.dead(shard)]
+            shared = [
+                keys.due(shard),
+                keys.window(shard),
+                keys.counters(shard),
+                keys.retention(shard),
+                keys.dead(shard),
+            ]
             arguments: list[str | bytes | int] = [self._now(), self._limits.retention]
             for settlement in chunk:
                 arguments += _settlement_arguments(settlement)
@@ -163,14 +172,16 @@ class RedisLedger:
     async def sweep(self) -> list[Hint]:
         """Re-score overdue messages to a later time and return them as hints; one with a crash is hinted alone."""
         size = self._limits.sweep_size
-        heads = await self._pipeline(lambda pipe, shard: pipe.zrange(self._keys.due(shard), 0, size - 1, withscores=True))
+        heads = await self._pipeline(
+            lambda pipe, shard: pipe.zrange(self._keys.due(shard), 0, size - 1, withscores=True),
+        )
         now = await self._time()
         hints: list[Hint] = []
         for shard, head in enumerate(heads):
-            overdue = [_text(member) for member, score in head if score <= now]
+            overdue = [text(member) for member, score in head if score <= now]
             calls = [self._sweep_call(shard, ids) for ids in chunks(overdue, CHUNK)]
             swept = [row for rows in await run(self._redis, calls) for row in rows]
-            hints += _hints(shard, [(_text(i), Lane(_text(lane)), crashes) for i, lane, crashes in swept])
+            hints += _hints(shard, [(text(i), Lane(text(lane)), crashes) for i, lane, crashes in swept])
         return hints
 
     def _sweep_call(self, shard: int, ids: Sequence[str]) -> Call:
@@ -195,7 +206,7 @@ class RedisLedger:
             apps = await self._redis.zrange(key, start, start + _MERCHANTS_A_RELEASE - 1)
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
-        return [_text(app) for app in apps]
+        return [text(app) for app in apps]  # type: ignore[arg-type]  # no scores were asked for
 
     async def _release_apps(self, shard: int, lane: Lane, apps: Sequence[str], most: int) -> list[str]:
         keys = [self._keys.due(shard), self._keys.window(shard), self._keys.backlogs(shard, lane)]
@@ -203,15 +214,18 @@ class RedisLedger:
         limits = self._limits
         arguments = [self._now(), lane, limits.grace, limits.window(lane), _QUANTUM, most, *apps]
         (ids,) = await run(self._redis, [Call(_RELEASE, keys, arguments)])
-        return [_text(message_id) for message_id in ids]
+        return [text(message_id) for message_id in ids]
 
     async def backlogged(self) -> list[tuple[int, Lane]]:
         """Return the (shard, lane) pairs that have a backlog."""
         found = []
         for lane in Lane:
-            sizes = await self._pipeline(lambda pipe, shard, lane=lane: pipe.exists(self._keys.backlogs(shard, lane)))
+            sizes = await self._pipeline(partial(self._ask_backlogs, lane))
             found += [(shard, lane) for shard, size in enumerate(sizes) if size]
         return found
+
+    def _ask_backlogs(self, lane: Lane, pipeline: Any, shard: int) -> None:  # noqa: ANN401 - redis-py's own is untyped
+        pipeline.exists(self._keys.backlogs(shard, lane))
 
     async def forget(self) -> int:
         """Erase messages past their retention, at most a chunk per shard; return how many."""
@@ -221,7 +235,7 @@ class RedisLedger:
         now = await self._time()
         calls = []
         for shard, head in enumerate(heads):
-            ids = [_text(member) for member, score in head if score <= now]
+            ids = [text(member) for member, score in head if score <= now]
             if ids:
                 keys = [self._keys.retention(shard), self._keys.counters(shard)]
                 for message_id in ids:
@@ -264,7 +278,7 @@ class RedisLedger:
         return codes
 
     def _pairs(self, shard: int, messages: Iterable[NewMessage | Settlement]) -> list[str]:
-        keys = []
+        keys: list[str] = []
         for message in messages:
             keys += (self._keys.message(shard, message.message_id), self._keys.payload(shard, message.message_id))
         return keys
@@ -319,9 +333,9 @@ def _update(update: DeliveryUpdate | None) -> str:
 
 def _claim(row: Sequence[Any], claim_id: str) -> Claim:
     message_id, attempt, tries, crashes, taken, claimed, expires, push, inbox, payload = row
-    fields = ((Channel.PUSH, _text(push)), (Channel.INBOX, _text(inbox)))
+    fields = ((Channel.PUSH, text(push)), (Channel.INBOX, text(inbox)))
     return Claim(
-        message_id=_text(message_id),
+        message_id=text(message_id),
         claim_id=claim_id,
         attempt=attempt,
         tries=tries,
@@ -341,7 +355,3 @@ def _hints(shard: int, swept: Sequence[tuple[str, Lane, int]]) -> list[Hint]:
         ids = [message_id for message_id, lane, crashes in swept if lane is wanted and not crashes]
         together += [Hint(wanted, shard, tuple(chunk)) for chunk in chunks(ids, CHUNK)]
     return together + alone
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

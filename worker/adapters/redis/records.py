@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, run, unavailable
 from worker.batching import chunks
 from worker.contract.messages import Channel, DeliveryState, Lane
@@ -36,7 +37,7 @@ class RedisRecords:
         """Return the whole outcome of each message, None for one never seen, in order."""
         rows = await self._rows(message_ids, tuple(Channel))
         return [
-            WholeOutcome.of(_deliveries(dict(zip(Channel, map(_text, row), strict=True)))) if row else None
+            WholeOutcome.of(_deliveries(dict(zip(Channel, map(text, row), strict=True)))) if row else None
             for row in rows
         ]
 
@@ -45,7 +46,7 @@ class RedisRecords:
         pipeline = self._redis.pipeline(transaction=False)
         for shard in range(self._keys.shards):
             pipeline.zrange(self._keys.dead(shard), 0, most - 1, desc=True, withscores=True)
-        found = [(score, _text(member)) for shard in await self._execute(pipeline) for member, score in shard]
+        found = [(score, text(member)) for shard in await self._execute(pipeline) for member, score in shard]
         newest = [message_id for _, message_id in sorted(found, reverse=True)[:most]]
         return [outcome for outcome in await self.find(newest) if outcome is not None]
 
@@ -64,7 +65,7 @@ class RedisRecords:
         totals: dict[tuple[str, Channel], Tally] = defaultdict(Tally)
         for counters in await self._execute(pipeline):
             for field, number in counters.items():
-                app_id, channel, status = _text(field).rsplit("#", 2)
+                app_id, channel, status = text(field).rsplit("#", 2)
                 totals[app_id, Channel(channel)] += Tally(**{status: int(number)})
         return dict(totals)
 
@@ -106,7 +107,7 @@ def _by_shard(message_ids: Sequence[str], shard_of: Callable[[str], int]) -> dic
 def _outcome(message_id: str, row: list[Any]) -> MessageOutcome | None:
     if not row:
         return None
-    record = {_text(field): _text(value) for field, value in zip(row[::2], row[1::2], strict=True)}
+    record = {text(field): text(value) for field, value in zip(row[::2], row[1::2], strict=True)}
     return MessageOutcome(
         message_id=message_id,
         app_id=record["app"],
@@ -132,20 +133,16 @@ def _deliveries(record: Mapping[str, str]) -> tuple[DeliveryOutcome, ...]:
     return tuple(_delivery(channel, record[channel]) for channel in Channel if record.get(channel))
 
 
-def _delivery(channel: Channel, text: str) -> DeliveryOutcome:
-    state, at, code, message = (*text.split("|", 3), "", "", "")[:4]
+def _delivery(channel: Channel, field: str) -> DeliveryOutcome:
+    state, at, code, message = (*field.split("|", 3), "", "", "")[:4]
     return DeliveryOutcome(channel, DeliveryState(state), code, message, int(at) if at else None)
 
 
 def _timeline(record: Mapping[str, str]) -> tuple[TimelineEntry, ...]:
     entries = []
-    for field, text in record.items():
+    for field, entry in record.items():
         attempt = _TIMELINE_FIELD.fullmatch(field)
         if attempt:
-            claimed, settled, worker, *results = text.split("|")
+            claimed, settled, worker, *results = entry.split("|")
             entries.append(TimelineEntry(int(attempt[1]), int(claimed), int(settled), worker, tuple(results)))
     return tuple(sorted(entries, key=lambda entry: entry.attempt))
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -10,11 +10,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.replies import raw, text
 from worker.adapters.redis.scripts import unavailable
 from worker.contract.messages import Channel
 from worker.contract.users import TokenGrant, User
 
 _HASH_BYTES = 16
+_SCAN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,10 @@ class RedisUsers:
     async def all(self) -> AsyncIterator[StoredGrant]:
         """Yield every grant, in no order."""
         try:
-            async for key in self._redis.scan_iter(match=self._keys.token("0" * 32).partition("{")[0] + "{*}:token:*", count=1000):
+            async for key in self._redis.scan_iter(match=self._keys.any_token(), count=_SCAN):
                 packed = await self._redis.get(key)
                 if packed is not None:
-                    yield StoredGrant(key.decode().rpartition(":")[2], _grant(packed))
+                    yield StoredGrant(text(key).rpartition(":")[2], _grant(raw(packed)))
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
 

@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.replies import raw, text
 from worker.adapters.redis.scripts import Call, Script, run, unavailable
 from worker.contract.messages import Channel
 from worker.contract.users import GatewayRoute, SendCap, Wallet
@@ -37,7 +38,7 @@ class RedisWallets:
                 stored = await self._redis.hgetall(self._keys.wallets())
             except (RedisError, OSError) as error:
                 raise unavailable(error) from error
-            self._known = {name.decode(): _wallet(name.decode(), packed) for name, packed in stored.items()}
+            self._known = {text(name): _wallet(text(name), raw(packed)) for name, packed in stored.items()}
             self._read_at = now
         return self._known
 
@@ -89,7 +90,7 @@ class RedisGatewayPauses:
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
         now = int(seconds) * 1000 + int(microseconds) // 1000
-        left = {name.decode(): int(until) - now for name, until in pauses.items()}
+        left = {text(name): int(until) - now for name, until in pauses.items()}
         return {name: pause for name, pause in left.items() if pause > 0}
 
 

@@ -47,6 +47,7 @@ A messageId that was delivered is answered with success whatever `fail`, `retry`
 What was shown is kept for the last 10,000 deliveries, the counts of a messageId until a reset.
 """
 
-from worker.adapters.gateways.simulator.server import Simulator, SimulatorSettings, run
+from worker.adapters.gateways.simulator.deliveries import Idempotency
+from worker.adapters.gateways.simulator.server import Simulator, SimulatorSettings, SimulatorStartError, run
 
-__all__ = ["Simulator", "SimulatorSettings", "run"]
+__all__ = ["Idempotency", "Simulator", "SimulatorSettings", "SimulatorStartError", "run"]

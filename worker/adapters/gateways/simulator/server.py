@@ -2,8 +2,6 @@
 
 import asyncio
 import signal
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +13,9 @@ from worker.adapters.gateways.simulator.deliveries import KEPT_DELIVERIES, Deliv
 from worker.adapters.gateways.simulator.gateway import SimulatedGateway
 from worker.adapters.gateways.simulator.protocol import Connection
 from worker.adapters.gateways.simulator.routes import Routes
+from worker.clock import SystemClock
 from worker.contract.errors import TidingsError
+from worker.ports import Clock
 
 _BACKLOG = 2048
 """Connections that may wait for being accepted: a benchmark opens many at once."""
@@ -39,21 +39,17 @@ class SimulatorSettings:
     """Seconds that `stop` waits for slow answers."""
 
 
-def wall_clock() -> int:
-    """Return milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
 class Simulator:
     """A wallet's gateway that listens in the running event loop between `start` and `stop`."""
 
-    def __init__(self, settings: SimulatorSettings | None = None, now: Callable[[], int] = wall_clock) -> None:
-        """Start with nothing delivered; `now` dates the deliveries, in milliseconds since 1970."""
+    def __init__(self, settings: SimulatorSettings | None = None, clock: Clock | None = None) -> None:
+        """Begin with nothing delivered; the clock, the machine's by default, dates the deliveries."""
         self._settings = settings or SimulatorSettings()
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
         deliveries = Deliveries(self._settings.idempotency, self._settings.kept_deliveries)
-        self._routes = Routes(SimulatedGateway(deliveries, now), deliveries, self._in_flight)
+        gateway = SimulatedGateway(deliveries, (clock or SystemClock()).now)
+        self._routes = Routes(gateway, deliveries, self._in_flight)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen, and return the actual port. Raises SimulatorStartError where that is impossible."""

@@ -1,0 +1,79 @@
+"""`tidings serve`, `worker` and `gateway`: each part of the stack alone."""
+
+import os
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from api_adapter.cli.context import told
+from api_adapter.http.server import serve as serve_http
+from worker.adapters.gateways.simulator import Idempotency, SimulatorSettings
+from worker.adapters.gateways.simulator import run as run_simulator
+from worker.adapters.telemetry.logs import configure_logs
+from worker.settings import read_settings
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on; default: the setting.")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; default: the setting.")]
+
+
+class Pool(str, Enum):
+    """Celery's pools that carry a delivery loop."""
+
+    PREFORK = "prefork"
+    SOLO = "solo"
+    THREADS = "threads"
+
+
+def serve(host: Host = None, port: Port = None) -> None:
+    """Serve the HTTP API until SIGTERM or Ctrl-C.
+
+    Against TIDINGS_REDIS_URL, or the embedded Valkey of TIDINGS_DATA_DIR when that is unset.
+    """
+    with told():
+        settings = read_settings()
+        configure_logs(settings.log_format, settings.log_level)
+        given = {"api_host": host, "api_port": port}
+        serve_http(settings.model_copy(update={name: value for name, value in given.items() if value is not None}))
+
+
+def worker(
+    children: Annotated[int, typer.Option(min=1, help="Child processes; default: one a core.")] = os.cpu_count() or 1,
+    pool: Annotated[Pool, typer.Option(help="Celery's pool; prefork unless you debug.")] = Pool.PREFORK,
+) -> None:
+    """Run a delivery worker until SIGTERM or Ctrl-C; it finishes what it holds.
+
+    The same as `celery -A worker worker`, which takes all of Celery's own options. Start as many as you like, anywhere.
+    """
+    with told():
+        settings = read_settings()
+        from worker.celery import app  # noqa: PLC0415 - the entry module of the worker alone
+
+        level = {"warning": "WARNING", "error": "ERROR"}.get(settings.log_level, settings.log_level.upper())
+        app.worker_main(
+            ["worker", f"--concurrency={children}", f"--pool={pool.value}", f"--loglevel={level}", "--without-mingle", "--without-gossip"],
+        )
+
+
+def gateway(
+    host: Host = None,
+    port: Port = None,
+    idempotency: Annotated[
+        Idempotency,
+        typer.Option(help="Whether a messageId delivered before is delivered again."),
+    ] = Idempotency.HONOURED,
+) -> None:
+    """Run the gateway simulator: a wallet that plays what each user's id says, such as sim-retry-2-ann.
+
+    GET /counts tells what it delivered, GET / shows it. The script language is in the README.
+    """
+    with told():
+        settings = read_settings()
+        configure_logs(settings.log_format, settings.log_level)
+        run_simulator(
+            SimulatorSettings(
+                host=settings.gateway_host if host is None else host,
+                port=settings.gateway_port if port is None else port,
+                idempotency=idempotency,
+            ),
+        )

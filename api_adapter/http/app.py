@@ -1,0 +1,173 @@
+"""The HTTP application: paths, limits and content types; everything else is intake's (CONTRACT R15, R25, R40)."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from api_adapter.http.openapi import openapi_document
+from api_adapter.inquiries import Inquiries, Json, refusal, result_json
+from api_adapter.intake import MAX_BODY, Intake, SendResult
+from worker.contract.codes import Result, ResultCode
+from worker.contract.errors import LedgerUnavailableError
+from worker.contract.messages import Lane
+from worker.ports import Records
+
+SEND = "/v2/miniprogram/message/send"
+INQUIRY = "/v2/miniprogram/message/inquiry"
+BATCH_INQUIRY = "/v2/miniprogram/message/batchInquiry"
+MAX_INQUIRY_BODY = 1024 * 1024
+"""Bytes of a look-up (R15)."""
+_JSON_CHARSETS = frozenset({"", "utf-8", "utf8"})
+
+_NO_API = refusal(Result.refused(ResultCode.INVALID_API, "no API has this path; see /openapi.json"))
+_WRONG_METHOD = refusal(
+    Result.refused(ResultCode.METHOD_NOT_SUPPORTED, "this path is called with another method; see /openapi.json"),
+)
+_NOT_JSON = refusal(
+    Result.refused(ResultCode.MEDIA_TYPE_NOT_ACCEPTABLE, "header Content-Type: must be application/json in UTF-8"),
+)
+
+
+class JsonResponse(Response):
+    """A body of JSON, written by orjson."""
+
+    media_type = "application/json"
+
+    def render(self, content: object) -> bytes:
+        """Return the bytes."""
+        return orjson.dumps(content)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the routes call; made when the server starts."""
+
+    intake: Intake
+    inquiries: Inquiries
+    records: Records
+
+
+Opened = Callable[[], AbstractAsyncContextManager[Api]]
+Operation = Callable[[Api, Mapping[str, str], bytes], Awaitable[Json]]
+
+
+def make_app(opened: Opened, prefix: str) -> Starlette:
+    """Return the application; `opened` gives the Api for as long as the server runs, `prefix` is a second root."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[Mapping[str, Any]]:
+        async with opened() as api:
+            yield {"api": api}
+
+    return Starlette(
+        routes=_routes("") + (_routes(prefix) if prefix else []),
+        lifespan=lifespan,
+        exception_handlers={404: _not_found, 405: _wrong_method},
+    )
+
+
+def _routes(prefix: str) -> list[BaseRoute]:
+    return [
+        Route(prefix + SEND, _operation(_send, MAX_BODY), methods=["POST"]),
+        Route(prefix + INQUIRY, _operation(_inquiry, MAX_INQUIRY_BODY), methods=["POST"]),
+        Route(prefix + BATCH_INQUIRY, _operation(_batch_inquiry, MAX_INQUIRY_BODY), methods=["POST"]),
+        Route(prefix + "/openapi.json", _openapi),
+        Route(prefix + "/healthz", _healthz),
+        Route(prefix + "/readyz", _readyz),
+    ]
+
+
+def _operation(operation: Operation, max_body: int) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        if not _is_json(request.headers.get("content-type", "")):
+            return JsonResponse(_NOT_JSON)
+        body = await _body(request, max_body)
+        if body is None:
+            text = f"the body is larger than {max_body} bytes"
+            return JsonResponse(refusal(Result.refused(ResultCode.PARAM_ILLEGAL, text)), status_code=413)
+        return JsonResponse(await operation(request.state.api, request.headers, body))
+
+    return endpoint
+
+
+async def _send(api: Api, headers: Mapping[str, str], body: bytes) -> Json:
+    (answer,) = await api.intake.take(headers, [body], Lane.SINGLE)
+    return send_json(answer)
+
+
+async def _inquiry(api: Api, headers: Mapping[str, str], body: bytes) -> Json:
+    return await api.inquiries.one(headers, body)
+
+
+async def _batch_inquiry(api: Api, headers: Mapping[str, str], body: bytes) -> Json:
+    return await api.inquiries.many(headers, body)
+
+
+def send_json(answer: SendResult) -> Json:
+    """Return the body of a send's answer; the lint goes into extendInfo, a string of JSON."""
+    body: Json = {"result": result_json(answer.result)}
+    if answer.message_id is not None:
+        body["messageId"] = answer.message_id
+    if answer.remarks:
+        body["extendInfo"] = orjson.dumps({"lint": answer.remarks}).decode()
+    return body
+
+
+def _is_json(content_type: str) -> bool:
+    media_type, _, parameters = content_type.partition(";")
+    charsets = [
+        value.strip(' "').lower()
+        for name, _, value in (parameter.partition("=") for parameter in parameters.split(";"))
+        if name.strip().lower() == "charset"
+    ]
+    return media_type.strip().lower() == "application/json" and all(charset in _JSON_CHARSETS for charset in charsets)
+
+
+async def _body(request: Request, most: int) -> bytes | None:
+    """Return the body, or None as soon as it is known to be larger than `most` bytes."""
+    if int(request.headers.get("content-length") or 0) > most:
+        return None
+    parts, size = [], 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                return None
+            parts.append(part)
+    except ClientDisconnect:
+        return b""
+    return b"".join(parts)
+
+
+async def _openapi(_: Request) -> Response:
+    return JsonResponse(openapi_document())
+
+
+async def _healthz(_: Request) -> Response:
+    return JsonResponse({"status": "ok"})
+
+
+async def _readyz(request: Request) -> Response:
+    records: Records = request.state.api.records
+    try:
+        await records.ping()
+    except LedgerUnavailableError as error:
+        return JsonResponse({"status": "unavailable", "ledger": str(error)}, status_code=503)
+    return JsonResponse({"status": "ready"})
+
+
+async def _not_found(_: Request, __: Exception) -> Response:
+    return JsonResponse(_NO_API, status_code=404)
+
+
+async def _wrong_method(_: Request, __: Exception) -> Response:
+    return JsonResponse(_WRONG_METHOD)
+
+

@@ -1,0 +1,160 @@
+"""The OpenAPI document, written from the models that validate the requests."""
+
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from worker.contract.codes import ResultCode, ResultStatus
+from worker.contract.requests import BatchInquiry, Inquiry, SendRequest
+
+VERSION = "0.1.0"
+_REF = "#/components/schemas/{model}"
+Json = dict[str, Any]
+
+
+@cache
+def openapi_document() -> Json:
+    """Return the whole document (OpenAPI 3.1)."""
+    _, schemas = models_json_schema(
+        [(model, "validation") for model in (SendRequest, Inquiry, BatchInquiry)],
+        ref_template=_REF,
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "tidings: mini-program messages",
+            "version": VERSION,
+            "description": "Every answer is HTTP 200 with a `result`; S: taken or found, U: repeat with the same "
+            "requestId, F: final. Other HTTP statuses mean that the request never reached the API.",
+        },
+        "paths": {
+            "/v2/miniprogram/message/send": _operation(
+                "send",
+                "Take one message, to be delivered to a user as PUSH and INBOX",
+                SendRequest,
+                "SendAnswer",
+            ),
+            "/v2/miniprogram/message/inquiry": _operation(
+                "inquiry",
+                "Look one message up with each channel's outcome and the timeline of every attempt",
+                Inquiry,
+                "InquiryAnswer",
+            ),
+            "/v2/miniprogram/message/batchInquiry": _operation(
+                "batchInquiry",
+                "Look up to 10,000 requestIds up: S, U, F or NEVER_SEEN for each, in order",
+                BatchInquiry,
+                "BatchInquiryAnswer",
+            ),
+            "/healthz": _probe("healthz", "Whether the process lives", {"200": "it does"}),
+            "/readyz": _probe("readyz", "Whether sends can be taken", {"200": "yes", "503": "the ledger is away"}),
+        },
+        "components": {"schemas": {**schemas["$defs"], **_answers()}},
+    }
+
+
+def _operation(name: str, summary: str, model: type[BaseModel], answer: str) -> Json:
+    client_id = {"name": "Client-Id", "in": "header", "required": True, "schema": {"type": "string", "minLength": 1}}
+    return {
+        "post": {
+            "operationId": name,
+            "summary": summary,
+            "parameters": [client_id],
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}},
+            },
+            "responses": {
+                "200": _json_answer("the result, be it S, U or F", answer),
+                "413": _json_answer("the body is too large", "Refusal"),
+            },
+        },
+    }
+
+
+def _json_answer(description: str, schema: str) -> Json:
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": {"$ref": _REF.format(model=schema)}}},
+    }
+
+
+def _probe(name: str, summary: str, answers: dict[str, str]) -> Json:
+    content = {"application/json": {"schema": {"type": "object"}}}
+    responses = {status: {"description": text, "content": content} for status, text in answers.items()}
+    return {"get": {"operationId": name, "summary": summary, "responses": responses}}
+
+
+def _answers() -> Json:
+    result = {"$ref": _REF.format(model="Result")}
+    text = {"type": "string"}
+    moment = {"type": ["integer", "null"], "description": "milliseconds since 1970"}
+    whole = {
+        "status": {"enum": ["S", "U", "F"]},
+        "reason": {"enum": ["OPEN", "UNANSWERED", None], "description": "why it is U"},
+        "partial": {"type": "boolean", "description": "F, but some channel has S"},
+    }
+    number = {"type": "integer", "minimum": 0}
+    channel = {
+        "channel": {"enum": ["PUSH", "INBOX"]},
+        "status": {"enum": ["S", "U", "F", "SKIPPED"]},
+        "reason": whole["reason"],
+        "code": {"type": ["string", "null"]},
+        "message": {"type": ["string", "null"]},
+        "at": moment,
+    }
+    attempt = {
+        "attempt": number,
+        "claimedAt": moment,
+        "settledAt": moment,
+        "worker": text,
+        "results": {"type": "array", "items": text},
+    }
+    found = {
+        "messageId": text,
+        "appId": text,
+        "requestId": text,
+        **whole,
+        "lane": {"enum": ["single", "bulk"]},
+        "templateCode": text,
+        "templateVersion": number,
+        "language": text,
+        "takenAt": moment,
+        "settledAt": moment,
+        "expiresAt": moment,
+        "nextTryAt": moment,
+        "attempts": number,
+        "tries": number,
+        "crashes": number,
+        "deadLetter": {"type": ["string", "null"], "description": "why it became a dead letter"},
+        "channels": {"type": "array", "items": _object(channel)},
+        "timeline": {"type": "array", "items": _object(attempt)},
+    }
+    item = _object({"requestId": text, "messageId": text, **whole}, required=["requestId", "status"])
+    item["properties"]["status"] = {"enum": ["S", "U", "F", "NEVER_SEEN"]}
+    return {
+        "Result": _object(
+            {
+                "resultCode": {"enum": [code.value for code in ResultCode]},
+                "resultStatus": {"enum": [status.value for status in ResultStatus]},
+                "resultMessage": {"type": "string", "maxLength": 256},
+            },
+        ),
+        "Refusal": _object({"result": result}),
+        "SendAnswer": _object({"result": result, "messageId": text, "extendInfo": text}, required=["result"]),
+        "InquiryAnswer": _object({"result": result, **found}, required=["result"]),
+        "BatchInquiryAnswer": _object(
+            {"result": result, "items": {"type": "array", "items": item}},
+            required=["result"],
+        ),
+    }
+
+
+def _object(properties: Json, required: list[str] | None = None) -> Json:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties) if required is None else required,
+    }

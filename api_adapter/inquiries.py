@@ -1,0 +1,152 @@
+"""Look-ups: one message with its whole story, or thousands with S, U, F or never seen (CONTRACT R70-R73).
+
+Framework-free like intake: headers and bytes in, a JSON-ready answer out.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from api_adapter.clients import Clients
+from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
+from worker.contract.errors import LedgerUnavailableError
+from worker.contract.identity import message_id
+from worker.contract.outcomes import DeliveryOutcome, MessageOutcome, TimelineEntry, WholeOutcome
+from worker.contract.requests import BatchInquiry, ContractViolationError, Inquiry, parse
+from worker.ports import Records
+
+NEVER_SEEN = "NEVER_SEEN"
+"""Status of a requestId that the ledger does not know (R72)."""
+
+_DENIED = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not look up its messages")
+_NOT_THERE = Result.refused(ResultCode.MESSAGE_NOT_EXIST, "no such message was taken, or it is forgotten")
+
+log = structlog.get_logger(__name__)
+
+Json = dict[str, Any]
+
+
+class Inquiries:
+    """Answers look-ups for callers that may send for the appId."""
+
+    def __init__(self, clients: Clients, records: Records) -> None:
+        """Keep the collaborators."""
+        self._clients = clients
+        self._records = records
+
+    async def one(self, headers: Mapping[str, str], body: bytes) -> Json:
+        """Return a message's outcome by (appId, requestId) or messageId."""
+        client_id = self._clients.identify(headers)
+        if isinstance(client_id, Result):
+            return refusal(client_id)
+        try:
+            inquiry = parse(Inquiry, body)
+            outcome = await self._find(client_id, inquiry)
+        except ContractViolationError as violation:
+            return refusal(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
+        except LedgerUnavailableError as error:
+            log.warning("inquiry_unknown", reason=str(error))
+            return refusal(UNKNOWN)
+        return refusal(outcome) if isinstance(outcome, Result) else {"result": result_json(SUCCESS), **outcome_json(outcome)}
+
+    async def many(self, headers: Mapping[str, str], body: bytes) -> Json:
+        """Return the status of up to 10,000 requestIds, in order."""
+        client_id = self._clients.identify(headers)
+        if isinstance(client_id, Result):
+            return refusal(client_id)
+        try:
+            inquiry = parse(BatchInquiry, body)
+            if not self._clients.may_send_for(client_id, inquiry.appId):
+                return refusal(_DENIED)
+            ids = [message_id(inquiry.appId, request_id) for request_id in inquiry.requestIds]
+            statuses = await self._records.statuses(ids)
+        except ContractViolationError as violation:
+            return refusal(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
+        except LedgerUnavailableError as error:
+            log.warning("inquiry_unknown", reason=str(error))
+            return refusal(UNKNOWN)
+        items = [
+            _item(request_id, id_, status)
+            for request_id, id_, status in zip(inquiry.requestIds, ids, statuses, strict=True)
+        ]
+        return {"result": result_json(SUCCESS), "items": items}
+
+    async def _find(self, client_id: str, inquiry: Inquiry) -> MessageOutcome | Result:
+        if inquiry.messageId is None:
+            app_id, request_id = inquiry.appId or "", inquiry.requestId or ""
+            if not self._clients.may_send_for(client_id, app_id):
+                return _DENIED
+            wanted = message_id(app_id, request_id)
+        else:
+            wanted = inquiry.messageId
+        (outcome,) = await self._records.find([wanted])
+        # A messageId of somebody else's appId answers like an unknown one: it tells nobody that it exists.
+        if outcome is None or not self._clients.may_send_for(client_id, outcome.app_id):
+            return _NOT_THERE
+        return outcome
+
+
+def result_json(result: Result) -> Json:
+    """Return the `result` object of an answer."""
+    return {"resultCode": result.code, "resultStatus": result.status, "resultMessage": result.message}
+
+
+def refusal(result: Result) -> Json:
+    """Return an answer that is its result alone."""
+    return {"result": result_json(result)}
+
+
+def outcome_json(outcome: MessageOutcome) -> Json:
+    """Return everything known of a message; times in milliseconds since 1970."""
+    return {
+        "messageId": outcome.message_id,
+        "appId": outcome.app_id,
+        "requestId": outcome.request_id,
+        **_whole(outcome.whole),
+        "lane": outcome.lane,
+        "templateCode": outcome.template_code,
+        "templateVersion": outcome.template_version,
+        "language": outcome.language,
+        "takenAt": outcome.taken_at,
+        "settledAt": outcome.settled_at,
+        "expiresAt": outcome.expires_at,
+        "nextTryAt": outcome.next_at,
+        "attempts": outcome.attempts,
+        "tries": outcome.tries,
+        "crashes": outcome.crashes,
+        "deadLetter": outcome.dead_cause or None,
+        "channels": [_channel(delivery) for delivery in outcome.deliveries],
+        "timeline": [_entry(entry) for entry in outcome.timeline],
+    }
+
+
+def _whole(whole: WholeOutcome) -> Json:
+    return {"status": whole.status, "reason": whole.reason, "partial": whole.partial}
+
+
+def _channel(delivery: DeliveryOutcome) -> Json:
+    return {
+        "channel": delivery.channel,
+        "status": delivery.status or "SKIPPED",
+        "reason": delivery.reason,
+        "code": delivery.code or None,
+        "message": delivery.message or None,
+        "at": delivery.at,
+    }
+
+
+def _entry(entry: TimelineEntry) -> Json:
+    return {
+        "attempt": entry.attempt,
+        "claimedAt": entry.claimed_at,
+        "settledAt": entry.settled_at,
+        "worker": entry.worker,
+        "results": list(entry.results),
+    }
+
+
+def _item(request_id: str, id_: str, status: WholeOutcome | None) -> Json:
+    if status is None:
+        return {"requestId": request_id, "status": NEVER_SEEN}
+    return {"requestId": request_id, "messageId": id_, **_whole(status)}

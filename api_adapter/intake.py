@@ -1,0 +1,277 @@
+"""The intake function: bytes and headers in, results out, for one send or many (CONTRACT R1-R15, R30-R42, R50-R53).
+
+HTTP, batches and the command line all call `Intake.take`. It knows no framework and holds no state of its own.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from api_adapter.clients import Clients
+from api_adapter.judging import Admission, Facts, judge, resolved_user, user_digest
+from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
+from worker.contract.errors import LedgerUnavailableError
+from worker.contract.identity import message_id, shard_of
+from worker.contract.messages import Acceptance, Hint, Lane, NewMessage
+from worker.contract.payload import Payload
+from worker.contract.requests import ContractViolationError, SendRequest, parse
+from worker.ports import CapRequest, Caps, Clock, Hints, Ledger, Probe, Templates, Users, Wallets
+from worker.rendering import CompiledTemplates
+
+MAX_BODY = 64 * 1024
+"""Bytes of one send (R15)."""
+
+_INCONSISTENT = Result.refused(
+    ResultCode.REPEAT_REQ_INCONSISTENT,
+    "$.requestId: is known with another content; use a new requestId for a new message",
+)
+_CAP_REACHED = Result.refused(
+    ResultCode.MESSAGE_SEND_EXCEED_LIMIT,
+    "the wallet's limit of messages of this appId to one customer is reached",
+)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """The answer to one send."""
+
+    result: Result
+    message_id: str | None = None
+    request_id: str | None = None
+    """As far as the body could be read."""
+    remarks: tuple[str, ...] = ()
+    """The send's lint (R6, R9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A well-formed send on its way through intake."""
+
+    index: int
+    request: SendRequest
+    message_id: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """What the settings say about intake."""
+
+    shards: int
+    deliver_within: int
+    """Milliseconds after which a message expires."""
+    request_model: type[SendRequest] = SendRequest
+
+
+class Intake:
+    """Validates sends, decides what each becomes, and has the ledger take them."""
+
+    def __init__(  # noqa: PLR0913 - the stores that the rules look at
+        self,
+        *,
+        clients: Clients,
+        ledger: Ledger,
+        users: Users,
+        templates: Templates,
+        compiled: CompiledTemplates,
+        wallets: Wallets,
+        caps: Caps,
+        hints: Hints,
+        clock: Clock,
+        limits: IntakeLimits,
+    ) -> None:
+        """Keep the collaborators."""
+        self._clients = clients
+        self._ledger = ledger
+        self._users = users
+        self._templates = templates
+        self._compiled = compiled
+        self._wallets = wallets
+        self._caps = caps
+        self._hints = hints
+        self._clock = clock
+        self._limits = limits
+
+    async def take(self, headers: Mapping[str, str], bodies: Sequence[bytes], lane: Lane) -> list[SendResult]:
+        """Answer each send, in order. Never raises for what a caller or the store does.
+
+        Args:
+            headers: of the request, names in lower case.
+            bodies: one JSON object each (R15).
+            lane: the queue that new messages travel in.
+
+        """
+        client_id = self._clients.identify(headers)
+        if isinstance(client_id, Result):
+            return [SendResult(client_id)] * len(bodies)
+        results: dict[int, SendResult] = {}
+        sends = []
+        for index, body in enumerate(bodies):
+            send = self._read(client_id, index, body)
+            if isinstance(send, Send):
+                sends.append(send)
+            else:
+                results[index] = send
+        results |= await self._take_readable(client_id, sends, lane)
+        return [results[index] for index in range(len(bodies))]
+
+    def _read(self, client_id: str, index: int, body: bytes) -> Send | SendResult:
+        if len(body) > MAX_BODY:
+            return SendResult(Result.refused(ResultCode.PARAM_ILLEGAL, f"$: is larger than {MAX_BODY} bytes"))
+        try:
+            request = parse(self._limits.request_model, body)
+        except ContractViolationError as violation:
+            return SendResult(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
+        if not self._clients.may_send_for(client_id, request.appId):
+            refusal = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not send for it")
+            return SendResult(refusal, request_id=request.requestId)
+        return Send(index, request, message_id(request.appId, request.requestId), request.fingerprint())
+
+    async def _take_readable(self, client_id: str, sends: Sequence[Send], lane: Lane) -> dict[int, SendResult]:
+        if not sends:
+            return {}
+        try:
+            facts = await self._facts(sends)
+            verdicts = {send.index: judge(send.request, facts) for send in sends}
+            verdicts |= await self._over_cap(sends, verdicts)
+            refused = [send for send in sends if isinstance(verdicts[send.index], Result)]
+            results = await self._refuse_or_repeat(refused, verdicts, facts)
+        except LedgerUnavailableError as error:
+            log.warning("intake_unknown", sends=len(sends), reason=str(error))
+            return {send.index: _unknown(send) for send in sends}
+        return results | await self._accept(client_id, sends, verdicts, lane)
+
+    async def _facts(self, sends: Sequence[Send]) -> Facts:
+        tokens = list({send.request.accessToken for send in sends})
+        grants = await self._users.resolve(tokens)
+        live = await self._templates.live(list({send.request.templateCode for send in sends}))
+        return Facts(
+            grants=dict(zip(tokens, grants, strict=True)),
+            templates={code: self._compiled.of(version) for code, version in live.items()},
+            wallets=await self._wallets.all(),
+            now=self._clock.now(),
+        )
+
+    async def _over_cap(
+        self,
+        sends: Sequence[Send],
+        verdicts: Mapping[int, Admission | Result],
+    ) -> dict[int, Result]:
+        """Return refusals for sends beyond their wallet's cap; a repeat keeps the place it has (R35)."""
+        capped = [
+            (send.index, CapRequest(send.message_id, send.request.appId, verdict.user, verdict.wallet.cap))
+            for send in sends
+            if isinstance(verdict := verdicts[send.index], Admission) and verdict.wallet.cap is not None
+        ]
+        if not capped:
+            return {}
+        reserved = await self._caps.reserve([request for _, request in capped])
+        return {index: _CAP_REACHED for (index, _), has_place in zip(capped, reserved, strict=True) if not has_place}
+
+    async def _refuse_or_repeat(
+        self,
+        sends: Sequence[Send],
+        verdicts: Mapping[int, Admission | Result],
+        facts: Facts,
+    ) -> dict[int, SendResult]:
+        """Answer sends that would be refused: a requestId that is known was taken once, whatever is true now (R50)."""
+        if not sends:
+            return {}
+        users = [resolved_user(send.request, facts) for send in sends]
+        probes = [
+            Probe(send.message_id, send.fingerprint, user_digest(user) if user else "")
+            for send, user in zip(sends, users, strict=True)
+        ]
+        results = {}
+        for send, known in zip(sends, await self._ledger.probe(probes), strict=True):
+            refusal = verdicts[send.index]
+            if known is Acceptance.ABSENT and isinstance(refusal, Result):
+                results[send.index] = SendResult(refusal, request_id=send.request.requestId)
+            else:
+                results[send.index] = _accepted(send, known, ())
+        return results
+
+    async def _accept(
+        self,
+        client_id: str,
+        sends: Sequence[Send],
+        verdicts: Mapping[int, Admission | Result],
+        lane: Lane,
+    ) -> dict[int, SendResult]:
+        by_app: dict[str, list[tuple[Send, Admission]]] = defaultdict(list)
+        for send in sends:
+            verdict = verdicts[send.index]
+            if isinstance(verdict, Admission):
+                by_app[send.request.appId].append((send, verdict))
+        results: dict[int, SendResult] = {}
+        for app_id, admitted in by_app.items():
+            results |= await self._accept_for_app(client_id, app_id, admitted, lane)
+        return results
+
+    async def _accept_for_app(
+        self,
+        client_id: str,
+        app_id: str,
+        admitted: Sequence[tuple[Send, Admission]],
+        lane: Lane,
+    ) -> dict[int, SendResult]:
+        messages = [self._new_message(client_id, send, admission) for send, admission in admitted]
+        try:
+            accepted = await self._ledger.accept(app_id, lane, messages)
+        except LedgerUnavailableError as error:
+            log.warning("intake_unknown", sends=len(messages), reason=str(error))
+            return {send.index: _unknown(send) for send, _ in admitted}
+        self._hints.publish(self._hinted(lane, messages, accepted))
+        return {
+            send.index: _accepted(send, acceptance, admission.remarks)
+            for (send, admission), acceptance in zip(admitted, accepted, strict=True)
+        }
+
+    def _new_message(self, client_id: str, send: Send, admission: Admission) -> NewMessage:
+        template, choice = admission.template, admission.choice
+        payload = Payload(
+            customer_id=admission.user.customer_id,
+            wallet=admission.wallet.name,
+            template_code=template.code,
+            template_version=template.version,
+            language=choice.language,
+            parameters=choice.parameters,
+            redirect_url=admission.link,
+            extend_info=send.request.extendInfo,
+        )
+        return NewMessage(
+            message_id=send.message_id,
+            request_id=send.request.requestId,
+            fingerprint=send.fingerprint,
+            user=user_digest(admission.user),
+            client_id=client_id,
+            template_code=template.code,
+            template_version=template.version,
+            language=choice.language,
+            channels=admission.channels,
+            skipped=admission.skipped,
+            deliver_within=self._limits.deliver_within,
+            payload=payload.pack(),
+        )
+
+    def _hinted(self, lane: Lane, messages: Sequence[NewMessage], accepted: Sequence[Acceptance]) -> list[Hint]:
+        by_shard: dict[int, list[str]] = defaultdict(list)
+        for message, acceptance in zip(messages, accepted, strict=True):
+            if acceptance is Acceptance.DUE:
+                by_shard[shard_of(message.message_id, self._limits.shards)].append(message.message_id)
+        return [Hint(lane, shard, tuple(ids)) for shard, ids in by_shard.items()]
+
+
+def _accepted(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> SendResult:
+    request_id = send.request.requestId
+    if acceptance is Acceptance.INCONSISTENT:
+        return SendResult(_INCONSISTENT, request_id=request_id)
+    return SendResult(SUCCESS, send.message_id, request_id, remarks)
+
+
+def _unknown(send: Send) -> SendResult:
+    return SendResult(UNKNOWN, request_id=send.request.requestId)

@@ -1,0 +1,144 @@
+"""Whether a well-formed send can be taken, and as what: the rules that need the token, the template and the wallet. Pure.
+
+The order of the rules is the order in which a merchant can mend things: token, template, user, parameters, wallet.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from worker.contract.codes import Result, ResultCode
+from worker.contract.messages import Channel
+from worker.contract.requests import ContractViolationError, SendRequest
+from worker.contract.templates import TemplateVersion
+from worker.contract.users import SEND_SCOPE, TokenGrant, User, Wallet
+from worker.rendering import Choice, CompiledTemplate
+
+_USER_DIGEST_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the stores know of everything that a chunk of sends mentions."""
+
+    grants: Mapping[str, TokenGrant | None]
+    """By access token."""
+    templates: Mapping[str, CompiledTemplate]
+    """Live versions by code."""
+    wallets: Mapping[str, Wallet]
+    now: int
+    """Milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A send that can be taken, with everything that was decided about it."""
+
+    user: User
+    wallet: Wallet
+    template: TemplateVersion
+    choice: Choice
+    channels: tuple[Channel, ...]
+    skipped: tuple[Channel, ...]
+    link: str
+    remarks: tuple[str, ...]
+    """The send's lint: what was sent and is of no use (R6, R9)."""
+
+
+def user_digest(user: User) -> str:
+    """Return what stands for a user when contents are compared (R41)."""
+    return blake2b(f"{user.wallet}#{user.customer_id}".encode(), digest_size=_USER_DIGEST_BYTES).hexdigest()
+
+
+def resolved_user(request: SendRequest, facts: Facts) -> User | None:
+    """Return the user of a send's token, be it expired; None when the token resolves to nobody of this appId (R50)."""
+    grant = facts.grants[request.accessToken]
+    return grant.user if grant is not None and grant.app_id == request.appId else None
+
+
+def judge(request: SendRequest, facts: Facts) -> Admission | Result:
+    """Return a send's admission, or why it is refused (R32-R37)."""
+    grant = _grant(request, facts)
+    if isinstance(grant, Result):
+        return grant
+    template = facts.templates.get(request.templateCode)
+    if template is None:
+        return Result.refused(ResultCode.TEMPLATE_NOT_EXIST, "$.templateCode: no template has this code")
+    channels = tuple(channel for channel in template.version.channels if channel not in grant.user.opted_out)
+    if not channels:
+        return Result.refused(ResultCode.USER_NOT_SUBSCRIBED, "the user opted out of every channel of the template")
+    choice = _choice(request, template, grant.user)
+    if isinstance(choice, Result):
+        return choice
+    wallet = _wallet(request, grant.user, channels, facts)
+    if isinstance(wallet, Result):
+        return wallet
+    return Admission(
+        user=grant.user,
+        wallet=wallet,
+        template=template.version,
+        choice=choice,
+        channels=channels,
+        skipped=tuple(channel for channel in template.version.channels if channel not in channels),
+        link=request.link or "",
+        remarks=_remarks(request, template),
+    )
+
+
+def _grant(request: SendRequest, facts: Facts) -> TokenGrant | Result:
+    grant = facts.grants[request.accessToken]
+    if grant is None or grant.app_id != request.appId:
+        return Result.refused(ResultCode.INVALID_ACCESS_TOKEN, "$.accessToken: is not a token of this appId")
+    if grant.expires_at is not None and grant.expires_at <= facts.now:
+        return Result.refused(ResultCode.EXPIRED_ACCESS_TOKEN, "$.accessToken: is past its time")
+    if SEND_SCOPE not in grant.scopes:
+        return Result.refused(ResultCode.ACCESS_DENIED, f"$.accessToken: lacks the scope {SEND_SCOPE}")
+    return grant
+
+
+def _choice(request: SendRequest, template: CompiledTemplate, user: User) -> Choice | Result:
+    faults = template.missing(request.templates)
+    if template.needs_link and not request.link:
+        faults.append("$.redirectUrl: is required by the template's channels")
+    faults += _default_language_twice(request, template)
+    if faults:
+        return Result.refused(ResultCode.PARAM_ILLEGAL, "; ".join(faults))
+    try:
+        return template.choose(request.templates, user.languages)
+    except ContractViolationError as violation:
+        return Result.refused(ResultCode.PARAM_ILLEGAL, str(violation))
+
+
+def _default_language_twice(request: SendRequest, template: CompiledTemplate) -> list[str]:
+    languages = [entry.language for entry in request.templates]
+    default = template.version.default_language
+    if None not in languages or default not in languages:
+        return []
+    first, second = sorted((languages.index(None), languages.index(default)))
+    return [f"$.templates[{first}] and $.templates[{second}] have the same language (the template's default)"]
+
+
+def _wallet(
+    request: SendRequest,
+    user: User,
+    channels: tuple[Channel, ...],
+    facts: Facts,
+) -> Wallet | Result:
+    if request.customerBelongsTo not in {None, user.wallet}:
+        return Result.refused(ResultCode.PARAM_ILLEGAL, "$.customerBelongsTo: is not the wallet of the token's user")
+    wallet = facts.wallets.get(user.wallet)
+    lacking = [channel for channel in channels if wallet is None or wallet.gateway_for(channel) is None]
+    if wallet is None or lacking:
+        return Result.refused(
+            ResultCode.PROCESS_FAIL,
+            f"no gateway of wallet {user.wallet} serves {', '.join(lacking)}; the platform has to add one",
+        )
+    return wallet
+
+
+def _remarks(request: SendRequest, template: CompiledTemplate) -> tuple[str, ...]:
+    remarks = template.superfluous(request.templates)
+    if request.actionUrl is not None:
+        used = "is used in place of redirectUrl" if request.redirectUrl is None else "is ignored beside redirectUrl"
+        remarks.append(f"$.actionUrl: {used}; it is no documented field")
+    return tuple(remarks)

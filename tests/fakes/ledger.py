@@ -1,0 +1,251 @@
+"""The ledger as a model: dictionaries, a clock in the test's hand, and the rules of DESIGN 1-9 as plainly as they go.
+
+What it answers is what the ledger in Redis must answer; `tests/conformance` and the state machine hold both to it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from tests.fakes.record import Record, first_deliveries
+from worker.adapters.redis.ledger import LedgerLimits
+from worker.batching import chunks
+from worker.contract.errors import LedgerUnavailableError
+from worker.contract.identity import shard_of
+from worker.contract.messages import (
+    Acceptance,
+    Channel,
+    Claim,
+    DeliveryState,
+    Hint,
+    Lane,
+    NewMessage,
+    Settled,
+    Settlement,
+    Verdict,
+)
+from worker.contract.outcomes import MessageOutcome, Tally, WholeOutcome
+from worker.ports import Probe
+
+CHUNK = 200
+QUANTUM = 50
+
+Merchant = tuple[int, Lane, str]
+"""Shard, lane and appId: what has a window and a backlog of its own."""
+
+
+class FakeLedger:
+    """Implements `ports.Ledger` and `ports.Records`. A test sets `now` (milliseconds), and `away` to have it fail."""
+
+    def __init__(self, limits: LedgerLimits | None = None, shards: int = 2, now: int = 1_700_000_000_000) -> None:
+        """Start empty."""
+        self.now = now
+        self.away = False
+        self.limits = limits or LedgerLimits()
+        self.shards = shards
+        self.records: dict[str, Record] = {}
+        self.backlogs: dict[Merchant, list[str]] = {}
+        self.released: dict[Merchant, int] = {}
+        """Messages released so far by each merchant that has a backlog: the least served is next."""
+        self.forgotten: Counter[tuple[str, Channel]] = Counter()
+
+    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
+        """Take new messages; one Acceptance each, in order."""
+        await self.ping()
+        return [self._accept(app_id, lane, message) for message in messages]
+
+    def _accept(self, app_id: str, lane: Lane, new: NewMessage) -> Acceptance:
+        known = self.records.get(new.message_id)
+        if known is not None:
+            return _compare(known, new.fingerprint, new.user)
+        shard = shard_of(new.message_id, self.shards)
+        record = Record(app_id, lane, shard, new, self.now, first_deliveries(new), new.payload)
+        merchant = (shard, lane, app_id)
+        has_room = merchant not in self.backlogs and self._room(merchant) > 0
+        self.records[new.message_id] = record
+        if has_room:
+            record.due_at = self.now + self.limits.grace
+            return Acceptance.DUE
+        self._wait_in_backlog(merchant, new.message_id)
+        return Acceptance.BACKLOGGED
+
+    def _wait_in_backlog(self, merchant: Merchant, message_id: str) -> None:
+        self.backlogs.setdefault(merchant, []).append(message_id)
+        others = (served for other, served in self.released.items() if other[:2] == merchant[:2])
+        self.released.setdefault(merchant, min(others, default=0))
+
+    def _room(self, merchant: Merchant) -> int:
+        occupied = sum(
+            record.occupies_window and (record.shard, record.lane, record.app_id) == merchant
+            for record in self.records.values()
+        )
+        return self.limits.window(merchant[1]) - occupied
+
+    async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
+        """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
+        await self.ping()
+        return [self._probe(probe) for probe in probes]
+
+    def _probe(self, probe: Probe) -> Acceptance:
+        known = self.records.get(probe.message_id)
+        return _compare(known, probe.fingerprint, probe.user or known.new.user) if known else Acceptance.ABSENT
+
+    async def claim(self, shard: int, message_ids: Sequence[str], claim_id: str) -> list[Claim]:
+        """Take what is open, due and not leased. The same claim_id asked again gets the same answer."""
+        await self.ping()
+        named = [self.records[message_id] for message_id in dict.fromkeys(message_ids) if message_id in self.records]
+        return [record.claim() for record in named if record.shard == shard and self._take(record, claim_id)]
+
+    def _take(self, record: Record, claim_id: str) -> bool:
+        if record.held_by(claim_id, self.now):
+            return True
+        if not record.may_be_claimed(self.now):
+            return False
+        record.take(claim_id, self.now, self.limits.lease)
+        return True
+
+    async def renew(self, claims: Sequence[Claim]) -> list[bool]:
+        """Extend the leases of claims still held; False where another claim has the message."""
+        await self.ping()
+        return [self._renew(claim) for claim in claims]
+
+    def _renew(self, claim: Claim) -> bool:
+        record = self._of(claim)
+        if record is None or not record.lease:
+            return False
+        record.lease = record.due_at = self.now + self.limits.lease
+        return True
+
+    def _of(self, claim: Claim | Settlement) -> Record | None:
+        """Return the record if this is its newest claim."""
+        record = self.records.get(claim.message_id)
+        if record is None or (record.claim_id, record.attempt) != (claim.claim_id, claim.attempt):
+            return None
+        return record
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """Record outcomes, each only if its claim still holds the message."""
+        await self.ping()
+        return [self._settle(settlement) for settlement in settlements]
+
+    def _settle(self, settlement: Settlement) -> Settled:
+        record = self._of(settlement)
+        if record is None:
+            return Settled.STALE
+        if not record.lease:
+            return Settled.ALREADY
+        record.learn(settlement, self.now)
+        if settlement.verdict is Verdict.RETRY:
+            record.due_at = record.not_before = self.now + settlement.delay
+            record.waiting = True
+        else:
+            self._close(record, settlement)
+        return Settled.DONE
+
+    def _close(self, record: Record, settlement: Settlement) -> None:
+        record.due_at = None
+        if settlement.verdict is Verdict.DEAD:
+            record.dead_at, record.dead_cause = self.now, settlement.cause
+            return
+        record.forget_at = self.now + self.limits.retention
+        states = {delivery.state for delivery in record.deliveries.values()}
+        if states <= {DeliveryState.S, DeliveryState.SKIPPED}:
+            record.payload = None
+
+    async def sweep(self) -> list[Hint]:
+        """Re-score overdue messages to a later time and return them as hints; one with a crash is hinted alone."""
+        await self.ping()
+        return [hint for shard in range(self.shards) for hint in self._sweep_shard(shard)]
+
+    def _sweep_shard(self, shard: int) -> list[Hint]:
+        swept = _first(self.limits.sweep_size, self.now, ((r.due_at, r) for r in self.records.values() if r.shard == shard))
+        for record in swept:
+            record.due_at = self.now + min(self.limits.grace * 2**record.hints, self.limits.longest_grace)
+            record.hints += 1
+            record.waiting = False
+        crashed = [record for record in swept if record.crashes or record.lease]
+        return [
+            *(hint for lane in Lane for hint in _hints(lane, shard, [r for r in swept if r not in crashed])),
+            *(Hint(record.lane, shard, (record.new.message_id,)) for record in crashed),
+        ]
+
+    async def release(self, shard: int, lane: Lane) -> list[Hint]:
+        """Move messages from the backlogs of a shard to its due index, round robin between merchants."""
+        await self.ping()
+        merchants = [merchant for merchant in self.backlogs if merchant[:2] == (shard, lane)]
+        released: list[str] = []
+        for merchant in sorted(merchants, key=lambda merchant: (self.released[merchant], merchant)):
+            released += self._release(merchant, CHUNK - len(released))
+        return [Hint(lane, shard, tuple(released))] if released else []
+
+    def _release(self, merchant: Merchant, most: int) -> list[str]:
+        turn = max(0, min(self._room(merchant), QUANTUM, most))
+        ids, left = self.backlogs[merchant][:turn], self.backlogs[merchant][turn:]
+        for message_id in ids:
+            self.records[message_id].due_at = self.now + self.limits.grace
+        self.backlogs[merchant] = left
+        self.released[merchant] += len(ids)
+        if not left:
+            del self.backlogs[merchant], self.released[merchant]
+        return ids
+
+    async def backlogged(self) -> list[tuple[int, Lane]]:
+        """Return the (shard, lane) pairs that have a backlog."""
+        await self.ping()
+        found = {merchant[:2] for merchant in self.backlogs}
+        return [(shard, lane) for lane in Lane for shard in range(self.shards) if (shard, lane) in found]
+
+    async def forget(self) -> int:
+        """Erase messages past their retention, at most a chunk per shard; return how many."""
+        await self.ping()
+        return sum(self._forget_shard(shard) for shard in range(self.shards))
+
+    def _forget_shard(self, shard: int) -> int:
+        erased = _first(CHUNK, self.now, ((r.forget_at, r) for r in self.records.values() if r.shard == shard))
+        for record in erased:
+            del self.records[record.new.message_id]
+            self.forgotten.update((record.app_id, channel) for channel in record.new.channels)
+        return len(erased)
+
+    async def find(self, message_ids: Sequence[str]) -> list[MessageOutcome | None]:
+        """Return everything known of each message, None for one never seen, in order."""
+        await self.ping()
+        found = (self.records.get(message_id) for message_id in message_ids)
+        return [record.outcome() if record else None for record in found]
+
+    async def statuses(self, message_ids: Sequence[str]) -> list[WholeOutcome | None]:
+        """Return the whole outcome of each message, None for one never seen, in order."""
+        return [outcome.whole if outcome else None for outcome in await self.find(message_ids)]
+
+    async def tallies(self) -> dict[tuple[str, Channel], Tally]:
+        """Return the counts by appId and channel, counted anew from the records."""
+        await self.ping()
+        totals: dict[tuple[str, Channel], Tally] = defaultdict(Tally)
+        for place, number in self.forgotten.items():
+            totals[place] += Tally(accepted=number, forgotten=number)
+        for record in self.records.values():
+            for channel in record.new.channels:
+                state = record.deliveries[channel].state
+                field = "open" if state is DeliveryState.OPEN else state.value
+                totals[record.app_id, channel] += Tally(**{"accepted": 1, field: 1})
+        return dict(totals)
+
+    async def ping(self) -> None:
+        """Return, or raise LedgerUnavailableError while `away`."""
+        if self.away:
+            raise LedgerUnavailableError("the fake ledger is away; set `away` to False")
+
+
+def _compare(known: Record, fingerprint: str, user: str) -> Acceptance:
+    same = (known.new.fingerprint, known.new.user) == (fingerprint, user)
+    return Acceptance.REPEATED if same else Acceptance.INCONSISTENT
+
+
+def _first(most: int, now: int, timed: Iterable[tuple[int | None, Record]]) -> list[Record]:
+    """Return the records whose time has come, the earliest first."""
+    come = sorted((time, record.new.message_id, record) for time, record in timed if time is not None and time <= now)
+    return [record for _, _, record in come[:most]]
+
+
+def _hints(lane: Lane, shard: int, records: Sequence[Record]) -> Iterator[Hint]:
+    ids = [record.new.message_id for record in records if record.lane is lane]
+    return (Hint(lane, shard, tuple(chunk)) for chunk in chunks(ids, CHUNK))

@@ -1,0 +1,140 @@
+"""What FakeLedger knows of one message."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from worker.contract.messages import Channel, Claim, DeliveryState, DeliveryUpdate, Lane, NewMessage, Settlement
+from worker.contract.outcomes import DeliveryOutcome, MessageOutcome, TimelineEntry
+
+KEPT_FIRST = 10
+KEPT_LAST = 40
+
+
+@dataclass(slots=True)
+class Record:
+    """One message; times are milliseconds of the ledger's clock."""
+
+    app_id: str
+    lane: Lane
+    shard: int
+    new: NewMessage
+    taken_at: int
+    deliveries: dict[Channel, DeliveryOutcome]
+    payload: bytes | None
+    due_at: int | None = None
+    """Its time in the due index; None: in its backlog, or not open any more."""
+    waiting: bool = False
+    """Settled to be retried and not swept since: it occupies no window."""
+    attempt: int = 0
+    tries: int = 0
+    crashes: int = 0
+    claim_id: str = ""
+    claimed_at: int = 0
+    lease: int = 0
+    """When the newest claim's lease ends; 0 once that claim is settled."""
+    not_before: int | None = None
+    hints: int = 0
+    """How often it was hinted since its newest claim."""
+    dead_cause: str = ""
+    dead_at: int | None = None
+    forget_at: int | None = None
+    timeline: dict[int, TimelineEntry] = field(default_factory=dict)
+
+    @property
+    def expires_at(self) -> int:
+        """When the message expires."""
+        return self.taken_at + self.new.deliver_within
+
+    @property
+    def occupies_window(self) -> bool:
+        """Whether it was released and is neither final nor waiting for a retry."""
+        return self.due_at is not None and not self.waiting
+
+    def held_by(self, claim_id: str, now: int) -> bool:
+        """Whether a claim's lease is running."""
+        return self.lease > now and self.claim_id == claim_id
+
+    def may_be_claimed(self, now: int) -> bool:
+        """Whether anybody may take it."""
+        return self.due_at is not None and self.lease <= now and (self.not_before or 0) <= now
+
+    def take(self, claim_id: str, now: int, lease: int) -> None:
+        """Begin a new claim; one before it that was never settled was a crash."""
+        self.crashes += self.lease > 0
+        self.attempt += 1
+        self.claim_id, self.claimed_at = claim_id, now
+        self.lease = self.due_at = now + lease
+        self.not_before, self.hints = None, 0
+
+    def claim(self) -> Claim:
+        """Return what the claim's holder gets."""
+        assert self.payload is not None
+        return Claim(
+            message_id=self.new.message_id,
+            claim_id=self.claim_id,
+            attempt=self.attempt,
+            tries=self.tries,
+            crashes=self.crashes,
+            taken_at=self.taken_at,
+            claimed_at=self.claimed_at,
+            expires_at=self.expires_at,
+            deliveries={channel: _as_text(delivery) for channel, delivery in self.deliveries.items()},
+            payload=self.payload,
+        )
+
+    def learn(self, settlement: Settlement, now: int) -> None:
+        """Write down what a claim learnt, and end its lease."""
+        notes = tuple(self._update(settlement, now))
+        self.timeline[self.attempt] = TimelineEntry(self.attempt, self.claimed_at, now, settlement.worker, notes)
+        if self.attempt - KEPT_LAST > KEPT_FIRST:
+            self.timeline.pop(self.attempt - KEPT_LAST, None)
+        self.tries += settlement.tries
+        self.lease = 0
+
+    def _update(self, settlement: Settlement, now: int) -> Iterator[str]:
+        updates = {update.channel: update for update in settlement.updates}
+        for channel, before in self.deliveries.items():
+            if channel in updates and before.state is DeliveryState.OPEN:
+                self.deliveries[channel] = _learnt(updates[channel], now)
+                yield f"{channel}={updates[channel].state}:{updates[channel].code}"
+
+    def outcome(self) -> MessageOutcome:
+        """Return what a look-up answers."""
+        return MessageOutcome(
+            message_id=self.new.message_id,
+            app_id=self.app_id,
+            request_id=self.new.request_id,
+            client_id=self.new.client_id,
+            lane=self.lane,
+            template_code=self.new.template_code,
+            template_version=self.new.template_version,
+            language=self.new.language,
+            taken_at=self.taken_at,
+            expires_at=self.expires_at,
+            deliveries=tuple(self.deliveries.values()),
+            attempts=self.attempt,
+            tries=self.tries,
+            crashes=self.crashes,
+            next_at=self.not_before,
+            dead_cause=self.dead_cause,
+            timeline=tuple(self.timeline[attempt] for attempt in sorted(self.timeline)),
+        )
+
+
+def first_deliveries(new: NewMessage) -> dict[Channel, DeliveryOutcome]:
+    """Return the channels of a message just taken: open, or skipped where the user opted out."""
+    states = dict.fromkeys(new.skipped, DeliveryState.SKIPPED) | dict.fromkeys(new.channels, DeliveryState.OPEN)
+    return {channel: DeliveryOutcome(channel, states[channel], "", "", None) for channel in Channel if channel in states}
+
+
+def _learnt(update: DeliveryUpdate, now: int) -> DeliveryOutcome:
+    return DeliveryOutcome(update.channel, update.state, update.code, update.message if update.code else "", now)
+
+
+def _as_text(delivery: DeliveryOutcome) -> str:
+    parts = [delivery.state.value]
+    if delivery.at is not None:
+        parts.append(str(delivery.at))
+    if delivery.code:
+        parts += [delivery.code, delivery.message]
+    return "|".join(parts)

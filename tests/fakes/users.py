@@ -1,0 +1,17 @@
+"""Access tokens in memory."""
+
+from collections.abc import Mapping, Sequence
+
+from worker.contract.users import TokenGrant
+
+
+class FakeUsers:
+    """Implements `ports.Users`."""
+
+    def __init__(self, grants: Mapping[str, TokenGrant] | None = None) -> None:
+        """Hold what each token grants; `grants` may be changed later."""
+        self.grants = dict(grants or {})
+
+    async def resolve(self, tokens: Sequence[str]) -> list[TokenGrant | None]:
+        """Return what each token grants, None for an unknown one, in order."""
+        return [self.grants.get(token) for token in tokens]
