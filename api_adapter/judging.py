@@ -64,7 +64,7 @@ def judge(request: SendRequest, facts: Facts) -> Admission | Result:
     template = facts.templates.get(request.templateCode)
     if template is None:
         return Result.refused(ResultCode.TEMPLATE_NOT_EXIST, "$.templateCode: no template has this code")
-    channels = tuple(channel for channel in template.version.channels if channel not in grant.user.opted_out)
+    channels, skipped = _channels(template.version.channels, grant.user)
     if not channels:
         return Result.refused(ResultCode.USER_NOT_SUBSCRIBED, "the user opted out of every channel of the template")
     choice = _choice(request, template, grant.user)
@@ -79,7 +79,7 @@ def judge(request: SendRequest, facts: Facts) -> Admission | Result:
         template=template.version,
         choice=choice,
         channels=channels,
-        skipped=tuple(channel for channel in template.version.channels if channel not in channels),
+        skipped=skipped,
         link=request.link or "",
         remarks=_remarks(request, template),
     )
@@ -94,6 +94,13 @@ def _grant(request: SendRequest, facts: Facts) -> TokenGrant | Result:
     if SEND_SCOPE not in grant.scopes:
         return Result.refused(ResultCode.ACCESS_DENIED, f"$.accessToken: lacks the scope {SEND_SCOPE}")
     return grant
+
+
+def _channels(channels: tuple[Channel, ...], user: User) -> tuple[tuple[Channel, ...], tuple[Channel, ...]]:
+    if not user.opted_out:
+        return channels, ()
+    wanted = tuple(channel for channel in channels if channel not in user.opted_out)
+    return wanted, tuple(channel for channel in channels if channel in user.opted_out)
 
 
 def _choice(request: SendRequest, template: CompiledTemplate, user: User) -> Choice | Result:
@@ -127,7 +134,7 @@ def _wallet(
     if request.customerBelongsTo not in {None, user.wallet}:
         return Result.refused(ResultCode.PARAM_ILLEGAL, "$.customerBelongsTo: is not the wallet of the token's user")
     wallet = facts.wallets.get(user.wallet)
-    lacking = [channel for channel in channels if wallet is None or wallet.gateway_for(channel) is None]
+    lacking = [channel for channel in channels if wallet is None or not wallet.gateway_for(channel)]
     if wallet is None or lacking:
         return Result.refused(
             ResultCode.PROCESS_FAIL,

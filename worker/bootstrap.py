@@ -8,14 +8,11 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
-
 from worker.adapters.celery.app import publisher, publishing_app
 from worker.adapters.celery.hints import HintPublisher
 from worker.adapters.celery.loop import Opener
 from worker.adapters.gateways.wallet import WalletGateway
+from worker.adapters.redis.connection import connect
 from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
@@ -37,10 +34,6 @@ from worker.settings import Settings
 from worker.settling import Settler
 from worker.slots import Slots
 from worker.sweeping import Sweeper
-
-_REDIS_TIMEOUT = 5
-_REDIS_CONNECT_TIMEOUT = 2
-_REDIS_RETRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +73,7 @@ class Services:
 @asynccontextmanager
 async def services(settings: Settings, addresses: Addresses) -> AsyncIterator[Services]:
     """Give the services of one asyncio loop; connects at the first use."""
-    retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), _REDIS_RETRIES)
-    redis = Redis.from_url(
-        addresses.redis_url,
-        socket_timeout=_REDIS_TIMEOUT,
-        socket_connect_timeout=_REDIS_CONNECT_TIMEOUT,
-        socket_keepalive=True,
-        retry=retry,
-    )
+    redis = connect(addresses.redis_url)
     keys, clock = Keys(settings.shards), SystemClock()
     try:
         yield Services(

@@ -115,6 +115,9 @@ class FakeLedger:
         record.lease = record.due_at = self.now + self.limits.lease
         return True
 
+    def _of_shard(self, shard: int) -> list[Record]:
+        return [record for record in self.records.values() if record.shard == shard]
+
     def _of(self, claim: Claim | Settlement) -> Record | None:
         """Return the record if this is its newest claim."""
         record = self.records.get(claim.message_id)
@@ -157,7 +160,8 @@ class FakeLedger:
         return [hint for shard in range(self.shards) for hint in self._sweep_shard(shard)]
 
     def _sweep_shard(self, shard: int) -> list[Hint]:
-        swept = _first(self.limits.sweep_size, self.now, ((r.due_at, r) for r in self.records.values() if r.shard == shard))
+        timed = [(record.due_at, record) for record in self._of_shard(shard)]
+        swept = _first(self.limits.sweep_size, self.now, timed)
         for record in swept:
             record.due_at = self.now + min(self.limits.grace * 2**record.hints, self.limits.longest_grace)
             record.hints += 1
@@ -200,7 +204,7 @@ class FakeLedger:
         return sum(self._forget_shard(shard) for shard in range(self.shards))
 
     def _forget_shard(self, shard: int) -> int:
-        erased = _first(CHUNK, self.now, ((r.forget_at, r) for r in self.records.values() if r.shard == shard))
+        erased = _first(CHUNK, self.now, [(record.forget_at, record) for record in self._of_shard(shard)])
         for record in erased:
             del self.records[record.new.message_id]
             self.forgotten.update((record.app_id, channel) for channel in record.new.channels)

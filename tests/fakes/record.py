@@ -124,7 +124,7 @@ class Record:
 def first_deliveries(new: NewMessage) -> dict[Channel, DeliveryOutcome]:
     """Return the channels of a message just taken: open, or skipped where the user opted out."""
     states = dict.fromkeys(new.skipped, DeliveryState.SKIPPED) | dict.fromkeys(new.channels, DeliveryState.OPEN)
-    return {channel: DeliveryOutcome(channel, states[channel], "", "", None) for channel in Channel if channel in states}
+    return {name: DeliveryOutcome(name, states[name], "", "", None) for name in Channel if name in states}
 
 
 def _learnt(update: DeliveryUpdate, now: int) -> DeliveryOutcome:

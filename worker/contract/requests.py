@@ -3,6 +3,7 @@
 A violation names each faulty field by its JSON path and the rule it breaks, never the value that broke it.
 """
 
+import json
 import re
 from functools import lru_cache
 from hashlib import blake2b
@@ -110,7 +111,13 @@ class SendRequest(BaseModel):
 
 
 def _object_as_text(value: object) -> object:
-    return orjson.dumps(value).decode() if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    try:
+        # Sorted, as the order of keys does not matter (R53); not by orjson, which refuses numbers beyond 64 bits.
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    except ValueError:
+        raise PydanticCustomError("not_json", "must hold nothing but JSON") from None
 
 
 class LenientSendRequest(SendRequest):

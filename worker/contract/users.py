@@ -60,4 +60,7 @@ class Wallet:
 
     def gateway_for(self, channel: Channel) -> GatewayRoute | None:
         """Return the first gateway that serves the channel, or None."""
-        return next((gateway for gateway in self.gateways if channel in gateway.channels), None)
+        for gateway in self.gateways:
+            if channel in gateway.channels:
+                return gateway
+        return None

@@ -5,13 +5,13 @@ from worker.contract.codes import MAX_RESULT_MESSAGE, SUCCESS, UNKNOWN, Result, 
 
 
 def test_R30_a_taken_send_is_success_with_the_pages_own_text() -> None:
-    assert SUCCESS == Result(ResultCode.SUCCESS, ResultStatus.S, "success")
+    assert Result(ResultCode.SUCCESS, ResultStatus.S, "success") == SUCCESS
 
 
 def test_R31_a_send_that_may_have_been_taken_is_unknown_with_the_pages_own_text() -> None:
     text = "An API calling is failed, which is caused by unknown reasons."
 
-    assert UNKNOWN == Result(ResultCode.UNKNOWN_EXCEPTION, ResultStatus.U, text)
+    assert Result(ResultCode.UNKNOWN_EXCEPTION, ResultStatus.U, text) == UNKNOWN
 
 
 def test_every_result_code_fits_its_field_and_is_spelt_as_it_is_named() -> None:

@@ -24,7 +24,9 @@ def test_R50_message_id_is_32_hex_digits_and_the_same_each_time(app_id: str, req
 
 
 @given(st.tuples(IDS, IDS), st.tuples(IDS, IDS))
-def test_R3_message_ids_are_equal_only_for_the_same_app_and_request(one: tuple[str, str], other: tuple[str, str]) -> None:
+def test_R3_message_ids_are_equal_only_for_the_same_app_and_request(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
     assert (message_id(*one) == message_id(*other)) == (one == other)
 
 

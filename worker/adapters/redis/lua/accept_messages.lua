@@ -21,9 +21,11 @@ local room = 0
 if redis.call('EXISTS', KEYS[3]) == 0 then
   room = ARGV[5] - redis.call('ZLEXCOUNT', KEYS[2], '[' .. prefix, '(' .. lane .. '#' .. app .. '$')
 end
+-- Numbers are written as text once: Redis would format each anew.
+local taken, due_at = string.format('%.0f', now), string.format('%.0f', now + ARGV[4])
+local within, expires
 local result, due, window, waiting = {}, {}, {}, {}
 local opened = { PUSH = 0, INBOX = 0 }
-local due_at = now + ARGV[4]
 for i = 1, (#ARGV - FIXED) / WIDTH do
   local a = FIXED + (i - 1) * WIDTH
   local record = KEYS[FIXED + i * 2 - 1]
@@ -32,9 +34,13 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
     result[i] = (known[1] == ARGV[a + 3] and known[2] == ARGV[a + 4]) and 3 or 4
   else
     local push, inbox = ARGV[a + 10], ARGV[a + 11]
+    if within ~= ARGV[a + 9] then
+      within = ARGV[a + 9]
+      expires = string.format('%.0f', now + within)
+    end
     redis.call('HSET', record, 'app', app, 'req', ARGV[a + 2], 'fp', ARGV[a + 3], 'user', ARGV[a + 4], 'client', ARGV[a + 5],
       'lane', lane, 'tpl', ARGV[a + 6], 'ver', ARGV[a + 7], 'lang', ARGV[a + 8],
-      'taken', now, 'exp', now + ARGV[a + 9], 'PUSH', push, 'INBOX', inbox)
+      'taken', taken, 'exp', expires, 'PUSH', push, 'INBOX', inbox)
     redis.call('SET', KEYS[FIXED + i * 2], ARGV[a + 12])
     if push == 'O' then opened.PUSH = opened.PUSH + 1 end
     if inbox == 'O' then opened.INBOX = opened.INBOX + 1 end

@@ -12,12 +12,13 @@ if not now then
   local t = redis.call('TIME')
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 end
-local claim, until_ms = ARGV[2], now + ARGV[3]
+-- Numbers are written as text once: Redis would format each anew.
+local claim, until_ms, now_text = ARGV[2], string.format('%.0f', now + ARGV[3]), string.format('%.0f', now)
 local taken, due = {}, {}
 for i = 1, #ARGV - 3 do
   local id, record = ARGV[3 + i], KEYS[i * 2]
   if redis.call('ZSCORE', KEYS[1], id) then
-    local r = redis.call('HMGET', record, 'attempt', 'tries', 'crashes', 'taken', 'exp', 'PUSH', 'INBOX', 'claim', 'lease', 'nb', 'claimed')
+    local r = redis.call('HMGET', record, 'attempt', 'tries', 'crashes', 'taken', 'exp', 'PUSH', 'INBOX', 'claim', 'lease', 'nb', 'claimed', 'hints')
     local lease, attempt, crashes = tonumber(r[9] or 0), tonumber(r[1] or 0), tonumber(r[3] or 0)
     local mine = lease > now and r[8] == claim
     if mine or (lease <= now and tonumber(r[10] or 0) <= now) then
@@ -30,8 +31,8 @@ for i = 1, #ARGV - 3 do
           redis.call('HSET', record, 'crashes', crashes)
         end
         attempt = attempt + 1
-        redis.call('HSET', record, 'attempt', attempt, 'claim', claim, 'lease', until_ms, 'claimed', now)
-        redis.call('HDEL', record, 'hints', 'nb')
+        redis.call('HSET', record, 'attempt', attempt, 'claim', claim, 'lease', until_ms, 'claimed', now_text)
+        if r[10] or r[12] then redis.call('HDEL', record, 'hints', 'nb') end
         due[#due + 1] = until_ms
         due[#due + 1] = id
       end

@@ -13,7 +13,8 @@ if not now then
   local t = redis.call('TIME')
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 end
-local forget_at = now + ARGV[2]
+-- Numbers are written as text once: Redis would format each anew.
+local forget_at, now_text = string.format('%.0f', now + ARGV[2]), string.format('%.0f', now)
 local result, gone, idle, later, kept, dead, moves = {}, {}, {}, {}, {}, {}, {}
 
 local function count(app, channel, status, number)
@@ -38,7 +39,7 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
       if update ~= '' and before == 'O' then
         local state, rest = string.sub(update, 1, 1), string.sub(update, 2)
         changes[#changes + 1] = channel
-        changes[#changes + 1] = state .. '|' .. now .. rest
+        changes[#changes + 1] = state .. '|' .. now_text .. rest
         notes = notes .. '|' .. channel .. '=' .. state .. ':' .. (string.match(rest, '^|([^|]*)') or '')
         if state ~= 'O' then
           count(r[4], channel, 'open', -1)
@@ -53,7 +54,7 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
       changes[#changes + 1] = tonumber(r[7] or 0) + ARGV[a + 6]
     end
     changes[#changes + 1] = 't' .. attempt
-    changes[#changes + 1] = r[6] .. '|' .. now .. '|' .. ARGV[a + 8] .. notes
+    changes[#changes + 1] = r[6] .. '|' .. now_text .. '|' .. ARGV[a + 8] .. notes
     local stale = attempt - KEPT_LAST
     if stale > KEPT_FIRST then redis.call('HDEL', record, 't' .. string.format('%d', stale)) end
     idle[#idle + 1] = r[5] .. '#' .. r[4] .. '#' .. id

@@ -1,0 +1,239 @@
+"""Drives a ledger, the model or the real one, from a plain test: no await, and time moves when the test says so."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+from redis.asyncio import Redis
+
+from tests.fakes.ledger import FakeLedger
+from tests.ledger_state import LedgerState, state_of_fake, state_of_redis
+from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.records import RedisRecords
+from worker.contract.identity import message_id
+from worker.contract.messages import (
+    Acceptance,
+    Channel,
+    Claim,
+    DeliveryState,
+    DeliveryUpdate,
+    Hint,
+    Lane,
+    NewMessage,
+    Settled,
+    Settlement,
+    Verdict,
+)
+from worker.contract.outcomes import MessageOutcome
+from worker.ports import Ledger, Probe, Records
+
+Result = TypeVar("Result")
+START = 1_700_000_000_000
+DAY = 86_400_000
+
+
+class _Subject(Protocol):
+    """A ledger whose clock and state a test has access to."""
+
+    ledger: Ledger
+    records: Records
+
+    def set_now(self, now: int) -> None: ...
+
+    async def state(self) -> LedgerState: ...
+
+
+class _Model:
+    def __init__(self, limits: LedgerLimits, shards: int) -> None:
+        self.fake = FakeLedger(limits, shards, START)
+        self.ledger: Ledger = self.fake
+        self.records: Records = self.fake
+
+    def set_now(self, now: int) -> None:
+        self.fake.now = now
+
+    async def state(self) -> LedgerState:
+        return await state_of_fake(self.fake)
+
+
+class _Real:
+    def __init__(self, redis: Redis, limits: LedgerLimits, shards: int) -> None:
+        self._redis, self._keys, self._now = redis, Keys(shards), START
+        self.ledger: Ledger = RedisLedger(redis, self._keys, limits, lambda: self._now)
+        self.records: Records = RedisRecords(redis, self._keys)
+
+    def set_now(self, now: int) -> None:
+        self._now = now
+
+    async def state(self) -> LedgerState:
+        return await state_of_redis(self._redis, self._keys)
+
+
+class LedgerDriver:
+    """One ledger under test."""
+
+    def __init__(self, subject: _Subject, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        """Start at `START`."""
+        self._subject = subject
+        self._ledger = subject.ledger
+        self._run = run
+        self.now = START
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass."""
+        self.now += milliseconds
+        self._subject.set_now(self.now)
+
+    def state(self) -> LedgerState:
+        """Return everything that can be observed."""
+        return self._wait(self._subject.state())
+
+    def accept(self, messages: Sequence[NewMessage], app_id: str = "shop", lane: Lane = Lane.BULK) -> list[Acceptance]:
+        """Take messages of one merchant in one lane."""
+        return self._wait(self._ledger.accept(app_id, lane, messages))
+
+    def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
+        """Ask whether messages are known."""
+        return self._wait(self._ledger.probe(probes))
+
+    def claim(self, message_ids: Sequence[str], claim_id: str = "claim-1", shard: int = 0) -> list[Claim]:
+        """Take messages of a hint."""
+        return self._wait(self._ledger.claim(shard, message_ids, claim_id))
+
+    def renew(self, claims: Sequence[Claim]) -> list[bool]:
+        """Extend leases."""
+        return self._wait(self._ledger.renew(claims))
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """End claims."""
+        return self._wait(self._ledger.settle(settlements))
+
+    def sweep(self) -> list[Hint]:
+        """Hint what is overdue."""
+        return self._wait(self._ledger.sweep())
+
+    def release(self, shard: int = 0, lane: Lane = Lane.BULK) -> list[Hint]:
+        """Move messages from backlogs to the due index."""
+        return self._wait(self._ledger.release(shard, lane))
+
+    def backlogged(self) -> list[tuple[int, Lane]]:
+        """Return what has a backlog."""
+        return self._wait(self._ledger.backlogged())
+
+    def forget(self) -> int:
+        """Erase what is past its retention."""
+        return self._wait(self._ledger.forget())
+
+    def find(self, message_id: str) -> MessageOutcome:
+        """Look one known message up."""
+        (outcome,) = self._wait(self._subject.records.find([message_id]))
+        assert outcome is not None
+        return outcome
+
+    def _wait(self, operation: Coroutine[Any, Any, Result]) -> Result:
+        result: Result = self._run(operation)
+        return result
+
+
+OpenLedger = Callable[..., LedgerDriver]
+"""Gives an empty ledger; `shards` (default 1) and any of the LedgerLimits by name."""
+
+
+@contextmanager
+def model(limits: LedgerLimits, shards: int = 1) -> Iterator[LedgerDriver]:
+    """Drive the model."""
+    with asyncio.Runner() as runner:
+        yield LedgerDriver(_Model(limits, shards), runner.run)
+
+
+@contextmanager
+def real(redis_url: str, limits: LedgerLimits, shards: int = 1) -> Iterator[LedgerDriver]:
+    """Drive the ledger in an emptied Redis."""
+    with asyncio.Runner() as runner:
+        redis = Redis.from_url(redis_url)
+        runner.run(_flush(redis))
+        try:
+            yield LedgerDriver(_Real(redis, limits, shards), runner.run)
+        finally:
+            runner.run(redis.aclose())
+
+
+async def _flush(redis: Redis) -> None:
+    await redis.flushdb()
+
+
+def new_message(
+    request_id: str,
+    app_id: str = "shop",
+    *,
+    channels: Iterable[Channel] = (Channel.PUSH,),
+    skipped: Iterable[Channel] = (),
+    fingerprint: str = "content",
+    user: str = "user",
+) -> NewMessage:
+    """Return a message as intake hands it over; it expires after a day."""
+    return NewMessage(
+        message_id=message_id(app_id, request_id),
+        request_id=request_id,
+        fingerprint=fingerprint,
+        user=user,
+        client_id="client",
+        template_code="PAY",
+        template_version=3,
+        language="en",
+        channels=tuple(channels),
+        skipped=tuple(skipped),
+        deliver_within=DAY,
+        payload=f"payload of {request_id}".encode(),
+    )
+
+
+def new_messages(number: int, app_id: str = "shop", prefix: str = "r") -> list[NewMessage]:
+    """Return so many messages of one merchant."""
+    return [new_message(f"{prefix}{index}", app_id) for index in range(number)]
+
+
+def ids(messages: Iterable[NewMessage]) -> list[str]:
+    """Return the messages' ids, in order."""
+    return [message.message_id for message in messages]
+
+
+def learnt(state: DeliveryState, code: str = "", message: str = "", channel: Channel = Channel.PUSH) -> DeliveryUpdate:
+    """Return what a claim learnt of a channel."""
+    return DeliveryUpdate(channel, state, code, message)
+
+
+def final(claim: Claim, *updates: DeliveryUpdate) -> Settlement:
+    """Return the end of a message; without updates, PUSH was delivered."""
+    known = updates or (learnt(DeliveryState.S),)
+    return Settlement(claim.message_id, claim.claim_id, claim.attempt, Verdict.FINAL, known, tries=1, worker="w1")
+
+
+def retry(claim: Claim, delay: int = 1_000, *updates: DeliveryUpdate) -> Settlement:
+    """Return an end that comes back after `delay` milliseconds; without updates, PUSH got no answer."""
+    return Settlement(
+        message_id=claim.message_id,
+        claim_id=claim.claim_id,
+        attempt=claim.attempt,
+        verdict=Verdict.RETRY,
+        updates=updates or (learnt(DeliveryState.OPEN, "UNANSWERED", "time-out"),),
+        tries=1,
+        delay=delay,
+        worker="w1",
+    )
+
+
+def dead(claim: Claim, *updates: DeliveryUpdate, cause: str = "TRIES") -> Settlement:
+    """Return the end of a message that nobody tries again; without updates, PUSH failed for good."""
+    return Settlement(
+        message_id=claim.message_id,
+        claim_id=claim.claim_id,
+        attempt=claim.attempt,
+        verdict=Verdict.DEAD,
+        updates=updates or (learnt(DeliveryState.F, "PROCESS_FAIL", "gave up"),),
+        tries=1,
+        cause=cause,
+        worker="w1",
+    )

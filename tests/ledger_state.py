@@ -1,0 +1,160 @@
+"""Everything that can be observed of a ledger, in one form for the model and for Redis, so that the two compare."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.record import Record
+from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.records import RedisRecords
+from worker.contract.messages import Channel, Lane
+from worker.contract.outcomes import MessageOutcome, Tally
+
+Merchant = tuple[int, Lane, str]
+"""Shard, lane and appId."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One record: what a look-up answers, and what only the scripts read."""
+
+    outcome: MessageOutcome
+    fingerprint: str
+    user: str
+    claim_id: str
+    claimed_at: int
+    lease: int
+    hints: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerState:
+    """A whole ledger; times in milliseconds of its clock."""
+
+    records: Mapping[str, Known]
+    payloads: Mapping[str, bytes]
+    due: Mapping[str, int]
+    backlogs: Mapping[Merchant, tuple[str, ...]]
+    released: Mapping[Merchant, int]
+    window: frozenset[tuple[Lane, str, str]]
+    """Lane, appId and messageId of what occupies its merchant's window."""
+    retention: Mapping[str, int]
+    dead: Mapping[str, int]
+    tallies: Mapping[tuple[str, Channel], Tally]
+
+
+async def state_of_fake(ledger: FakeLedger) -> LedgerState:
+    """Return the state of the model."""
+    records = ledger.records
+    return LedgerState(
+        records={message_id: _known(record) for message_id, record in records.items()},
+        payloads={message_id: record.payload for message_id, record in records.items() if record.payload is not None},
+        due={message_id: record.due_at for message_id, record in records.items() if record.due_at is not None},
+        backlogs={merchant: tuple(ids) for merchant, ids in ledger.backlogs.items()},
+        released=dict(ledger.released),
+        window=frozenset((r.lane, r.app_id, r.new.message_id) for r in records.values() if r.occupies_window),
+        retention={message_id: r.forget_at for message_id, r in records.items() if r.forget_at is not None},
+        dead={message_id: record.dead_at for message_id, record in records.items() if record.dead_at is not None},
+        tallies=await ledger.tallies(),
+    )
+
+
+def _known(record: Record) -> Known:
+    return Known(
+        outcome=record.outcome(),
+        fingerprint=record.new.fingerprint,
+        user=record.new.user,
+        claim_id=record.claim_id,
+        claimed_at=record.claimed_at,
+        lease=record.lease,
+        hints=record.hints,
+    )
+
+
+async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
+    """Return the state of a ledger in Redis, read from its keys; a key that no ledger has is an error."""
+    contents = await _contents(redis)
+    hashes = {name[3]: fields for name, fields in contents.items() if name[2] == "message"}
+    outcomes = await RedisRecords(redis, keys).find(list(hashes))
+    known = {outcome.message_id: outcome for outcome in outcomes if outcome is not None}
+    return LedgerState(
+        records={message_id: _stored(known[message_id], fields) for message_id, fields in hashes.items()},
+        payloads={name[3]: payload for name, payload in contents.items() if name[2] == "payload"},
+        due=_times(contents, "due"),
+        backlogs=_backlogs(contents),
+        released={
+            (int(name[1].strip("{}")), Lane(name[3]), app.decode()): int(served)
+            for name, scores in contents.items()
+            if name[2] == "backlogs"
+            for app, served in scores
+        },
+        window=_window(contents),
+        retention=_times(contents, "retention"),
+        dead=_times(contents, "dead"),
+        tallies={
+            place: tally for place, tally in (await RedisRecords(redis, keys).tallies()).items() if tally != Tally()
+        },
+    )
+
+
+_KINDS = {"message", "payload", "due", "backlogs", "backlog", "window", "retention", "dead", "counters"}
+_Contents = Mapping[tuple[str, ...], Any]
+
+
+async def _contents(redis: Redis) -> _Contents:
+    """Return what each sharded key holds, by the parts of its name: prefix, shard, kind and what follows."""
+    names = [key for key in await redis.keys("tidings:{*") if isinstance(key, bytes)]
+    pipeline = redis.pipeline(transaction=False)
+    for name in names:
+        _ask(pipeline, name)
+    answers = await pipeline.execute()
+    contents = {tuple(name.decode().split(":", 4)): answer for name, answer in zip(names, answers, strict=True)}
+    assert {name[2] for name in contents} <= _KINDS
+    return contents
+
+
+def _ask(pipeline: Any, name: bytes) -> None:  # noqa: ANN401 - redis-py's pipelines are untyped
+    match name.split(b":")[2]:
+        case b"message" | b"counters":
+            pipeline.hgetall(name)
+        case b"payload":
+            pipeline.get(name)
+        case b"backlog":
+            pipeline.lrange(name, 0, -1)
+        case _:
+            pipeline.zrange(name, 0, -1, withscores=True)
+
+
+def _stored(outcome: MessageOutcome, fields: Mapping[bytes, bytes]) -> Known:
+    return Known(
+        outcome=outcome,
+        fingerprint=fields[b"fp"].decode(),
+        user=fields[b"user"].decode(),
+        claim_id=fields.get(b"claim", b"").decode(),
+        claimed_at=int(fields.get(b"claimed", 0)),
+        lease=int(fields.get(b"lease", 0)),
+        hints=int(fields.get(b"hints", 0)),
+    )
+
+
+def _times(contents: _Contents, kind: str) -> dict[str, int]:
+    return {
+        member.decode(): int(score) for name, scores in contents.items() if name[2] == kind for member, score in scores
+    }
+
+
+def _backlogs(contents: _Contents) -> dict[Merchant, tuple[str, ...]]:
+    return {
+        (int(name[1].strip("{}")), Lane(name[3]), name[4]): tuple(member.decode() for member in members)
+        for name, members in contents.items()
+        if name[2] == "backlog"
+    }
+
+
+def _window(contents: _Contents) -> frozenset[tuple[Lane, str, str]]:
+    members = (member.decode() for name, scores in contents.items() if name[2] == "window" for member, _ in scores)
+    parts = (member.split("#") for member in members)
+    return frozenset((Lane(lane), app, message_id) for lane, app, message_id in parts)

@@ -1,0 +1,36 @@
+"""The pool of connections to the ledger's Redis."""
+
+import hiredis
+from redis.asyncio import Connection, ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+
+_TIMEOUT = 5
+_CONNECT_TIMEOUT = 2
+_RETRIES = 2
+
+
+class FastConnection(Connection):
+    """Packs commands in C: a chunk is thousands of arguments, and redis-py's asyncio side packs each in Python."""
+
+    def pack_command(self, *args: str | bytes | float) -> list[bytes]:
+        """Return the command as Redis reads it; its name may be two words, such as `SCRIPT LOAD`."""
+        name = str(args[0])
+        return [hiredis.pack_command((*name.split(), *args[1:]) if " " in name else args)]
+
+
+def connect(url: str) -> Redis:
+    """Return a client with a pool of its own; connects at the first command.
+
+    It fails within seconds when the server is away, and repeats a command whose answer was lost: each script is safe to
+    repeat.
+    """
+    pool = ConnectionPool.from_url(
+        url,
+        connection_class=FastConnection,
+        socket_timeout=_TIMEOUT,
+        socket_connect_timeout=_CONNECT_TIMEOUT,
+        socket_keepalive=True,
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), _RETRIES),
+    )
+    return Redis.from_pool(pool)
