@@ -48,7 +48,9 @@ class Inquiries:
         except LedgerUnavailableError as error:
             log.warning("inquiry_unknown", reason=str(error))
             return refusal(UNKNOWN)
-        return refusal(outcome) if isinstance(outcome, Result) else {"result": result_json(SUCCESS), **outcome_json(outcome)}
+        if isinstance(outcome, Result):
+            return refusal(outcome)
+        return {"result": result_json(SUCCESS), **outcome_json(outcome)}
 
     async def many(self, headers: Mapping[str, str], body: bytes) -> Json:
         """Return the status of up to 10,000 requestIds, in order."""

@@ -1,4 +1,4 @@
-"""Whether a well-formed send can be taken, and as what: the rules that need the token, the template and the wallet. Pure.
+"""Whether a well-formed send can be taken, and as what: the rules that need token, template and wallet. Pure.
 
 The order of the rules is the order in which a merchant can mend things: token, template, user, parameters, wallet.
 """

@@ -47,5 +47,3 @@ def make_intake(found: Services, clients: Clients, hints: Hints) -> Intake:
         clock=found.clock,
         limits=IntakeLimits(settings.shards, settings.deliver_within, model),
     )
-
-

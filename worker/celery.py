@@ -2,7 +2,6 @@
 
 import atexit
 from contextlib import ExitStack
-from typing import Any
 
 from celery import Celery, signals
 
@@ -14,32 +13,37 @@ from worker.bootstrap import Addresses, opener, stores
 from worker.settings import Settings, read_settings
 
 
-class WorkerApp(Celery):
-    """A Celery app that finds settings and stores when its configuration is first needed."""
+class Installation:
+    """The settings and stores of this worker, found when Celery first asks for its configuration."""
 
     settings: Settings
     addresses: Addresses
 
-    def on_configure(self) -> None:
+    def __init__(self, app: Celery) -> None:
+        """Wait for the app to be used."""
+        self._app = app
+        app.on_configure.connect(self.configure, weak=False)
+
+    def configure(self, **_: object) -> None:
         """Read the settings and start the embedded Valkey if they name no Redis; it is left when this process ends."""
         self.settings = read_settings()
         leaving = ExitStack()
         self.addresses = leaving.enter_context(stores(self.settings))
         atexit.register(leaving.close)
-        self.config_from_object(configuration(self.addresses.broker_url))
+        self._app.config_from_object(configuration(self.addresses.broker_url))
+
+    def configure_logs(self, **_: object) -> None:
+        """Send Celery's logs where ours go."""
+        configure_logs(self.settings.log_format, self.settings.log_level)
 
     def make_loop(self) -> DeliveryLoop:
         """Start a delivery loop in this process."""
-        hints = publisher(self)
+        hints = publisher(self._app)
         open_dispatcher = opener(self.settings, self.addresses, hints)
         return DeliveryLoop(open_dispatcher, self.settings.drain_timeout, self.settings.grace, hints.flush)
 
 
-def _set_up_logs(**_: Any) -> None:  # noqa: ANN401 - Celery's signal arguments
-    app.conf.get("broker_url")
-    configure_logs(app.settings.log_format, app.settings.log_level)
-
-
-app = WorkerApp("tidings")
-register_delivery(app, ProcessLoops(app.make_loop))
-signals.setup_logging.connect(_set_up_logs, weak=False)
+app = Celery("tidings")
+_installation = Installation(app)
+register_delivery(app, ProcessLoops(_installation.make_loop))
+signals.setup_logging.connect(_installation.configure_logs, weak=False)

@@ -127,7 +127,7 @@ class Delivery:
                 self._prepare_channel(one, channel, payload, surroundings, by_route, size)
         return by_route
 
-    def _prepare_channel(  # noqa: PLR0913 - one step of the main job, in the innermost loop
+    def _prepare_channel(
         self,
         held: Held,
         channel: Channel,

@@ -1,6 +1,7 @@
 """The long-lived delivery loop of one worker process: takes hints while slots are free, and drains at the end."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -17,7 +18,6 @@ from worker.slots import Slots
 from worker.sweeping import Sweeper
 
 _RENEWALS_A_LEASE = 3
-_GLANCE = 0.02
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +44,7 @@ class Dispatcher:
         self._slots = slots
         self._died = died
         self._renew_every = lease / 1000 / _RENEWALS_A_LEASE
+        self._moved = asyncio.Event()
         self._services: list[asyncio.Task[None]] = []
         self._deliveries: set[asyncio.Task[None]] = set()
         settler.wire(self._settled)
@@ -60,18 +61,27 @@ class Dispatcher:
             await self._slots.take(hint.lane, len(ids))
             task = asyncio.create_task(self._deliver(part))
             self._deliveries.add(task)
-            task.add_done_callback(self._deliveries.discard)
+            task.add_done_callback(self._delivery_ended)
 
     async def drain(self, seconds: float) -> None:
         """Finish what is in hand, at most for so long; what is left comes back when its lease ends."""
         self._sweeper.stop()
-        deadline = asyncio.get_running_loop().time() + seconds
-        while (self._deliveries or len(self._holdings)) and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(_GLANCE)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._until_empty()
         for service in self._services:
             service.cancel()
         await asyncio.gather(*self._services, return_exceptions=True)
         log.info("drained", messages_left=len(self._holdings))
+
+    async def _until_empty(self) -> None:
+        while self._deliveries or len(self._holdings):
+            self._moved.clear()
+            await self._moved.wait()
+
+    def _delivery_ended(self, task: "asyncio.Task[None]") -> None:
+        self._deliveries.discard(task)
+        self._moved.set()
 
     async def _deliver(self, hint: Hint) -> None:
         held = 0
@@ -87,6 +97,7 @@ class Dispatcher:
         for lane, number in Counter(one.lane for one in batch).items():
             self._slots.free(lane, number)
         self._sweeper.room_may_be_free()
+        self._moved.set()
 
     async def _renew(self) -> None:
         while True:

@@ -164,5 +164,3 @@ class Caps(Protocol):
     async def reserve(self, requests: Sequence[CapRequest]) -> list[bool]:
         """Count each message once, however often it is asked; False where the cap is reached."""
         ...
-
-

@@ -19,7 +19,7 @@ from worker.contract.messages import (
 UNANSWERED = "UNANSWERED"
 """Code of an open or U channel whose gateway's answer never came (R73)."""
 WAITING_CAP = 5_000
-"""Longest wait in ms, beyond what a gateway asked for, of a message that waits for its gateway, not for its own turn."""
+"""Longest wait in ms, beyond what a gateway asked for, of a message that waits for its gateway."""
 
 _BURNS_A_TRY = frozenset(
     {
@@ -43,7 +43,7 @@ class RetryPolicy:
 
     def backoff(self, tries: int, draw: Callable[[], float]) -> int:
         """Return a full-jitter delay after `tries` tries: uniform up to a bound that doubles. `draw` is in [0, 1)."""
-        bound = min(self.backoff_cap, self.backoff_base * 2 ** min(tries - 1, 30)) if tries else self.backoff_base
+        bound = min(self.backoff_cap, self.backoff_base * 2 ** min(max(tries - 1, 0), 30))
         return int(bound * draw())
 
 
@@ -80,7 +80,9 @@ def decide(
     open_still = [answer for answer in answers.values() if _is_open(answer)]
     waits = any(answer.kind in _WAITS_FOR_GATEWAY for answer in open_still)
     if open_still and (waits or claim.tries + burnt < policy.max_tries):
-        updates = _updates(claim, answers)
+        # An undeliverable channel stays open beside one that is tried again: it ends with it, as a dead letter to mend.
+        known = {name: answer for name, answer in answers.items() if answer.kind is not AnswerKind.UNDELIVERABLE}
+        updates = _updates(claim, known)
         delay = min(_delay(claim, open_still, policy, draw), max(0, claim.expires_at - claim.claimed_at))
         return _settlement(claim, Verdict.RETRY, updates, tries=burnt, delay=delay, worker=worker)
     if open_still:
@@ -134,13 +136,19 @@ def _update(claim: Claim, channel: Channel, answer: Answer) -> DeliveryUpdate | 
         return DeliveryUpdate(channel, state)
     if answer.kind is AnswerKind.UNANSWERED:
         return DeliveryUpdate(channel, state, UNANSWERED, shorten(answer.message))
-    if answer.kind in _WAITS_FOR_GATEWAY and (answer.kind is AnswerKind.NOT_SENT or _was_unanswered(claim, channel)):
-        return None  # an earlier call may have been acted upon: that it is UNANSWERED must not be forgotten
+    if answer.kind is AnswerKind.NOT_SENT:
+        return None
+    if _was_unanswered(claim, channel):
+        # An earlier call may have been acted upon: what is said now without asking the gateway can't unsay that.
+        if answer.kind in _WAITS_FOR_GATEWAY:
+            return None
+        if answer.kind is AnswerKind.UNDELIVERABLE:
+            return DeliveryUpdate(channel, DeliveryState.U, UNANSWERED, shorten(answer.message))
     return DeliveryUpdate(channel, state, answer.code or ResultCode.PROCESS_FAIL, shorten(answer.message))
 
 
 def _was_unanswered(claim: Claim, channel: Channel) -> bool:
-    return f"|{UNANSWERED}|" in claim.deliveries[channel]
+    return claim.deliveries[channel].split("|", 3)[2:3] == [UNANSWERED]
 
 
 def _given_up(update: DeliveryUpdate) -> DeliveryUpdate:

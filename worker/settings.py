@@ -18,12 +18,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    redis_url: str = Field("", description="Redis or Valkey 7+ of the ledger; empty: the embedded Valkey in the data directory")
-    broker_url: str = Field("", description="Celery's broker; empty: the embedded Valkey, or redis_url, under keys of its own")
-    data_dir: Path = Field(Path(".tidings"), description="Where the embedded Valkey keeps its data and the local secrets live")
+    redis_url: str = Field("", description="Redis or Valkey 7+ of the ledger; empty: the embedded Valkey")
+    broker_url: str = Field("", description="Celery's broker; empty: as redis_url, under keys of its own")
+    data_dir: Path = Field(Path(".tidings"), description="Home of the embedded Valkey's data and of local secrets")
     token_secret: SecretStr = Field(
         SecretStr(""),
-        description="Key of the keyed hash under which tokens are stored; empty: made once in the data directory (embedded only)",
+        description="Key of the hash that tokens are stored under; empty: made once in data_dir (embedded only)",
     )
     clients: Annotated[dict[str, tuple[str, ...]], NoDecode] = Field(
         {},
@@ -33,20 +33,24 @@ class Settings(BaseSettings):
     api_host: str = Field("127.0.0.1", description="Address the HTTP API listens on")
     api_port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP API; 0: a free one")
     api_prefix: str = Field("", description="Path prefix under which the API is served too, such as /api/open")
-    extend_info_object: Literal["refuse", "allow"] = Field("refuse", description="Whether extendInfo may be a JSON object (R10)")
+    extend_info_object: Literal["refuse", "allow"] = Field(
+        "refuse", description="Whether extendInfo may be an object (R10)"
+    )
     gateway_host: str = Field("127.0.0.1", description="Address the gateway simulator listens on")
     gateway_port: int = Field(8090, ge=0, le=65535, description="Port of the gateway simulator; 0: a free one")
 
     shards: int = Field(16, ge=1, le=1024, description="Number of shards; fixed once a ledger exists")
-    lease: Milliseconds = Field(6_000, description="How long a claim holds a message; renewed every third of it while calls are in flight")
-    grace: Milliseconds = Field(3_000, description="How long a hint may wait before it is published again; doubles each time")
+    lease: Milliseconds = Field(
+        6_000, description="How long a claim holds a message; renewed while calls are in flight"
+    )
+    grace: Milliseconds = Field(3_000, description="After how long a hint is published again; doubles each time")
     longest_grace: Milliseconds = Field(60_000, description="Upper bound of the doubled grace")
     sweep_interval: Milliseconds = Field(1_000, description="How often each worker process looks for overdue messages")
     sweep_size: int = Field(400, ge=1, le=5_000, description="Most overdue messages that one sweep re-hints per shard")
     window_single: int = Field(200, ge=1, description="Messages of one merchant in flight per shard, interactive sends")
     window_bulk: int = Field(500, ge=1, description="Messages of one merchant in flight per shard, batches")
     retention: Milliseconds = Field(7 * 86_400_000, description="How long a final message is remembered (R54)")
-    deliver_within: Milliseconds = Field(86_400_000, description="A message not settled by then expires and becomes a dead letter")
+    deliver_within: Milliseconds = Field(86_400_000, description="When an unsettled message becomes a dead letter")
 
     max_tries: int = Field(8, ge=1, le=100, description="Tries after which a message becomes a dead letter")
     backoff_base: Milliseconds = Field(500, description="First back-off; doubles with each try, drawn with full jitter")
@@ -54,12 +58,14 @@ class Settings(BaseSettings):
     call_timeout: Milliseconds = Field(10_000, description="Longest wallet call in all")
     call_size: int = Field(20, ge=1, le=20, description="Most messages in one wallet call (R65)")
     calls_per_gateway: int = Field(32, ge=1, description="Most calls in flight to one gateway from one worker process")
-    waiting_per_gateway: int = Field(4_000, ge=20, description="Most deliveries waiting for one gateway in one worker process")
-    slots: int = Field(2_000, ge=20, description="Most messages in the hands of one worker process; a tenth is kept for each lane")
+    waiting_per_gateway: int = Field(4_000, ge=20, description="Most deliveries waiting for one gateway in one process")
+    slots: int = Field(2_000, ge=20, description="Most messages held by one process; a tenth is kept for each lane")
     drain_timeout: Milliseconds = Field(15_000, description="How long a stopping worker process finishes what it holds")
 
-    log_format: Literal["json", "console"] = Field("json", description="json: one object a line; console: for people")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged")
+    log_format: Literal["json", "console"] = Field("json", description="json: an object a line; console: for people")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level that is logged"
+    )
 
     @field_validator("clients", mode="before")
     @classmethod

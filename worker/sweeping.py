@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 class Sweeper:
     """Looks after the ledger once per interval, and after backlogs whenever messages were settled."""
 
-    def __init__(  # noqa: PLR0913 - what it looks after
+    def __init__(
         self,
         *,
         ledger: Ledger,

@@ -18,7 +18,7 @@ EXIT_USAGE = 2
 """Something the user can mend: a setting, an argument, a file."""
 EXIT_INTERRUPTED = 130
 
-__all__ = ["EXIT_INTERRUPTED", "EXIT_USAGE", "Front", "Services", "told", "run", "run_front"]
+__all__ = ["EXIT_INTERRUPTED", "EXIT_USAGE", "Front", "Services", "run", "run_front", "told"]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """`tidings serve`, `worker` and `gateway`: each part of the stack alone."""
 
 import os
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -17,7 +17,7 @@ Host = Annotated[str | None, typer.Option(help="Address to listen on; default: t
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; default: the setting.")]
 
 
-class Pool(str, Enum):
+class Pool(StrEnum):
     """Celery's pools that carry a delivery loop."""
 
     PREFORK = "prefork"
@@ -51,7 +51,14 @@ def worker(
 
         level = {"warning": "WARNING", "error": "ERROR"}.get(settings.log_level, settings.log_level.upper())
         app.worker_main(
-            ["worker", f"--concurrency={children}", f"--pool={pool.value}", f"--loglevel={level}", "--without-mingle", "--without-gossip"],
+            [
+                "worker",
+                f"--concurrency={children}",
+                f"--pool={pool}",
+                f"--loglevel={level}",
+                "--without-mingle",
+                "--without-gossip",
+            ],
         )
 
 

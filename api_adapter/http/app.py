@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from typing_extensions import override
 
 from api_adapter.http.openapi import openapi_document
 from api_adapter.inquiries import Inquiries, Json, refusal, result_json
@@ -40,6 +41,7 @@ class JsonResponse(Response):
 
     media_type = "application/json"
 
+    @override
     def render(self, content: object) -> bytes:
         """Return the bytes."""
         return orjson.dumps(content)
@@ -169,5 +171,3 @@ async def _not_found(_: Request, __: Exception) -> Response:
 
 async def _wrong_method(_: Request, __: Exception) -> Response:
     return JsonResponse(_WRONG_METHOD)
-
-

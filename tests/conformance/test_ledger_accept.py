@@ -1,11 +1,9 @@
 """Accept and probe: taking a message once, in one home (DESIGN 1, 2; CONTRACT R41, R50)."""
 
-import dataclasses
-
 import pytest
 
 from tests.ledger_driver import START, OpenLedger, final, ids, new_message, new_messages
-from worker.contract.messages import Acceptance, Channel, DeliveryState, Lane
+from worker.contract.messages import Acceptance, Channel, DeliveryState, Lane, NewMessage
 from worker.contract.outcomes import Tally
 from worker.ports import Probe
 
@@ -65,15 +63,19 @@ def test_R50_a_repeat_in_another_lane_does_not_move_the_message(open_ledger: Ope
     assert ledger.state() == before
 
 
-@pytest.mark.parametrize("changed", [{"fingerprint": "other"}, {"user": "other"}], ids=["content", "user"])
+@pytest.mark.parametrize(
+    "changed",
+    [new_message("r1", fingerprint="other"), new_message("r1", user="other")],
+    ids=["content", "user"],
+)
 def test_R41_a_known_request_with_another_content_or_user_is_inconsistent_and_changes_nothing(
-    open_ledger: OpenLedger, changed: dict[str, str]
+    open_ledger: OpenLedger, changed: NewMessage
 ) -> None:
     ledger = open_ledger()
     ledger.accept([new_message("r1")])
     before = ledger.state()
 
-    assert ledger.accept([dataclasses.replace(new_message("r1"), **changed)]) == [INCONSISTENT]
+    assert ledger.accept([changed]) == [INCONSISTENT]
     assert ledger.state() == before
 
 

@@ -1,4 +1,4 @@
-"""What a gateway said of one delivery: the one place where every possible reply of a wallet gets its meaning (R68, R69)."""
+"""What a gateway said of one delivery: every possible reply of a wallet has one of these meanings (R68, R69)."""
 
 from dataclasses import dataclass
 from enum import StrEnum

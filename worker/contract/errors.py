@@ -14,4 +14,4 @@ class LedgerUnavailableError(TidingsError):
 
 
 class LedgerMismatchError(TidingsError):
-    """The ledger in this Redis was made with other fixed parameters (number of shards, schema), so starting is refused."""
+    """The ledger in this Redis was made with other fixed parameters (shards, schema), so starting is refused."""

@@ -66,7 +66,7 @@ class HintPublisher:
     def _send_one(self, hint: Hint) -> None:
         try:
             self._send(hint.lane, hint.shard, list(hint.message_ids))
-        except Exception as error:  # whatever the broker does, the ledger keeps the work
+        except Exception as error:  # noqa: BLE001 - whatever the broker does, the ledger keeps the work
             if not self._failing:
                 log.warning("hints_not_published", reason=type(error).__name__)
             self._failing = True

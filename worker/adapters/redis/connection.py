@@ -1,9 +1,13 @@
 """The pool of connections to the ledger's Redis."""
 
+from typing import Any
+
 import hiredis
 from redis.asyncio import Connection, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.typing import EncodableT
+from typing_extensions import override
 
 _TIMEOUT = 5
 _CONNECT_TIMEOUT = 2
@@ -13,10 +17,12 @@ _RETRIES = 2
 class FastConnection(Connection):
     """Packs commands in C: a chunk is thousands of arguments, and redis-py's asyncio side packs each in Python."""
 
-    def pack_command(self, *args: str | bytes | float) -> list[bytes]:
+    @override
+    def pack_command(self, *args: EncodableT) -> list[bytes]:
         """Return the command as Redis reads it; its name may be two words, such as `SCRIPT LOAD`."""
         name = str(args[0])
-        return [hiredis.pack_command((*name.split(), *args[1:]) if " " in name else args)]
+        words: tuple[Any, ...] = (*name.split(), *args[1:]) if " " in name else args
+        return [hiredis.pack_command(words)]
 
 
 def connect(url: str) -> Redis:

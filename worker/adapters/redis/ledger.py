@@ -131,7 +131,8 @@ class RedisLedger:
     async def claim(self, shard: int, message_ids: Sequence[str], claim_id: str) -> list[Claim]:
         """Take what is open, due and not leased. The same claim_id asked again gets the same answer."""
         calls = []
-        for ids in chunks(message_ids, CHUNK):
+        named_once = list(dict.fromkeys(message_ids))  # merged hints may name an id twice; it has one holder
+        for ids in chunks(named_once, CHUNK):
             keys = [self._keys.due(shard)]
             for message_id in ids:
                 keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))

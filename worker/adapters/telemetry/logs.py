@@ -31,7 +31,8 @@ def configure_logs(log_format: Literal["json", "console"], level: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_rendering(log_format)))
+    formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_rendering(log_format))
+    handler.setFormatter(formatter)
     root = logging.root
     root.handlers[:] = [handler]
     root.setLevel(LEVELS[level])
