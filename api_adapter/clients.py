@@ -3,11 +3,14 @@
 Until requests are signed the caller is who the Client-Id header says; `serve` logs a warning about that at start.
 """
 
+import re
 from collections.abc import Collection, Mapping
 
 from worker.contract.codes import Result, ResultCode
 
 CLIENT_ID = "client-id"
+_PLAIN = re.compile(r"[!-~]{1,128}")
+"""What is fit for a record and a log line."""
 
 
 class Clients:
@@ -19,9 +22,12 @@ class Clients:
 
     def identify(self, headers: Mapping[str, str]) -> str | Result:
         """Return the caller's Client-Id, or the refusal; header names are in lower case."""
-        client_id = headers.get(CLIENT_ID, "").strip()
+        client_id = headers.get(CLIENT_ID, "").strip(" \t")
         if not client_id:
             return Result.refused(ResultCode.INVALID_CLIENT, "header Client-Id: is required")
+        if not _PLAIN.fullmatch(client_id):
+            rule = "must be at most 128 printable ASCII characters, no white space"
+            return Result.refused(ResultCode.INVALID_CLIENT, f"header Client-Id: {rule}")
         if self._apps and client_id not in self._apps:
             return Result.refused(ResultCode.INVALID_CLIENT, "header Client-Id: is not a known client")
         return client_id

@@ -3,6 +3,7 @@
 Framework-free like intake: headers and bytes in, a JSON-ready answer out.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from worker.contract.outcomes import DeliveryOutcome, MessageOutcome, TimelineEn
 from worker.contract.requests import BatchInquiry, ContractViolationError, Inquiry, parse
 from worker.ports import Records
 
+_MESSAGE_ID = re.compile(r"[0-9a-f]{32}")
+"""What `worker.contract.identity.message_id` gives."""
 NEVER_SEEN = "NEVER_SEEN"
 """Status of a requestId that the ledger does not know (R72)."""
 
@@ -82,6 +85,8 @@ class Inquiries:
             wanted = message_id(app_id, request_id)
         else:
             wanted = inquiry.messageId
+        if not _MESSAGE_ID.fullmatch(wanted):
+            return _NOT_THERE
         (outcome,) = await self._records.find([wanted])
         # A messageId of somebody else's appId answers like an unknown one: it tells nobody that it exists.
         if outcome is None or not self._clients.may_send_for(client_id, outcome.app_id):

@@ -11,12 +11,14 @@ import structlog
 
 from api_adapter.clients import Clients
 from api_adapter.judging import Admission, Facts, judge, resolved_user, user_digest
+from api_adapter.live_templates import live_templates
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import message_id, shard_of
 from worker.contract.messages import Acceptance, Hint, Lane, NewMessage
 from worker.contract.payload import Payload
 from worker.contract.requests import ContractViolationError, SendRequest, parse
+from worker.contract.users import User
 from worker.ports import CapRequest, Caps, Clock, Hints, Ledger, Probe, Templates, Users, Wallets
 from worker.rendering import CompiledTemplates
 
@@ -138,20 +140,20 @@ class Intake:
             facts = await self._facts(sends)
             verdicts = {send.index: judge(send.request, facts) for send in sends}
             verdicts |= await self._over_cap(sends, verdicts)
-            refused = [send for send in sends if isinstance(verdicts[send.index], Result)]
-            results = await self._refuse_or_repeat(refused, verdicts, facts)
         except LedgerUnavailableError as error:
-            log.warning("intake_unknown", sends=len(sends), reason=str(error))
-            return {send.index: _unknown(send) for send in sends}
-        return results | await self._accept(client_id, sends, verdicts, lane)
+            return _unknown(sends, error)
+        results = await self._accept(client_id, sends, verdicts, lane)
+        # Refusals come after what is taken: the same requestId may stand in both.
+        refused = [send for send in sends if isinstance(verdicts[send.index], Result)]
+        return results | await self._refuse_or_repeat(refused, verdicts, facts)
 
     async def _facts(self, sends: Sequence[Send]) -> Facts:
         tokens = list({send.request.accessToken for send in sends})
         grants = await self._users.resolve(tokens)
-        live = await self._templates.live(list({send.request.templateCode for send in sends}))
+        codes = list({send.request.templateCode for send in sends})
         return Facts(
             grants=dict(zip(tokens, grants, strict=True)),
-            templates={code: self._compiled.of(version) for code, version in live.items()},
+            templates=await live_templates(self._templates, self._compiled, codes),
             wallets=await self._wallets.all(),
             now=self._clock.now(),
         )
@@ -161,16 +163,18 @@ class Intake:
         sends: Sequence[Send],
         verdicts: Mapping[int, Admission | Result],
     ) -> dict[int, Result]:
-        """Return refusals for sends beyond their wallet's cap; a repeat keeps the place it has (R35)."""
+        """Return refusals for sends beyond their wallet's cap; a repeat takes no place (R35)."""
         capped = [
-            (send.index, CapRequest(send.message_id, send.request.appId, verdict.user, verdict.wallet.cap))
+            (send, CapRequest(send.message_id, send.request.appId, verdict.user, verdict.wallet.cap))
             for send in sends
             if isinstance(verdict := verdicts[send.index], Admission) and verdict.wallet.cap is not None
         ]
         if not capped:
             return {}
-        reserved = await self._caps.reserve([request for _, request in capped])
-        return {index: _CAP_REACHED for (index, _), has_place in zip(capped, reserved, strict=True) if not has_place}
+        known = await self._ledger.probe([_probe(send, request.user) for send, request in capped])
+        new = [place for place, acceptance in zip(capped, known, strict=True) if acceptance is Acceptance.ABSENT]
+        reserved = await self._caps.reserve([request for _, request in new])
+        return {send.index: _CAP_REACHED for (send, _), has_place in zip(new, reserved, strict=True) if not has_place}
 
     async def _refuse_or_repeat(
         self,
@@ -181,13 +185,12 @@ class Intake:
         """Answer sends that would be refused: a requestId that is known was taken once, whatever is true now (R50)."""
         if not sends:
             return {}
-        users = [resolved_user(send.request, facts) for send in sends]
-        probes = [
-            Probe(send.message_id, send.fingerprint, user_digest(user) if user else "")
-            for send, user in zip(sends, users, strict=True)
-        ]
+        try:
+            acceptances = await self._ledger.probe([_probe(send, resolved_user(send.request, facts)) for send in sends])
+        except LedgerUnavailableError as error:
+            return _unknown(sends, error)
         results = {}
-        for send, known in zip(sends, await self._ledger.probe(probes), strict=True):
+        for send, known in zip(sends, acceptances, strict=True):
             refusal = verdicts[send.index]
             if known is Acceptance.ABSENT and isinstance(refusal, Result):
                 results[send.index] = SendResult(refusal, request_id=send.request.requestId)
@@ -223,8 +226,7 @@ class Intake:
         try:
             accepted = await self._ledger.accept(app_id, lane, messages)
         except LedgerUnavailableError as error:
-            log.warning("intake_unknown", sends=len(messages), reason=str(error))
-            return {send.index: _unknown(send) for send, _ in admitted}
+            return _unknown([send for send, _ in admitted], error)
         self._hints.publish(self._hinted(lane, messages, accepted))
         return {
             send.index: _accepted(send, acceptance, admission.remarks)
@@ -273,5 +275,10 @@ def _accepted(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> S
     return SendResult(SUCCESS, send.message_id, request_id, remarks)
 
 
-def _unknown(send: Send) -> SendResult:
-    return SendResult(UNKNOWN, request_id=send.request.requestId)
+def _unknown(sends: Sequence[Send], error: LedgerUnavailableError) -> dict[int, SendResult]:
+    log.warning("intake_unknown", sends=len(sends), reason=str(error))
+    return {send.index: SendResult(UNKNOWN, request_id=send.request.requestId) for send in sends}
+
+
+def _probe(send: Send, user: User | None) -> Probe:
+    return Probe(send.message_id, send.fingerprint, user_digest(user) if user else "")

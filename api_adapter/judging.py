@@ -15,6 +15,10 @@ from worker.contract.users import SEND_SCOPE, TokenGrant, User, Wallet
 from worker.rendering import Choice, CompiledTemplate
 
 _USER_DIGEST_BYTES = 8
+_MOST_REMARKS = 20
+"""More would not fit an extendInfo of 4,096 characters, where callers read them."""
+
+_NO_TEMPLATE = Result.refused(ResultCode.TEMPLATE_NOT_EXIST, "$.templateCode: no template has this code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +27,8 @@ class Facts:
 
     grants: Mapping[str, TokenGrant | None]
     """By access token."""
-    templates: Mapping[str, CompiledTemplate]
-    """Live versions by code."""
+    templates: Mapping[str, CompiledTemplate | Result]
+    """Live versions by code; a refusal for one that can't be used."""
     wallets: Mapping[str, Wallet]
     now: int
     """Milliseconds since 1970."""
@@ -61,9 +65,9 @@ def judge(request: SendRequest, facts: Facts) -> Admission | Result:
     grant = _grant(request, facts)
     if isinstance(grant, Result):
         return grant
-    template = facts.templates.get(request.templateCode)
-    if template is None:
-        return Result.refused(ResultCode.TEMPLATE_NOT_EXIST, "$.templateCode: no template has this code")
+    template = facts.templates.get(request.templateCode, _NO_TEMPLATE)
+    if isinstance(template, Result):
+        return template
     channels, skipped = _channels(template.version.channels, grant.user)
     if not channels:
         return Result.refused(ResultCode.USER_NOT_SUBSCRIBED, "the user opted out of every channel of the template")
@@ -148,4 +152,7 @@ def _remarks(request: SendRequest, template: CompiledTemplate) -> tuple[str, ...
     if request.actionUrl is not None:
         used = "is used in place of redirectUrl" if request.redirectUrl is None else "is ignored beside redirectUrl"
         remarks.append(f"$.actionUrl: {used}; it is no documented field")
+    if len(remarks) > _MOST_REMARKS:
+        shown = _MOST_REMARKS - 1
+        remarks[shown:] = [f"and {len(remarks) - shown} more"]
     return tuple(remarks)

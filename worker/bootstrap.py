@@ -1,12 +1,16 @@
 """The only module that names concrete adapters: it puts the parts of a process together."""
 
+import asyncio
 import os
 import random
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+
+import structlog
+from redis.asyncio import Redis
 
 from worker.adapters.celery.app import publisher, publishing_app
 from worker.adapters.celery.hints import HintPublisher
@@ -22,6 +26,7 @@ from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisGatewayPauses, RedisWallets
 from worker.clock import SystemClock
 from worker.coalescing import CallLimits, Coalescers
+from worker.contract.errors import LedgerUnavailableError
 from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
 from worker.holding import Holdings
@@ -34,6 +39,10 @@ from worker.settings import Settings
 from worker.settling import Settler
 from worker.slots import Slots
 from worker.sweeping import Sweeper
+
+_PATIENCE = 1.0
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +71,18 @@ class Services:
     clock: SystemClock
     ledger: RedisLedger
     records: RedisRecords
-    users: RedisUsers
     wallets: RedisWallets
     templates: RedisTemplates
     caps: RedisCaps
     pauses: RedisGatewayPauses
     compiled: CompiledTemplates
+    redis: Redis
+    keys: Keys
+
+    @property
+    def users(self) -> RedisUsers:
+        """The tokens; raises SettingsError where their secret is not set: a worker needs neither."""
+        return RedisUsers(self.redis, self.keys, token_secret(self.settings))
 
 
 @asynccontextmanager
@@ -81,12 +96,13 @@ async def services(settings: Settings, addresses: Addresses) -> AsyncIterator[Se
             clock=clock,
             ledger=RedisLedger(redis, keys, _limits(settings)),
             records=RedisRecords(redis, keys),
-            users=RedisUsers(redis, keys, token_secret(settings)),
             wallets=RedisWallets(redis, keys, clock),
             templates=RedisTemplates(redis, keys, clock),
             caps=RedisCaps(redis, keys),
             pauses=RedisGatewayPauses(redis, keys),
             compiled=CompiledTemplates(ChannelLimits()),
+            redis=redis,
+            keys=keys,
         )
     finally:
         await redis.aclose()
@@ -113,7 +129,7 @@ async def dispatcher(
 ) -> AsyncIterator[Dispatcher]:
     """Give the delivery loop of one worker process; see `worker.dispatch`."""
     async with services(settings, addresses) as found:
-        await found.ledger.open()
+        await _open_patiently(found.ledger)
         gateway = WalletGateway(found.clock, settings.call_timeout)
         try:
             yield _dispatcher(found, gateway, hints, died)
@@ -158,6 +174,28 @@ def _dispatcher(found: Services, gateway: WalletGateway, hints: Hints, died: Cal
         lease=settings.lease,
         died=died,
     )
+
+
+async def _open_patiently(ledger: RedisLedger) -> None:
+    """Wait for the ledger, however long it is away; raise LedgerMismatchError when it is another's."""
+    waiting = False
+    while True:
+        try:
+            await ledger.open()
+        except LedgerUnavailableError as error:
+            if not waiting:
+                log.warning("waiting_for_ledger", reason=str(error))
+            waiting = True
+            await asyncio.sleep(_PATIENCE)
+        else:
+            return
+
+
+async def check_ledger(settings: Settings, addresses: Addresses) -> None:
+    """Raise LedgerMismatchError if the ledger was made with other parameters; one that is away may come back."""
+    async with services(settings, addresses) as found:
+        with suppress(LedgerUnavailableError):
+            await found.ledger.open()
 
 
 def opener(settings: Settings, addresses: Addresses, hints: Hints) -> Opener:

@@ -1,5 +1,6 @@
 """The entry module of `celery -A worker worker`: reads the settings when the app is first used, not on import."""
 
+import asyncio
 import atexit
 from contextlib import ExitStack
 
@@ -9,7 +10,8 @@ from worker.adapters.celery.app import ProcessLoops, publisher, register_deliver
 from worker.adapters.celery.configuration import configuration
 from worker.adapters.celery.loop import DeliveryLoop
 from worker.adapters.telemetry.logs import configure_logs
-from worker.bootstrap import Addresses, opener, stores
+from worker.bootstrap import Addresses, check_ledger, opener, stores
+from worker.contract.errors import LedgerMismatchError
 from worker.settings import Settings, read_settings
 
 
@@ -32,6 +34,13 @@ class Installation:
         atexit.register(leaving.close)
         self._app.config_from_object(configuration(self.addresses.broker_url))
 
+    def check_ledger(self, **_: object) -> None:
+        """Stop a worker whose settings don't fit the ledger before it starts children."""
+        try:
+            asyncio.run(check_ledger(self.settings, self.addresses))
+        except LedgerMismatchError as error:
+            raise SystemExit(f"tidings: {error}") from error
+
     def configure_logs(self, **_: object) -> None:
         """Send Celery's logs where ours go."""
         configure_logs(self.settings.log_format, self.settings.log_level)
@@ -46,4 +55,5 @@ class Installation:
 app = Celery("tidings")
 _installation = Installation(app)
 register_delivery(app, ProcessLoops(_installation.make_loop))
+signals.worker_init.connect(_installation.check_ledger, weak=False)
 signals.setup_logging.connect(_installation.configure_logs, weak=False)

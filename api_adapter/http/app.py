@@ -1,11 +1,14 @@
 """The HTTP application: paths, limits and content types; everything else is intake's (CONTRACT R15, R25, R40)."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from traceback import walk_tb
 from typing import Any
 
 import orjson
+import structlog
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -15,7 +18,7 @@ from typing_extensions import override
 from api_adapter.http.openapi import openapi_document
 from api_adapter.inquiries import Inquiries, Json, refusal, result_json
 from api_adapter.intake import MAX_BODY, Intake, SendResult
-from worker.contract.codes import Result, ResultCode
+from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Lane
 from worker.ports import Records
@@ -26,6 +29,7 @@ BATCH_INQUIRY = "/v2/miniprogram/message/batchInquiry"
 MAX_INQUIRY_BODY = 1024 * 1024
 """Bytes of a look-up (R15)."""
 _JSON_CHARSETS = frozenset({"", "utf-8", "utf8"})
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 _NO_API = refusal(Result.refused(ResultCode.INVALID_API, "no API has this path; see /openapi.json"))
 _WRONG_METHOD = refusal(
@@ -34,6 +38,9 @@ _WRONG_METHOD = refusal(
 _NOT_JSON = refusal(
     Result.refused(ResultCode.MEDIA_TYPE_NOT_ACCEPTABLE, "header Content-Type: must be application/json in UTF-8"),
 )
+
+
+log = structlog.get_logger(__name__)
 
 
 class JsonResponse(Response):
@@ -68,11 +75,14 @@ def make_app(opened: Opened, prefix: str) -> Starlette:
         async with opened() as api:
             yield {"api": api}
 
-    return Starlette(
+    app = Starlette(
         routes=_routes("") + (_routes(prefix) if prefix else []),
         lifespan=lifespan,
         exception_handlers={404: _not_found, 405: _wrong_method},
     )
+    # A path with a slash too many is an unknown one: the callers' SDKs follow no redirect.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _routes(prefix: str) -> list[BaseRoute]:
@@ -94,9 +104,22 @@ def _operation(operation: Operation, max_body: int) -> Callable[[Request], Await
         if body is None:
             text = f"the body is larger than {max_body} bytes"
             return JsonResponse(refusal(Result.refused(ResultCode.PARAM_ILLEGAL, text)), status_code=413)
-        return JsonResponse(await operation(request.state.api, request.headers, body))
+        return await _answer(operation, request, body)
 
     return endpoint
+
+
+async def _answer(operation: Operation, request: Request, body: bytes) -> Response:
+    try:
+        return JsonResponse(await operation(request.state.api, request.headers, body))
+    except Exception as error:  # noqa: BLE001 - whatever broke, the caller learns that nobody knows, and repeats (R31)
+        # Never the error's text: it may quote what the user sent.
+        log.error("request_failed", error=type(error).__name__, at=_places(error))  # noqa: TRY400 - as above
+        return JsonResponse(refusal(UNKNOWN))
+
+
+def _places(error: Exception) -> list[str]:
+    return [f"{frame.f_code.co_qualname}:{line}" for frame, line in walk_tb(error.__traceback__)]
 
 
 async def _send(api: Api, headers: Mapping[str, str], body: bytes) -> Json:
@@ -134,7 +157,9 @@ def _is_json(content_type: str) -> bool:
 
 async def _body(request: Request, most: int) -> bytes | None:
     """Return the body, or None as soon as it is known to be larger than `most` bytes."""
-    if int(request.headers.get("content-length") or 0) > most:
+    declared = request.headers.get("content-length", "")
+    # Only ever a shortcut: what is no plain number is ignored, as the bytes are counted anyway.
+    if _LENGTH.fullmatch(declared) and int(declared) > most:
         return None
     parts, size = [], 0
     try:

@@ -1,4 +1,4 @@
-"""Sweep, release and forget: what is overdue comes back, what waits gets its turn, what is over goes (DESIGN 5, 6, 8)."""
+"""Sweep, release, forget: what is overdue comes back, what waits has its turn, what is over goes (DESIGN 5, 6, 8)."""
 
 from tests.ledger_driver import START, LedgerDriver, OpenLedger, dead, final, ids, new_message, new_messages, retry
 from worker.contract.messages import Acceptance, Channel, Hint, Lane, Settled
@@ -9,13 +9,6 @@ PLACE = ("shop", Channel.PUSH)
 
 def hinted(hints: list[Hint]) -> list[str]:
     return [message_id for hint in hints for message_id in hint.message_ids]
-
-
-def backlog_of(ledger: LedgerDriver, number: int, app_id: str) -> list[str]:
-    """Give a merchant a backlog of so many messages, in a ledger whose window is 0 or full."""
-    messages = new_messages(number, app_id=app_id)
-    ledger.accept(messages, app_id=app_id)
-    return ids(messages)
 
 
 def test_a_sweep_hints_only_what_is_overdue_and_moves_it_by_a_grace(open_ledger: OpenLedger) -> None:
@@ -213,7 +206,7 @@ def open_with_room(open_ledger: OpenLedger, backlogs: dict[str, int], window: in
     for app_id, number in backlogs.items():
         blockers = new_messages(window, app_id=app_id, prefix="blocker")
         ledger.accept(blockers, app_id=app_id)
-        backlog_of(ledger, number, app_id)
+        ledger.accept(new_messages(number, app_id=app_id), app_id=app_id)
         ledger.settle([final(claim) for claim in ledger.claim(ids(blockers))])
     return ledger
 

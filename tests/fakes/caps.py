@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from tests.fakes.outage import Outage
 from worker.ports import CapRequest
 
 
-class FakeCaps:
+class FakeCaps(Outage):
     """Implements `ports.Caps`."""
 
     def __init__(self) -> None:
@@ -15,6 +16,7 @@ class FakeCaps:
 
     async def reserve(self, requests: Sequence[CapRequest]) -> list[bool]:
         """Count each message once; False where the cap is reached."""
+        self.answer()
         return [self._reserve(request) for request in requests]
 
     def _reserve(self, request: CapRequest) -> bool:

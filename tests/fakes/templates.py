@@ -2,20 +2,28 @@
 
 from collections.abc import Sequence
 
+from tests.fakes.outage import Outage
+from worker.contract.errors import LedgerMismatchError
 from worker.contract.templates import TemplateVersion
 
 
-class FakeTemplates:
+class FakeTemplates(Outage):
     """Implements `ports.Templates`: the highest version of a code is its live one."""
 
     def __init__(self, *versions: TemplateVersion) -> None:
         """Hold these versions; `versions` may be changed later."""
+        self.unreadable: set[str] = set()
+        """Codes whose stored content another release wrote: asking for them raises LedgerMismatchError."""
         self.versions = {(version.code, version.version): version for version in versions}
 
     async def live(self, codes: Sequence[str]) -> dict[str, TemplateVersion]:
         """Return the live version of each code that exists."""
+        self.answer()
+        if self.unreadable & set(codes):
+            raise LedgerMismatchError("the fake template is unreadable; take its code from `unreadable`")
         return {code: self.versions[code, number] for code, number in sorted(self.versions) if code in codes}
 
     async def version(self, code: str, version: int) -> TemplateVersion | None:
         """Return one version, or None."""
+        self.answer()
         return self.versions.get((code, version))

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from tests.fakes.outage import Outage
 from worker.contract.users import TokenGrant
 
 
-class FakeUsers:
+class FakeUsers(Outage):
     """Implements `ports.Users`."""
 
     def __init__(self, grants: Mapping[str, TokenGrant] | None = None) -> None:
@@ -14,4 +15,5 @@ class FakeUsers:
 
     async def resolve(self, tokens: Sequence[str]) -> list[TokenGrant | None]:
         """Return what each token grants, None for an unknown one, in order."""
+        self.answer()
         return [self.grants.get(token) for token in tokens]

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from tests.fakes.outage import Outage
 from worker.contract.users import Wallet
 
 
-class FakeWallets:
+class FakeWallets(Outage):
     """Implements `ports.Wallets`."""
 
     def __init__(self, *wallets: Wallet) -> None:
@@ -14,4 +15,5 @@ class FakeWallets:
 
     async def all(self) -> Mapping[str, Wallet]:
         """Return every wallet by its name."""
+        self.answer()
         return dict(self.wallets)

@@ -87,7 +87,9 @@ EXHAUSTED = TRIES_LEFT | {
 }
 
 
-def decided(one: Claim, answers: Mapping[Channel, Answer], draw: float = 0.5, policy: RetryPolicy = POLICY) -> Settlement:
+def decided(
+    one: Claim, answers: Mapping[Channel, Answer], draw: float = 0.5, policy: RetryPolicy = POLICY
+) -> Settlement:
     return decide(one, answers, policy, lambda: draw, "w1")
 
 
@@ -282,7 +284,9 @@ def after(one: Claim, settlement: Settlement, now: int) -> Claim:
 
 
 @given(POLICIES, st.integers(0, 200), DRAWS)
-def test_back_off_is_drawn_from_nothing_up_to_a_bound_that_doubles(policy: RetryPolicy, tries: int, draw: float) -> None:
+def test_back_off_is_drawn_from_nothing_up_to_a_bound_that_doubles(
+    policy: RetryPolicy, tries: int, draw: float
+) -> None:
     bound = min(policy.backoff_cap, policy.backoff_base * 2 ** max(0, min(tries - 1, 30)))
 
     assert policy.backoff(tries, lambda: 0.0) == 0

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
 import structlog
 import uvloop
@@ -13,7 +14,6 @@ import uvloop
 from worker.contract.messages import Hint
 from worker.dispatch import Dispatcher
 
-_START_TIMEOUT = 30
 _FLUSH_SECONDS = 2
 _EX_SOFTWARE = 70
 
@@ -21,6 +21,15 @@ log = structlog.get_logger(__name__)
 
 Opener = Callable[[Callable[[], None]], AbstractAsyncContextManager[Dispatcher]]
 """Opens a Dispatcher inside the running loop; gets what ends the process when a service of it died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What is reached from other threads once the loop runs."""
+
+    loop: asyncio.AbstractEventLoop
+    dispatcher: Dispatcher
+    stopping: asyncio.Event
 
 
 class DeliveryLoop:
@@ -33,7 +42,7 @@ class DeliveryLoop:
         patience: int,
         flush: Callable[[float], object],
     ) -> None:
-        """Start the thread.
+        """Start the thread; it becomes ready by itself, however long the ledger is away.
 
         Args:
             open_dispatcher: opens the Dispatcher inside the thread's loop.
@@ -46,14 +55,18 @@ class DeliveryLoop:
         self._open = open_dispatcher
         self._drain = drain_timeout / 1000
         self._patience = patience / 1000
-        self._ready: Future[tuple[asyncio.AbstractEventLoop, Dispatcher, asyncio.Event]] = Future()
+        self._running: Future[Running] = Future()
         self._thread = threading.Thread(target=self._run, name="delivery-loop", daemon=True)
         self._thread.start()
-        self._loop, self._dispatcher, self._stopping = self._ready.result(_START_TIMEOUT)
 
     def take(self, hint: Hint) -> None:
         """Return once the hint's messages have slots, or drop it: what finds no slot in time falls due again."""
-        taking = asyncio.run_coroutine_threadsafe(self._dispatcher.take(hint), self._loop)
+        try:
+            running = self._running.result(self._patience)
+        except TimeoutError:
+            log.warning("hint_dropped_not_ready", messages=len(hint.message_ids))
+            return
+        taking = asyncio.run_coroutine_threadsafe(running.dispatcher.take(hint), running.loop)
         try:
             taking.result(self._patience)
         except TimeoutError:
@@ -61,29 +74,30 @@ class DeliveryLoop:
             log.info("hint_dropped_no_slots", messages=len(hint.message_ids))
 
     def stop(self) -> None:
-        """Drain: finish what is in hand, then end the thread."""
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(self._drain + _START_TIMEOUT)
+        """Drain: finish what is in hand, then end the thread. A loop that never became ready holds nothing."""
+        if not self._running.done():
+            return
+        running = self._running.result()
+        running.loop.call_soon_threadsafe(running.stopping.set)
+        self._thread.join(self._drain + _FLUSH_SECONDS)
         self._flush(_FLUSH_SECONDS)
 
     def _run(self) -> None:
         try:
             uvloop.run(self._main())
-        except BaseException as error:
-            if not self._ready.done():
-                self._ready.set_exception(error)
-            else:
-                log.exception("delivery_loop_died")
-                _end_process()
+        except BaseException:
+            log.exception("delivery_loop_died")
+            end_process()
 
     async def _main(self) -> None:
-        async with self._open(_end_process) as dispatcher:
+        async with self._open(end_process) as dispatcher:
             stopping = asyncio.Event()
             dispatcher.start()
-            self._ready.set_result((asyncio.get_running_loop(), dispatcher, stopping))
+            self._running.set_result(Running(asyncio.get_running_loop(), dispatcher, stopping))
             await stopping.wait()
             await dispatcher.drain(self._drain)
 
 
-def _end_process() -> None:
+def end_process() -> None:
+    """End this process at once, without clean-up: its leases run out and others go on."""
     os._exit(_EX_SOFTWARE)

@@ -19,6 +19,9 @@ _OK = 200
 _THROTTLES = frozenset({429, 503})
 _REJECTS = frozenset({400, 413, 422})
 _REFUSES_US = frozenset({401, 403, 404, 405, 406, 415})
+_REDIRECTS = range(300, 400)
+"""A wrong URL of ours."""
+_LONGEST_CODE = 64
 _CODES_THAT_REFUSE_US = frozenset(
     {
         "INVALID_SIGNATURE",
@@ -53,7 +56,7 @@ def _for_status(status: int, retry_after: str | None, now: int) -> Answer:
         return Answer(AnswerKind.THROTTLED, code, "the gateway asked to wait", pause_of(retry_after, now))
     if status in _REJECTS:
         return Answer(AnswerKind.REJECTED, code, "the gateway rejected the call")
-    if status in _REFUSES_US or status < 400:  # noqa: PLR2004 - a redirect is a wrong URL of ours
+    if status in _REFUSES_US or status in _REDIRECTS:
         return Answer(AnswerKind.UNREACHABLE, code, "the gateway refuses our calls", OUR_FAULT_PAUSE)
     return Answer(AnswerKind.UNANSWERED, code, f"the gateway answered HTTP {status}")
 
@@ -72,7 +75,7 @@ def pause_of(retry_after: str | None, now: int) -> int:
 def _until(date: str, now: int) -> int:
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return DEFAULT_PAUSE
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return int((aware - datetime.fromtimestamp(now / 1000, UTC)).total_seconds() * 1000)
@@ -82,11 +85,10 @@ def _read_body(messages: Sequence[WalletMessage], body: bytes) -> list[Answer]:
     try:
         answer = orjson.loads(body)
         status, code, text = _result(answer["result"])
-        entries = answer.get("messageSendResults") or []
-        by_id = {entry["messageId"]: entry for entry in entries}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError):
         return [Answer(AnswerKind.UNANSWERED, message="the gateway's answer is unreadable")] * len(messages)
     if status == "S":
+        by_id = _by_id(answer.get("messageSendResults"))
         return [_entry(by_id.get(message.message_id)) for message in messages]
     if status == "F":
         return [_rejection(code, text)] * len(messages)
@@ -96,9 +98,14 @@ def _read_body(messages: Sequence[WalletMessage], body: bytes) -> list[Answer]:
 def _result(result: Mapping[str, Any]) -> tuple[str, str, str]:
     return (
         str(result["resultStatus"]),
-        str(result.get("resultCode") or ResultCode.PROCESS_FAIL),
+        _code(result),
         shorten(str(result.get("resultMessage") or "")),
     )
+
+
+def _code(result: Mapping[str, Any]) -> str:
+    """Return the gateway's code as a record can hold it: short, and without the mark that parts a record's fields."""
+    return str(result.get("resultCode") or ResultCode.PROCESS_FAIL)[:_LONGEST_CODE].replace("|", "/")
 
 
 def _rejection(code: str, text: str) -> Answer:
@@ -109,14 +116,19 @@ def _rejection(code: str, text: str) -> Answer:
     return Answer(AnswerKind.REJECTED, code, text)
 
 
+def _by_id(entries: object) -> dict[str, Mapping[str, Any]]:
+    """Return the entries by messageId; what is no entry takes no other with it (R69)."""
+    found = entries if isinstance(entries, list) else []
+    return {str(entry.get("messageId")): entry for entry in found if isinstance(entry, Mapping)}
+
+
 def _entry(entry: Mapping[str, Any] | None) -> Answer:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("success"), bool):
+    if entry is None or not isinstance(entry.get("success"), bool):
         return Answer(AnswerKind.UNANSWERED, message="the gateway's answer lacks this message")
     if entry["success"]:
         return _DELIVERED
     kind = AnswerKind.RETRYABLE if entry.get("retry") is True else AnswerKind.REFUSED
-    code = str(entry.get("resultCode") or ResultCode.PROCESS_FAIL)
-    return Answer(kind, code, shorten(str(entry.get("resultMessage") or "")))
+    return Answer(kind, _code(entry), shorten(str(entry.get("resultMessage") or "")))
 
 
 _DELIVERED = Answer(AnswerKind.DELIVERED)

@@ -172,14 +172,8 @@ class RedisLedger:
 
     async def sweep(self) -> list[Hint]:
         """Re-score overdue messages to a later time and return them as hints; one with a crash is hinted alone."""
-        size = self._limits.sweep_size
-        heads = await self._pipeline(
-            lambda pipe, shard: pipe.zrange(self._keys.due(shard), 0, size - 1, withscores=True),
-        )
-        now = await self._time()
         hints: list[Hint] = []
-        for shard, head in enumerate(heads):
-            overdue = [text(member) for member, score in head if score <= now]
+        for shard, overdue in enumerate(await self._until_now(self._keys.due, self._limits.sweep_size)):
             calls = [self._sweep_call(shard, ids) for ids in chunks(overdue, CHUNK)]
             swept = [row for rows in await run(self._redis, calls) for row in rows]
             hints += _hints(shard, [(text(i), Lane(text(lane)), crashes) for i, lane, crashes in swept])
@@ -230,19 +224,22 @@ class RedisLedger:
 
     async def forget(self) -> int:
         """Erase messages past their retention, at most a chunk per shard; return how many."""
-        heads = await self._pipeline(
-            lambda pipe, shard: pipe.zrange(self._keys.retention(shard), 0, CHUNK - 1, withscores=True),
-        )
-        now = await self._time()
         calls = []
-        for shard, head in enumerate(heads):
-            ids = [text(member) for member, score in head if score <= now]
+        for shard, ids in enumerate(await self._until_now(self._keys.retention, CHUNK)):
             if ids:
                 keys = [self._keys.retention(shard), self._keys.counters(shard)]
                 for message_id in ids:
                     keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
                 calls.append(Call(_FORGET, keys, [self._now(), *ids]))
         return sum(await run(self._redis, calls))
+
+    async def _until_now(self, index: Callable[[int], str], most: int) -> list[list[str]]:
+        """Return the first ids of an index whose time has come, by shard."""
+        now = await self._time()
+        heads = await self._pipeline(
+            lambda pipe, shard: pipe.zrange(index(shard), "-inf", now, byscore=True, offset=0, num=most),
+        )
+        return [[text(member) for member in head] for head in heads]
 
     async def _time(self) -> int:
         fixed = self._now()

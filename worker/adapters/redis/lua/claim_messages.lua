@@ -21,7 +21,7 @@ for i = 1, #ARGV - 3 do
     local r = redis.call('HMGET', record, 'attempt', 'tries', 'crashes', 'taken', 'exp', 'PUSH', 'INBOX', 'claim', 'lease', 'nb', 'claimed', 'hints')
     local lease, attempt, crashes = tonumber(r[9] or 0), tonumber(r[1] or 0), tonumber(r[3] or 0)
     local mine = lease > now and r[8] == claim
-    if mine or (lease <= now and tonumber(r[10] or 0) <= now) then
+    if r[4] and (mine or lease <= now and tonumber(r[10] or 0) <= now) then
       local claimed = now
       if mine then
         claimed = tonumber(r[11])

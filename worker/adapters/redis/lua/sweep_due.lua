@@ -21,14 +21,16 @@ for i = 1, #ARGV - 3 do
     local expired_lease = tonumber(r[5] or 0) > 0
     due[#due + 1] = now + math.min(ARGV[2] * 2 ^ hints, tonumber(ARGV[3]))
     due[#due + 1] = id
-    window[#window + 1] = 0
-    window[#window + 1] = r[2] .. '#' .. r[1] .. '#' .. id
-    redis.call('HSET', record, 'hints', hints + 1)
-    swept[#swept + 1] = { id, r[2], tonumber(r[4] or 0) + (expired_lease and 1 or 0) }
+    if r[1] then
+      window[#window + 1] = 0
+      window[#window + 1] = r[2] .. '#' .. r[1] .. '#' .. id
+      redis.call('HSET', record, 'hints', hints + 1)
+      swept[#swept + 1] = { id, r[2], tonumber(r[4] or 0) + (expired_lease and 1 or 0) }
+    end
   end
 end
 if #due > 0 then
   redis.call('ZADD', KEYS[1], unpack(due))
-  redis.call('ZADD', KEYS[2], unpack(window))
+  if #window > 0 then redis.call('ZADD', KEYS[2], unpack(window)) end
 end
 return swept

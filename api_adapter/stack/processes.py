@@ -1,0 +1,119 @@
+"""One part of a stack: a `tidings` command in a process group of its own, from start to its end."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.contract.errors import TidingsError
+
+_GLANCE = 0.05
+"""Seconds between two looks at a process."""
+_TAIL_LINES = 15
+_TAIL_BYTES = 64 * 1024
+
+IsReady = Callable[[], Awaitable[bool]]
+
+
+class PartError(TidingsError):
+    """A part of the stack died or never got ready; the text ends with the last lines of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run as a part."""
+
+    name: str
+    arguments: tuple[str, ...]
+    """Of the `tidings` command."""
+    environ: Mapping[str, str]
+    log: Path
+    """Everything that it writes; the log of the run before is kept as `<name>.log.1`."""
+    grace: float
+    """Seconds that it may take to stop."""
+
+
+class Part:
+    """A running part. It leads a process group, so that a Ctrl-C in the terminal reaches its starter alone."""
+
+    def __init__(self, program: Program, inherited: int) -> None:
+        """Start it; it and its children keep the descriptor `inherited` open."""
+        self.name = program.name
+        self.log = program.log
+        self._grace = program.grace
+        _make_way(program.log)
+        with program.log.open("wb") as log:
+            # -P: what lies in the directory that a user happens to be in is not ours to import.
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "api_adapter", *program.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(program.environ),
+                start_new_session=True,
+                pass_fds=[inherited],
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id, and id of the process group."""
+        return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
+
+    def check(self) -> None:
+        """Raise PartError if it ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise PartError(f"the {self.name} ended by itself ({_ending(code)}){tail_of(self.log)}")
+
+    async def until_ready(self, is_ready: IsReady, patience: float) -> None:
+        """Return once it is ready; raise PartError if it ends first or takes more than `patience` seconds."""
+        deadline = asyncio.get_running_loop().time() + patience
+        while not await is_ready():
+            self.check()
+            if asyncio.get_running_loop().time() > deadline:
+                raise PartError(f"the {self.name} was not ready within {patience:g} s{tail_of(self.log)}")
+            await asyncio.sleep(_GLANCE)
+
+    async def stop(self, impatient: asyncio.Event) -> None:
+        """Ask it to end, and kill it and its children where the grace runs out or `impatient` is set."""
+        deadline = asyncio.get_running_loop().time() + self._grace
+        if self.runs:
+            self._process.terminate()
+        while self.runs and not impatient.is_set() and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(_GLANCE)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it and what is left of its process group at once."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def tail_of(log: Path) -> str:
+    """Return the end of a log as the end of an error's text; empty where there is none."""
+    with suppress(OSError), log.open("rb") as written:
+        written.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        lines = written.read().decode(errors="replace").splitlines()[-_TAIL_LINES:]
+        return "".join([f"; the end of {log}:", *(f"\n    {line}" for line in lines)])
+    return ""
+
+
+def _make_way(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        log.replace(log.with_suffix(".log.1"))
+
+
+def _ending(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"

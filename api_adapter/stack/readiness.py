@@ -1,0 +1,46 @@
+"""How a starter learns that something of its stack serves."""
+
+import asyncio
+import re
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import PyreqwestError
+
+_PATIENCE = 2.0
+_OK = 200
+_REDIS_PORT = 6379
+_WORKER_READY = re.compile(rb"celery@\S+ ready\.")
+"""Celery's own line at level info, once its children run and it consumes."""
+
+
+def http_client() -> Client:
+    """Return a client for this machine's own servers; close it."""
+    return ClientBuilder().timeout(timedelta(seconds=_PATIENCE)).no_proxy().build()
+
+
+async def serves(client: Client, url: str) -> bool:
+    """Tell whether a GET of the URL is answered with 200."""
+    try:
+        response = await client.get(url).build().send()
+    except PyreqwestError:
+        return False
+    return response.status == _OK
+
+
+async def consumes(log: Path) -> bool:
+    """Tell whether a worker's log says that it takes hints."""
+    return _WORKER_READY.search(log.read_bytes()) is not None
+
+
+async def listens(url: str) -> bool:
+    """Tell whether somebody takes connections at a URL's host and port; a Redis URL may leave the port out."""
+    parts = urlsplit(url)
+    with suppress(OSError):
+        _, writer = await asyncio.open_connection(parts.hostname, parts.port or _REDIS_PORT)
+        writer.close()
+        return True
+    return False

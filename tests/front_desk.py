@@ -1,0 +1,133 @@
+"""Intake and look-ups on fakes: one merchant, one template, one wallet and one user, for a test to change."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+
+from api_adapter.clients import Clients
+from api_adapter.http.app import Api, make_app
+from api_adapter.inquiries import Inquiries
+from api_adapter.intake import Intake, IntakeLimits, SendResult
+from tests.fakes.caps import FakeCaps
+from tests.fakes.clock import FakeClock
+from tests.fakes.hints import FakeHints
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.templates import FakeTemplates
+from tests.fakes.users import FakeUsers
+from tests.fakes.wallets import FakeWallets
+from tests.samples import send_body, send_fields
+from worker.contract.codes import ResultCode
+from worker.contract.messages import Lane
+from worker.contract.payload import Payload
+from worker.contract.requests import SendRequest
+from worker.contract.templates import TemplateVersion
+from worker.contract.users import SEND_SCOPE, GatewayRoute, TokenGrant, User, Wallet
+from worker.message_content import ChannelLimits
+from worker.rendering import CompiledTemplates
+
+CLIENT = "merchant-1"
+APP: str = send_fields()["appId"]
+TOKEN: str = send_fields()["accessToken"]
+SHARDS = 2
+DELIVER_WITHIN = 3_600_000
+
+
+def payment_notice(**fields: object) -> TemplateVersion:
+    """Return the template of the samples: English (`who`), its default, and Japanese (`who`, `amount`)."""
+    english, japanese = {"title": "Paid", "body": "Hello, ${who}"}, {"title": "${who} 様", "body": "お支払い ${amount}"}
+    whole: dict[str, object] = {
+        "code": "PAYMENT_NOTICE",
+        "version": 1,
+        "channels": ["PUSH", "INBOX"],
+        "default_language": "en-US",
+        "contents": {
+            "en-US": {"PUSH": english, "INBOX": english},
+            "ja-JP": {"PUSH": japanese, "INBOX": japanese},
+        },
+    }
+    return TemplateVersion.model_validate(whole | fields)
+
+
+def user(**fields: Any) -> User:  # noqa: ANN401 - whatever a user has
+    """Return the user of the samples' token."""
+    return User(**({"customer_id": "2088000000000001", "wallet": "GCASH", "languages": ("en-US",)} | fields))
+
+
+def grant(whose: User | None = None, **fields: Any) -> TokenGrant:  # noqa: ANN401 - whatever a grant has
+    """Return what the samples' token grants: sends of the samples' app, for ever."""
+    whole: dict[str, Any] = {"app_id": APP, "scopes": frozenset({SEND_SCOPE}), "expires_at": None}
+    return TokenGrant(whose or user(), **whole | fields)
+
+
+def wallet(**fields: Any) -> Wallet:  # noqa: ANN401 - whatever a wallet has
+    """Return the wallet of the samples' user, whose one gateway serves both channels."""
+    whole: dict[str, Any] = {"name": "GCASH", "gateways": (GatewayRoute("gcash", "http://wallet.test"),)}
+    return Wallet(**whole | fields)
+
+
+class FrontDesk:
+    """What a merchant talks to, and the stores behind it; a test may change each store at any time."""
+
+    def __init__(
+        self,
+        clients: Mapping[str, Collection[str]] | None = None,
+        request_model: type[SendRequest] = SendRequest,
+    ) -> None:
+        """Open with everything that the samples need; without `clients` any caller may send for any app."""
+        self.clock = FakeClock()
+        self.ledger = FakeLedger(shards=SHARDS)
+        self.hints = FakeHints()
+        self.users = FakeUsers({TOKEN: grant()})
+        self.templates = FakeTemplates(payment_notice())
+        self.wallets = FakeWallets(wallet())
+        self.caps = FakeCaps()
+        known = Clients(clients or {})
+        self.inquiries = Inquiries(known, self.ledger)
+        self.intake = Intake(
+            clients=known,
+            ledger=self.ledger,
+            users=self.users,
+            templates=self.templates,
+            compiled=CompiledTemplates(ChannelLimits()),
+            wallets=self.wallets,
+            caps=self.caps,
+            hints=self.hints,
+            clock=self.clock,
+            limits=IntakeLimits(SHARDS, DELIVER_WITHIN, request_model),
+        )
+
+    def take(self, bodies: Sequence[bytes], lane: Lane = Lane.SINGLE, client: str = CLIENT) -> list[SendResult]:
+        """Answer a batch."""
+        return asyncio.run(self.intake.take({"client-id": client}, bodies, lane))
+
+    def send(self, **replaced: object) -> SendResult:
+        """Answer the samples' send with some fields replaced."""
+        (answer,) = self.take([send_body(**replaced)])
+        return answer
+
+    def code(self, **replaced: object) -> ResultCode:
+        """Return the result code of a send."""
+        return self.send(**replaced).result.code
+
+    def inquire(self, client: str = CLIENT, **fields: object) -> dict[str, Any]:
+        """Answer a look-up of one message."""
+        return asyncio.run(self.inquiries.one({"client-id": client}, orjson.dumps(fields)))
+
+    def inquire_many(self, client: str = CLIENT, **fields: object) -> dict[str, Any]:
+        """Answer a look-up of many messages."""
+        return asyncio.run(self.inquiries.many({"client-id": client}, orjson.dumps(fields)))
+
+    def taken(self) -> list[Payload]:
+        """Return what the ledger keeps of every message that was taken, in order."""
+        return [Payload.unpack(record.payload) for record in self.ledger.records.values() if record.payload is not None]
+
+    def app(self, prefix: str = "") -> Starlette:
+        """Return the HTTP application."""
+        return make_app(self._opened, prefix)
+
+    def _opened(self) -> AbstractAsyncContextManager[Api]:
+        return nullcontext(Api(self.intake, self.inquiries, self.ledger))

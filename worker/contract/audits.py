@@ -1,0 +1,115 @@
+"""What an audit of the ledger compares: the counters with the records, and each message with its home (DESIGN 1, 7). Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import TypeAlias
+
+from worker.contract.messages import Channel
+from worker.contract.outcomes import Tally
+
+Tallies: TypeAlias = Mapping[tuple[str, Channel], Tally]
+"""Deliveries by appId and channel."""
+
+_FORGOTTEN = "forgotten"
+
+
+class Fault(StrEnum):
+    """How a message's home contradicts its record."""
+
+    HOMELESS = "open, but neither due nor in a backlog"
+    TWO_HOMES = "both due and in a backlog"
+    LEFT_BEHIND = "final, but still due or in a backlog"
+    NO_RECORD = "due or in a backlog, but without a record"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What was found of one message."""
+
+    recorded: bool
+    open: bool
+    """Some channel has no outcome yet."""
+    due: bool
+    backlogged: bool
+
+    @property
+    def fault(self) -> Fault | None:
+        """What is wrong, if anything: an open message has exactly one home, a final one has none."""
+        if self.due and self.backlogged:
+            return Fault.TWO_HOMES
+        housed = self.due or self.backlogged
+        if housed and not self.recorded:
+            return Fault.NO_RECORD
+        if housed and not self.open:
+            return Fault.LEFT_BEHIND
+        return Fault.HOMELESS if self.open and not housed else None
+
+
+@dataclass(frozen=True, slots=True)
+class Misplaced:
+    """A message whose home contradicts its record."""
+
+    message_id: str
+    app_id: str
+    """Empty without a record."""
+    request_id: str
+    """Empty without a record."""
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Miscount:
+    """A counter that the records contradict, in one shard."""
+
+    app_id: str
+    channel: Channel
+    status: str
+    """A field of `Tally`; at `accepted` both numbers are without the forgotten ones, which have no record."""
+    counted: int
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardAudit:
+    """What an audit says of one shard."""
+
+    shard: int
+    records: int
+    """How many records were read."""
+    miscounts: tuple[Miscount, ...]
+    misplaced: tuple[Misplaced, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything agrees."""
+        return not self.miscounts and not self.misplaced
+
+
+def miscounts(before: Tallies, found: Tallies, after: Tallies) -> Iterator[Miscount]:
+    """Yield the counters that the records contradict.
+
+    Records can't be read all at one instant. So the counters are read before and after them, and a number may be off by
+    as many deliveries as moved meanwhile; in a ledger at rest by none.
+    """
+    for app_id, channel in sorted({*before, *found, *after}):
+        place = app_id, channel
+        first, last = (_remembered(tallies.get(place, Tally())) for tallies in (before, after))
+        moved = _moved(before.get(place, Tally()), after.get(place, Tally()))
+        seen = found.get(place, Tally())
+        for status in (field.name for field in fields(Tally) if field.name != _FORGOTTEN):
+            low, high = sorted((getattr(first, status), getattr(last, status)))
+            number = getattr(seen, status)
+            if not low - moved <= number <= high + moved:
+                yield Miscount(app_id, channel, status, getattr(last, status), number)
+
+
+def _remembered(tally: Tally) -> Tally:
+    return tally + Tally(accepted=-tally.forgotten)
+
+
+def _moved(before: Tally, after: Tally) -> int:
+    """Return how many deliveries were accepted, settled or forgotten between two readings of the counters."""
+    settled = [tally.accepted - tally.open for tally in (before, after)]
+    pairs = [(before.accepted, after.accepted), (before.forgotten, after.forgotten), settled]
+    return sum(abs(last - first) for first, last in pairs)
