@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from api_adapter.clients import Clients
+from api_adapter.turns import Turns
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import message_id
@@ -21,6 +22,8 @@ _MESSAGE_ID = re.compile(r"[0-9a-f]{32}")
 """What `worker.contract.identity.message_id` gives."""
 NEVER_SEEN = "NEVER_SEEN"
 """Status of a requestId that the ledger does not know (R72)."""
+_AT_ONCE = 16
+"""Look-ups that read the ledger at once."""
 
 _DENIED = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not look up its messages")
 _NOT_THERE = Result.refused(ResultCode.MESSAGE_NOT_EXIST, "no such message was taken, or it is forgotten")
@@ -37,6 +40,7 @@ class Inquiries:
         """Keep the collaborators."""
         self._clients = clients
         self._records = records
+        self._turns = Turns(_AT_ONCE)
 
     async def one(self, headers: Mapping[str, str], body: bytes) -> Json:
         """Return a message's outcome by (appId, requestId) or messageId."""
@@ -65,7 +69,8 @@ class Inquiries:
             if not self._clients.may_send_for(client_id, inquiry.appId):
                 return refusal(_DENIED)
             ids = [message_id(inquiry.appId, request_id) for request_id in inquiry.requestIds]
-            statuses = await self._records.statuses(ids)
+            async with self._turns.turn():
+                statuses = await self._records.statuses(ids)
         except ContractViolationError as violation:
             return refusal(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
         except LedgerUnavailableError as error:
@@ -87,7 +92,8 @@ class Inquiries:
             wanted = inquiry.messageId
         if not _MESSAGE_ID.fullmatch(wanted):
             return _NOT_THERE
-        (outcome,) = await self._records.find([wanted])
+        async with self._turns.turn():
+            (outcome,) = await self._records.find([wanted])
         # A messageId of somebody else's appId answers like an unknown one: it tells nobody that it exists.
         if outcome is None or not self._clients.may_send_for(client_id, outcome.app_id):
             return _NOT_THERE

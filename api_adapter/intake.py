@@ -12,6 +12,7 @@ import structlog
 from api_adapter.clients import Clients
 from api_adapter.judging import Admission, Facts, judge, resolved_user, user_digest
 from api_adapter.live_templates import live_templates
+from api_adapter.turns import Turns
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import message_id, shard_of
@@ -24,6 +25,8 @@ from worker.rendering import CompiledTemplates
 
 MAX_BODY = 64 * 1024
 """Bytes of one send (R15)."""
+_AT_ONCE = 64
+"""Calls that use the stores at once."""
 
 _INCONSISTENT = Result.refused(
     ResultCode.REPEAT_REQ_INCONSISTENT,
@@ -97,6 +100,7 @@ class Intake:
         self._hints = hints
         self._clock = clock
         self._limits = limits
+        self._turns = Turns(_AT_ONCE)
 
     async def take(self, headers: Mapping[str, str], bodies: Sequence[bytes], lane: Lane) -> list[SendResult]:
         """Answer each send, in order. Never raises for what a caller or the store does.
@@ -118,7 +122,8 @@ class Intake:
                 sends.append(send)
             else:
                 results[index] = send
-        results |= await self._take_readable(client_id, sends, lane)
+        if sends:
+            results |= await self._in_turn(client_id, sends, lane)
         return [results[index] for index in range(len(bodies))]
 
     def _read(self, client_id: str, index: int, body: bytes) -> Send | SendResult:
@@ -133,15 +138,17 @@ class Intake:
             return SendResult(refusal, request_id=request.requestId)
         return Send(index, request, message_id(request.appId, request.requestId), request.fingerprint())
 
-    async def _take_readable(self, client_id: str, sends: Sequence[Send], lane: Lane) -> dict[int, SendResult]:
-        if not sends:
-            return {}
+    async def _in_turn(self, client_id: str, sends: Sequence[Send], lane: Lane) -> dict[int, SendResult]:
         try:
-            facts = await self._facts(sends)
-            verdicts = {send.index: judge(send.request, facts) for send in sends}
-            verdicts |= await self._over_cap(sends, verdicts)
+            async with self._turns.turn():
+                return await self._take_readable(client_id, sends, lane)
         except LedgerUnavailableError as error:
             return _unknown(sends, error)
+
+    async def _take_readable(self, client_id: str, sends: Sequence[Send], lane: Lane) -> dict[int, SendResult]:
+        facts = await self._facts(sends)
+        verdicts = {send.index: judge(send.request, facts) for send in sends}
+        verdicts |= await self._over_cap(sends, verdicts)
         results = await self._accept(client_id, sends, verdicts, lane)
         # Refusals come after what is taken: the same requestId may stand in both.
         refused = [send for send in sends if isinstance(verdicts[send.index], Result)]

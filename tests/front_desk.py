@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from api_adapter.clients import Clients
 from api_adapter.http.app import Api, make_app
+from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits, SendResult
 from tests.fakes.caps import FakeCaps
@@ -76,15 +77,17 @@ class FrontDesk:
         self,
         clients: Mapping[str, Collection[str]] | None = None,
         request_model: type[SendRequest] = SendRequest,
+        ledger: FakeLedger | None = None,
     ) -> None:
         """Open with everything that the samples need; without `clients` any caller may send for any app."""
         self.clock = FakeClock()
-        self.ledger = FakeLedger(shards=SHARDS)
+        self.ledger = ledger or FakeLedger(shards=SHARDS)
         self.hints = FakeHints()
         self.users = FakeUsers({TOKEN: grant()})
         self.templates = FakeTemplates(payment_notice())
         self.wallets = FakeWallets(wallet())
         self.caps = FakeCaps()
+        self.opening = Opening(self.ledger.ping)
         known = Clients(clients or {})
         self.inquiries = Inquiries(known, self.ledger)
         self.intake = Intake(
@@ -113,11 +116,11 @@ class FrontDesk:
         """Return the result code of a send."""
         return self.send(**replaced).result.code
 
-    def inquire(self, client: str = CLIENT, **fields: object) -> dict[str, Any]:
+    def inquire(self, client: str = CLIENT, /, **fields: object) -> dict[str, Any]:
         """Answer a look-up of one message."""
         return asyncio.run(self.inquiries.one({"client-id": client}, orjson.dumps(fields)))
 
-    def inquire_many(self, client: str = CLIENT, **fields: object) -> dict[str, Any]:
+    def inquire_many(self, client: str = CLIENT, /, **fields: object) -> dict[str, Any]:
         """Answer a look-up of many messages."""
         return asyncio.run(self.inquiries.many({"client-id": client}, orjson.dumps(fields)))
 
@@ -130,4 +133,4 @@ class FrontDesk:
         return make_app(self._opened, prefix)
 
     def _opened(self) -> AbstractAsyncContextManager[Api]:
-        return nullcontext(Api(self.intake, self.inquiries, self.ledger))
+        return nullcontext(Api(self.intake, self.inquiries, self.ledger, self.opening))

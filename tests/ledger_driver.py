@@ -1,7 +1,7 @@
 """Drives a ledger, the model or the real one, from a plain test: no await, and time moves when the test says so."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -126,6 +126,15 @@ class LedgerDriver:
         """Erase what is past its retention."""
         return self._wait(self._ledger.forget())
 
+    def twice_at_once(self, operation: Callable[[Ledger], Awaitable[Result]]) -> list[Result]:
+        """Let two workers do the same at the same time."""
+
+        async def both() -> list[Result]:
+            await asyncio.gather(self._ledger.backlogged(), self._ledger.backlogged())  # so that both are connected
+            return list(await asyncio.gather(operation(self._ledger), operation(self._ledger)))
+
+        return self._wait(both())
+
     def find(self, message_id: str) -> MessageOutcome:
         """Look one known message up."""
         (outcome,) = self._wait(self._subject.records.find([message_id]))
@@ -198,6 +207,11 @@ def new_messages(number: int, app_id: str = "shop", prefix: str = "r") -> list[N
 def ids(messages: Iterable[NewMessage]) -> list[str]:
     """Return the messages' ids, in order."""
     return [message.message_id for message in messages]
+
+
+def hinted(hints: Iterable[Hint]) -> list[str]:
+    """Return the ids that hints name, in order."""
+    return [message_id for hint in hints for message_id in hint.message_ids]
 
 
 def learnt(state: DeliveryState, code: str = "", message: str = "", channel: Channel = Channel.PUSH) -> DeliveryUpdate:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -72,9 +72,10 @@ class Coalescer:
         self._start_calls()
 
     def _start_calls(self) -> None:
-        left = self._paused_until - self._clock.monotonic()
-        if left > 0:
-            self._hand_back(int(left * 1000) + 1)
+        left = self._pause_left()
+        if left:
+            parcels, self._waiting = self._waiting, deque()
+            self._hand_back(parcels, left)
         while self._waiting and len(self._calls) < self._limits.calls:
             call = asyncio.get_running_loop().create_task(self._call(self._next_call()))
             self._calls.add(call)
@@ -84,10 +85,14 @@ class Coalescer:
         self._calls.discard(call)
         self._start_calls()
 
-    def _hand_back(self, milliseconds: int) -> None:
-        """Send waiting parcels back to the ledger's due index: it is the place to wait, not our memory."""
+    def _pause_left(self) -> int:
+        """Return the milliseconds until a call may start, 0 when it may."""
+        left = self._paused_until - self._clock.monotonic()
+        return int(left * 1000) + 1 if left > 0 else 0
+
+    def _hand_back(self, parcels: Iterable[Parcel], milliseconds: int) -> None:
+        """Send parcels back to the ledger's due index: it is the place to wait, not our memory."""
         answer = Answer(AnswerKind.THROTTLED, "GATEWAY_PAUSED", "the gateway asked to wait", milliseconds)
-        parcels, self._waiting = self._waiting, deque()
         for parcel in parcels:
             self._answered(parcel, answer)
 
@@ -100,13 +105,8 @@ class Coalescer:
             call.append(parcel)
         return call
 
-    async def _call(self, parcels: list[Parcel]) -> None:
-        now = self._clock.monotonic()
-        sendable = [parcel for parcel in parcels if parcel.held.deadline > now]
-        if len(sendable) < len(parcels):
-            for parcel in parcels:
-                if parcel.held.deadline <= now:
-                    self._answered(parcel, Answer(AnswerKind.NOT_SENT))
+    async def _call(self, parcels: Sequence[Parcel]) -> None:
+        sendable = self._sendable(parcels)
         if not sendable:
             return
         answers = await self._ask(sendable)
@@ -114,8 +114,20 @@ class Coalescer:
             middle = len(sendable) // 2
             await self._call(sendable[:middle])
             await self._call(sendable[middle:])
-            return
-        self._deliver(sendable, answers)
+        else:
+            self._deliver(sendable, answers)
+
+    def _sendable(self, parcels: Sequence[Parcel]) -> list[Parcel]:
+        """Return what may be sent now, and answer what may not: the gateway is paused, or the lease ran out."""
+        left = self._pause_left()
+        if left:
+            self._hand_back(parcels, left)
+            return []
+        now = self._clock.monotonic()
+        for parcel in parcels:
+            if parcel.held.deadline <= now:
+                self._answered(parcel, Answer(AnswerKind.NOT_SENT))
+        return [parcel for parcel in parcels if parcel.held.deadline > now]
 
     async def _ask(self, parcels: list[Parcel]) -> list[Answer]:
         try:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from worker.coalescing import Coalescers, Parcel
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
 from worker.contract.codes import ResultCode
-from worker.contract.errors import TidingsError
+from worker.contract.errors import LedgerUnavailableError, TidingsError
 from worker.contract.identity import delivery_key
-from worker.contract.messages import Channel, Hint
+from worker.contract.messages import Channel, Claim, Hint
 from worker.contract.payload import Payload
 from worker.contract.users import GatewayRoute, Wallet
 from worker.holding import Held, Holdings
@@ -40,7 +40,8 @@ class DeliveryTimes:
 class Surroundings:
     """What preparing a chunk looks up once: the versions its messages were taken with, and the wallets."""
 
-    templates: Mapping[tuple[str, int], CompiledTemplate]
+    templates: Mapping[tuple[str, int], CompiledTemplate | TidingsError]
+    """A version that is gone or can't be used: why."""
     wallets: Mapping[str, Wallet]
 
 
@@ -78,9 +79,9 @@ class Delivery:
         """
         held = await self._claim(hint)
         if held:
+            payloads = [_unpacked(one.claim) for one in held]
             try:
-                payloads = [Payload.unpack(one.claim.payload) for one in held]
-                surroundings = await self._look_up(payloads)
+                surroundings = await self._look_up(payload for payload in payloads if payload is not None)
             except BaseException:
                 self._holdings.remove(held)
                 raise
@@ -105,14 +106,24 @@ class Delivery:
 
     async def _look_up(self, payloads: Iterable[Payload]) -> Surroundings:
         versions = {(payload.template_code, payload.template_version) for payload in payloads}
-        found = {key: await self._templates.version(*key) for key in versions}
-        compiled = {key: self._compiled.of(version) for key, version in found.items() if version is not None}
-        return Surroundings(compiled, await self._wallets.all())
+        templates = {version: await self._template(*version) for version in versions}
+        return Surroundings(templates, await self._wallets.all())
+
+    async def _template(self, code: str, number: int) -> CompiledTemplate | TidingsError:
+        try:
+            version = await self._templates.version(code, number)
+            if version is None:
+                return UndeliverableError(f"template {code} version {number} is gone; put it again and replay")
+            return self._compiled.of(version)
+        except LedgerUnavailableError:
+            raise
+        except TidingsError as error:  # it concerns this version's messages alone, not the chunk
+            return error
 
     def _prepare(
         self,
         held: Sequence[Held],
-        payloads: Sequence[Payload],
+        payloads: Sequence[Payload | None],
         surroundings: Surroundings,
     ) -> dict[GatewayRoute, list[Parcel]]:
         by_route: dict[GatewayRoute, list[Parcel]] = defaultdict(list)
@@ -131,12 +142,14 @@ class Delivery:
         self,
         held: Held,
         channel: Channel,
-        payload: Payload,
+        payload: Payload | None,
         surroundings: Surroundings,
         by_route: dict[GatewayRoute, list[Parcel]],
         size: int,
     ) -> None:
         try:
+            if payload is None:
+                raise UndeliverableError(_UNREADABLE)
             route = route_of(payload.wallet, channel, surroundings)
             message = render(held.claim.message_id, channel, payload, surroundings)
         except TidingsError as error:
@@ -151,6 +164,14 @@ class Delivery:
 
 
 _NOTHING = WalletMessage("", "", "", "", "", "", "")
+_UNREADABLE = "its payload can't be read: another release of tidings stored it; send it again with a new requestId"
+
+
+def _unpacked(claim: Claim) -> Payload | None:
+    try:
+        return Payload.unpack(claim.payload)
+    except ValueError:
+        return None
 
 
 def route_of(wallet: str, channel: Channel, surroundings: Surroundings) -> GatewayRoute:
@@ -164,10 +185,9 @@ def route_of(wallet: str, channel: Channel, surroundings: Surroundings) -> Gatew
 
 def render(message_id: str, channel: Channel, payload: Payload, surroundings: Surroundings) -> WalletMessage:
     """Return one channel's Message (R66), or raise UndeliverableError or RenderingError."""
-    template = surroundings.templates.get((payload.template_code, payload.template_version))
-    if template is None:
-        name = f"{payload.template_code} version {payload.template_version}"
-        raise UndeliverableError(f"template {name} is gone; put it again and replay")
+    template = surroundings.templates[payload.template_code, payload.template_version]
+    if isinstance(template, TidingsError):
+        raise UndeliverableError(str(template)) from template
     arguments = (channel, payload.language, payload.parameters, payload.redirect_url)
     return WalletMessage(
         message_id=delivery_key(message_id, channel),

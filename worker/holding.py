@@ -49,8 +49,8 @@ class Holdings:
     async def renew(self) -> None:
         """Extend the lease of every message that may still be sent or is being answered.
 
-        A message that another claim has taken keeps its old deadline, so it is not sent any more; so does every
-        message while the ledger does not answer.
+        A message that another claim has taken is not sent any more. While the ledger does not answer every message
+        keeps its old deadline.
         """
         now = self._clock.monotonic()
         held = [one for one in self._held if one.deadline > now and one.renew_until > now]

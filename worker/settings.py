@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.contract.errors import SettingsError
@@ -87,7 +88,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.lease < 2 * self.sweep_interval:
-            raise ValueError("lease must be at least twice sweep_interval")
+            raise ValueError(f"{PREFIX}LEASE must be at least twice {PREFIX}SWEEP_INTERVAL")
         return self
 
 
@@ -96,8 +97,11 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        faults = [
-            f"{PREFIX}{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_input=False)
-        ]
+        faults = [_text(fault) for fault in error.errors(include_url=False, include_input=False)]
         raise SettingsError("wrong settings: " + "; ".join(faults)) from None
+
+
+def _text(fault: ErrorDetails) -> str:
+    reason = fault["msg"].removeprefix("Value error, ")
+    name = ".".join(str(part) for part in fault["loc"]).upper()
+    return f"{PREFIX}{name}: {reason}" if name else reason

@@ -26,8 +26,8 @@ class Slots:
 
     @property
     def most_at_once(self) -> int:
-        """How many slots one `take` may ask for."""
-        return self._most_of_lane
+        """How many slots one `take` may ask for: what the other lane can never use, so that none waits for ever."""
+        return max(1, self._most - self._most_of_lane)
 
     async def take(self, lane: Lane, number: int) -> None:
         """Wait until `number` slots, at most `most_at_once`, are free for the lane, and take them."""

@@ -46,24 +46,26 @@ class Sweeper:
     def stop(self) -> None:
         """Hint and release nothing more; running rounds end by themselves."""
         self._stopping = True
+        self._room.set()
 
     def room_may_be_free(self) -> None:
         """Say that messages were settled, so that windows may have room."""
         self._room.set()
 
     async def run(self) -> None:
-        """Look after the ledger, for ever."""
+        """Look after the ledger, until `stop`."""
         while not self._stopping:
             await self._guarded(self._round)
             await asyncio.sleep(self._interval * (0.75 + 0.5 * self._draw()))
 
     async def run_releases(self) -> None:
-        """Release backlogs soon after messages were settled, for ever."""
+        """Release backlogs soon after messages were settled, until `stop`."""
+        await self._room.wait()
         while not self._stopping:
-            await self._room.wait()
             self._room.clear()
             await self._guarded(self._release)
             await asyncio.sleep(_RELEASE_PAUSE)
+            await self._room.wait()
 
     def paused(self, gateway: str, milliseconds: int) -> None:
         """Tell all workers soon that a gateway asked to wait (R69)."""

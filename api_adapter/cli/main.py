@@ -2,7 +2,8 @@
 
 import typer
 
-from api_adapter.cli import parts, templates
+from api_adapter.cli import demo, dev, dlq, ledger, parts, send, status, templates, tokens, wallets
+from worker.adapters.telemetry.logs import configure_logs
 
 app = typer.Typer(
     name="tidings",
@@ -12,12 +13,21 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command("demo")(demo.demo)
+app.command("dev")(dev.dev)
 app.command("serve")(parts.serve)
 app.command("worker")(parts.worker)
 app.command("gateway")(parts.gateway)
 app.add_typer(templates.app, name="template")
+app.add_typer(wallets.app, name="wallet")
+app.add_typer(tokens.app, name="token")
+app.command("send", epilog=send.EPILOG)(send.send)
+app.command("status", epilog=status.EPILOG)(status.status)
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(ledger.app, name="ledger")
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. Verbs speak for themselves; what they log goes to standard error, and only errors do."""
+    configure_logs("console", "error")
     app()

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +12,8 @@ from rich.panel import Panel
 from rich.table import Column, Table
 from rich.text import Text
 
-from api_adapter.cli.context import Services, run
+from api_adapter.cli.context import Services, run, told
+from api_adapter.cli.printing import AsJson, print_json
 from api_adapter.template_files import TemplateFileError, read_templates
 from worker.contract.errors import TidingsError
 from worker.contract.messages import Channel
@@ -25,7 +25,6 @@ from worker.rendering import CompiledTemplate, compile_template
 app = typer.Typer(help="Put, list, show and preview message templates.", no_args_is_help=True)
 
 Code = Annotated[str, typer.Argument(help="Template code, as templateCode in a send.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 VersionNumber = Annotated[int | None, typer.Option("--version", min=1, help="A version; default: the live one.")]
 
 
@@ -41,7 +40,7 @@ def put(
 
     A template that differs from its live version gets a new version; sends already taken keep theirs.
     """
-    with _told():
+    with told():
         definitions = _read_all(files)
 
         async def main(services: Services) -> list[TemplateVersion]:
@@ -54,14 +53,14 @@ def put(
 @app.command("list")
 def list_templates(*, as_json: AsJson = False) -> None:
     """List the live version of every template."""
-    with _told():
+    with told():
 
         async def main(services: Services) -> tuple[TemplateVersion, ...]:
             return await services.templates.list()
 
         versions = run(main)
         if as_json:
-            _print_json([version.model_dump(mode="json") for version in versions])
+            print_json([version.model_dump(mode="json") for version in versions])
         else:
             Console().print(_overview(versions))
 
@@ -69,12 +68,12 @@ def list_templates(*, as_json: AsJson = False) -> None:
 @app.command()
 def show(code: Code, *, version: VersionNumber = None, as_json: AsJson = False) -> None:
     """Show a template's texts and the parameters that they need, by language and channel."""
-    with _told():
+    with told():
         found = _find(code, version)
         compiled = compile_template(found)
         if as_json:
             required = {language: sorted(compiled.required(language)) for language in compiled.languages}
-            _print_json({**found.model_dump(mode="json"), "required": required})
+            print_json({**found.model_dump(mode="json"), "required": required})
         else:
             Console().print(*_pages(compiled), sep="\n")
 
@@ -90,7 +89,7 @@ def preview(
     as_json: AsJson = False,
 ) -> None:
     """Show what a user would get on each channel. Nothing is sent."""
-    with _told():
+    with told():
         compiled = compile_template(_find(code, version))
         entry = _entry(language, param or [])
         chosen = _fitting_language(compiled, entry)
@@ -101,19 +100,9 @@ def preview(
         for remark in compiled.superfluous([entry]):
             typer.echo(f"note: {remark}", err=True)
         if as_json:
-            _print_json({"code": code, "version": compiled.version.version, "language": chosen, "channels": contents})
+            print_json({"code": code, "version": compiled.version.version, "language": chosen, "channels": contents})
         else:
             Console().print(*(_preview_panel(channel, chosen, contents[channel]) for channel in contents), sep="\n")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell an error of ours on stderr and leave with 2."""
-    try:
-        yield
-    except TidingsError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
 
 
 def _read_all(files: Sequence[Path]) -> list[TemplateDefinition]:
@@ -162,10 +151,6 @@ def _fitting_language(compiled: CompiledTemplate, entry: ContentTemplate) -> str
         options = " ".join(f"--param {name}=VALUE" for name in lacking)
         raise TemplateCommandError(f"in {language} the template needs more parameters: add {options}")
     return language
-
-
-def _print_json(data: object) -> None:
-    typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
 
 
 def _overview(versions: Sequence[TemplateVersion]) -> Table:

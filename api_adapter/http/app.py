@@ -16,10 +16,11 @@ from starlette.routing import BaseRoute, Route
 from typing_extensions import override
 
 from api_adapter.http.openapi import openapi_document
+from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries, Json, refusal, result_json
 from api_adapter.intake import MAX_BODY, Intake, SendResult
 from worker.contract.codes import UNKNOWN, Result, ResultCode
-from worker.contract.errors import LedgerUnavailableError
+from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
 from worker.contract.messages import Lane
 from worker.ports import Records
 
@@ -61,6 +62,7 @@ class Api:
     intake: Intake
     inquiries: Inquiries
     records: Records
+    opening: Opening
 
 
 Opened = Callable[[], AbstractAsyncContextManager[Api]]
@@ -110,8 +112,13 @@ def _operation(operation: Operation, max_body: int) -> Callable[[Request], Await
 
 
 async def _answer(operation: Operation, request: Request, body: bytes) -> Response:
+    api: Api = request.state.api
     try:
-        return JsonResponse(await operation(request.state.api, request.headers, body))
+        await api.opening.check()
+        return JsonResponse(await operation(api, request.headers, body))
+    except (LedgerUnavailableError, LedgerMismatchError) as error:
+        log.warning("ledger_not_opened", reason=str(error))
+        return JsonResponse(refusal(UNKNOWN))
     except Exception as error:  # noqa: BLE001 - whatever broke, the caller learns that nobody knows, and repeats (R31)
         # Never the error's text: it may quote what the user sent.
         log.error("request_failed", error=type(error).__name__, at=_places(error))  # noqa: TRY400 - as above
@@ -182,10 +189,11 @@ async def _healthz(_: Request) -> Response:
 
 
 async def _readyz(request: Request) -> Response:
-    records: Records = request.state.api.records
+    api: Api = request.state.api
     try:
-        await records.ping()
-    except LedgerUnavailableError as error:
+        await api.opening.check()
+        await api.records.ping()
+    except (LedgerUnavailableError, LedgerMismatchError) as error:
         return JsonResponse({"status": "unavailable", "ledger": str(error)}, status_code=503)
     return JsonResponse({"status": "ready"})
 

@@ -7,9 +7,10 @@ import structlog
 from starlette.applications import Starlette
 
 from api_adapter.http.app import Api, make_app
+from api_adapter.http.opening import Opening
 from api_adapter.wiring import front
 from worker.adapters.telemetry.logs import configure_logs
-from worker.bootstrap import Services, stores
+from worker.bootstrap import stores
 from worker.contract.errors import LedgerUnavailableError
 from worker.settings import Settings, read_settings
 
@@ -25,16 +26,17 @@ def application() -> Starlette:
     async def opened() -> AsyncIterator[Api]:
         with stores(settings) as addresses:
             async with front(settings, addresses) as found:
-                await _open(found.services)
+                opening = Opening(found.services.ledger.open)
+                await _open(opening)
                 _say_what_is_not_checked(settings)
-                yield Api(found.intake, found.inquiries, found.services.records)
+                yield Api(found.intake, found.inquiries, found.services.records, opening)
 
     return make_app(opened, settings.api_prefix)
 
 
-async def _open(services: Services) -> None:
+async def _open(opening: Opening) -> None:
     try:
-        await services.ledger.open()
+        await opening.check()
     except LedgerUnavailableError as error:
         # The API answers U and /readyz 503 until the store is there: better than a server that never starts.
         log.warning("ledger_unavailable_at_start", reason=str(error))

@@ -41,8 +41,10 @@ def claimed(data_dir: Path) -> Iterator[Claim]:
     lock = os.open(data_dir / "stack.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _take(data_dir, lock)
-        yield Claim(data_dir, lock)
-        _note(data_dir).unlink(missing_ok=True)
+        try:
+            yield Claim(data_dir, lock)
+        finally:
+            _note(data_dir).unlink(missing_ok=True)
     finally:
         os.close(lock)
 

@@ -84,14 +84,20 @@ class Part:
                 raise PartError(f"the {self.name} was not ready within {patience:g} s{tail_of(self.log)}")
             await asyncio.sleep(_GLANCE)
 
-    async def stop(self, impatient: asyncio.Event) -> None:
-        """Ask it to end, and kill it and its children where the grace runs out or `impatient` is set."""
+    async def stop(self, impatient: asyncio.Event) -> bool:
+        """Ask it to end, and kill it where the grace runs out or `impatient` is set; say whether it ended by itself.
+
+        What it leaves of its process group is killed in any case.
+        """
         deadline = asyncio.get_running_loop().time() + self._grace
         if self.runs:
             self._process.terminate()
         while self.runs and not impatient.is_set() and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(_GLANCE)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(impatient.wait(), _GLANCE)
+        ended = not self.runs
         self.kill()
+        return ended
 
     def kill(self) -> None:
         """End it and what is left of its process group at once."""

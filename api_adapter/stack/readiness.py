@@ -17,9 +17,9 @@ _WORKER_READY = re.compile(rb"celery@\S+ ready\.")
 """Celery's own line at level info, once its children run and it consumes."""
 
 
-def http_client() -> Client:
-    """Return a client for this machine's own servers; close it."""
-    return ClientBuilder().timeout(timedelta(seconds=_PATIENCE)).no_proxy().build()
+def http_client(patience: float = _PATIENCE) -> Client:
+    """Return a client for this machine's own servers, which waits so many seconds for an answer; close it."""
+    return ClientBuilder().timeout(timedelta(seconds=patience)).no_proxy().build()
 
 
 async def serves(client: Client, url: str) -> bool:
@@ -33,7 +33,7 @@ async def serves(client: Client, url: str) -> bool:
 
 async def consumes(log: Path) -> bool:
     """Tell whether a worker's log says that it takes hints."""
-    return _WORKER_READY.search(log.read_bytes()) is not None
+    return _has_line(log, _WORKER_READY)
 
 
 async def listens(url: str) -> bool:
@@ -44,3 +44,7 @@ async def listens(url: str) -> bool:
         writer.close()
         return True
     return False
+
+
+def _has_line(log: Path, wanted: re.Pattern[bytes]) -> bool:
+    return wanted.search(log.read_bytes()) is not None

@@ -196,6 +196,24 @@ def test_a_claim_that_another_one_followed_or_that_was_settled_is_not_renewed(op
     assert ledger.state() == before
 
 
+def test_an_earlier_attempt_of_the_same_claim_id_is_not_renewed(open_ledger: OpenLedger) -> None:
+    ledger = with_one_message(open_ledger, lease=6_000)
+    earlier = ledger.claim(NAMED)
+    ledger.advance(6_000)
+    newest = ledger.claim(NAMED)
+
+    assert ledger.renew([*earlier, *newest]) == [False, True]
+
+
+def test_of_two_workers_with_the_same_hint_at_the_same_time_one_gets_the_message(open_ledger: OpenLedger) -> None:
+    ledger = with_one_message(open_ledger)
+    claim_ids = iter(["claim-1", "claim-2"])
+
+    claims = ledger.twice_at_once(lambda both: both.claim(0, NAMED, next(claim_ids)))
+
+    assert sorted(len(taken) for taken in claims) == [0, 1]
+
+
 def test_renewals_are_answered_in_the_order_asked(open_ledger: OpenLedger) -> None:
     ledger = open_ledger(shards=4)
     messages = new_messages(12)

@@ -197,6 +197,17 @@ def test_R73_one_channel_delivered_and_one_failed_is_counted_each_for_itself(ope
     assert ledger.find(BOTH.message_id).whole.partial
 
 
+def test_a_final_message_with_an_outcome_that_is_not_S_keeps_its_payload(open_ledger: OpenLedger) -> None:
+    ledger = with_messages(open_ledger, 3)
+    ends = (learnt(U, "UNANSWERED", ""), learnt(F, "USER_BLOCKED", ""), learnt(S))
+
+    ledger.settle([final(claim, end) for claim, end in zip(ledger.claim(NAMED), ends, strict=True)])
+
+    state = ledger.state()
+    assert state.payloads.keys() == set(NAMED[:2])
+    assert state.tallies == {PLACE: Tally(accepted=3, U=1, F=1, S=1)}
+
+
 def test_counters_move_only_when_a_channel_changes_its_state(open_ledger: OpenLedger) -> None:
     ledger = open_ledger()
     ledger.accept([BOTH])

@@ -19,11 +19,15 @@ class FakeTemplates(Outage):
     async def live(self, codes: Sequence[str]) -> dict[str, TemplateVersion]:
         """Return the live version of each code that exists."""
         self.answer()
-        if self.unreadable & set(codes):
-            raise LedgerMismatchError("the fake template is unreadable; take its code from `unreadable`")
+        self._read(codes)
         return {code: self.versions[code, number] for code, number in sorted(self.versions) if code in codes}
 
     async def version(self, code: str, version: int) -> TemplateVersion | None:
         """Return one version, or None."""
         self.answer()
+        self._read([code])
         return self.versions.get((code, version))
+
+    def _read(self, codes: Sequence[str]) -> None:
+        if self.unreadable.intersection(codes):
+            raise LedgerMismatchError("the fake template is unreadable; take its code from `unreadable`")

@@ -9,14 +9,15 @@ from contextlib import ExitStack
 from functools import partial
 from typing import ClassVar, TypeVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from typing_extensions import override
 
 from tests.ledger_driver import LedgerDriver, ids, model, new_message, real
 from tests.ledger_state import LedgerState
 from worker.adapters.redis.ledger import LedgerLimits
+from worker.contract.identity import shard_of
 from worker.contract.messages import (
     Acceptance,
     Channel,
@@ -36,7 +37,7 @@ from worker.ports import Probe
 Answer = TypeVar("Answer")
 
 SHARDS = 2
-LIMITS = LedgerLimits(lease=6, grace=3, longest_grace=10, sweep_size=3, window_single=1, window_bulk=2, retention=20)
+LIMITS = LedgerLimits(lease=6, grace=3, longest_grace=10, sweep_size=3, window_single=1, window_bulk=2, retention=40)
 APPS = ("shop", "shop1")
 CHANNELS = (
     ((Channel.PUSH, Channel.INBOX), ()),
@@ -44,7 +45,7 @@ CHANNELS = (
     ((Channel.INBOX,), (Channel.PUSH,)),
 )
 """Channels and skipped channels of requests, by turns."""
-REQUESTS = 6
+REQUESTS = 9
 MESSAGE_IDS = ids(new_message(f"r{index}", app) for app in APPS for index in range(REQUESTS))
 OPEN = DeliveryState.OPEN
 COUNTED = (DeliveryState.S, DeliveryState.F, DeliveryState.U, OPEN)
@@ -52,6 +53,7 @@ COUNTED = (DeliveryState.S, DeliveryState.F, DeliveryState.U, OPEN)
 some_ids = st.lists(st.sampled_from([*MESSAGE_IDS, "f" * 32]), max_size=6)
 lanes = st.sampled_from(Lane)
 shards = st.integers(0, SHARDS - 1)
+claim_ids = st.sampled_from(["claim-a", "claim-b", "claim-c"])
 chance = st.booleans()
 final_states = st.sampled_from([DeliveryState.S, DeliveryState.F, DeliveryState.U])
 later_states = st.sampled_from([None, OPEN, DeliveryState.S, DeliveryState.F])
@@ -105,6 +107,9 @@ class LedgerMachine(RuleBasedStateMachine):
         for message, answer in zip(messages, answers, strict=True):
             if answer in (Acceptance.DUE, Acceptance.BACKLOGGED):
                 self.accepted.update((app, channel) for channel in message.channels)
+            if answer is Acceptance.DUE:
+                shard = shard_of(message.message_id, SHARDS)
+                self.hints.append(Hint(lane, shard, (message.message_id,)))
         if lost:
             again = self.both(lambda ledger: ledger.accept(messages, app, lane))
             assert set(again) <= {Acceptance.REPEATED, Acceptance.INCONSISTENT}
@@ -113,36 +118,32 @@ class LedgerMachine(RuleBasedStateMachine):
     def probe(self, message_ids: list[str], fingerprint: str, user: str) -> None:
         self.both(lambda ledger: ledger.probe([Probe(one, fingerprint, user) for one in message_ids]))
 
-    @rule(data=st.data(), lost=chance)
-    def claim_a_hint(self, data: st.DataObject, lost: bool) -> None:  # noqa: FBT001 - a draw
-        """Work on a hint that was published at some time, perhaps for the second time."""
-        if self.hints:
-            hint = data.draw(st.sampled_from(self.hints))
-            self.claim(hint.shard, hint.message_ids, f"claim-{len(self.claims)}", lost)
+    @precondition(lambda self: self.hints)
+    @rule(data=st.data(), claim_id=claim_ids, lost=chance)
+    def claim_a_hint(self, data: st.DataObject, claim_id: str, lost: bool) -> None:  # noqa: FBT001 - a draw
+        """Work on hints that were published at some time, perhaps not for the first time."""
+        for hint in data.draw(st.lists(likely_the_newest(self.hints), min_size=1, max_size=3)):
+            self.claim(hint.shard, hint.message_ids, claim_id, lost)
 
-    @rule(shard=shards, message_ids=some_ids, old=st.integers(0, 20), lost=chance)
-    def claim_by_chance(self, shard: int, message_ids: list[str], old: int, lost: bool) -> None:  # noqa: FBT001 - a draw
-        """Claim any messages, perhaps with a claim id that was used before."""
-        self.claim(shard, message_ids, f"claim-{old}", lost)
+    @rule(shard=shards, message_ids=some_ids, claim_id=claim_ids)
+    def claim_by_chance(self, shard: int, message_ids: list[str], claim_id: str) -> None:
+        self.claim(shard, message_ids, claim_id, lost=False)
 
     def claim(self, shard: int, message_ids: Sequence[str], claim_id: str, lost: bool) -> None:  # noqa: FBT001 - a draw
         self.claims += self.unheard(lost, lambda ledger: ledger.claim(message_ids, claim_id, shard))
 
+    @precondition(lambda self: self.claims)
     @rule(data=st.data(), lost=chance)
     def renew(self, data: st.DataObject, lost: bool) -> None:  # noqa: FBT001 - a draw
-        claims = self.some_claims(data)
+        claims = data.draw(st.lists(likely_the_newest(self.claims), min_size=1, max_size=3))
         self.unheard(lost, lambda ledger: ledger.renew(claims))
 
+    @precondition(lambda self: self.claims)
     @rule(data=st.data(), lost=chance)
     def settle(self, data: st.DataObject, lost: bool) -> None:  # noqa: FBT001 - a draw
-        settlements = [draw_settlement(data, claim) for claim in self.some_claims(data)]
+        claims = data.draw(st.lists(likely_the_newest(self.claims), min_size=1, max_size=4))
+        settlements = [draw_settlement(data, claim) for claim in claims]
         self.unheard(lost, lambda ledger: ledger.settle(settlements))
-
-    def some_claims(self, data: st.DataObject) -> list[Claim]:
-        """Choose claims that some worker got at some time: the newest are the likeliest to be in force."""
-        if not self.claims:
-            return []
-        return data.draw(st.lists(st.sampled_from(self.claims[::-1]), max_size=5))
 
     @rule(milliseconds=st.sampled_from([1, 2, 3, 5, 8, 13, 21]))
     def advance(self, milliseconds: int) -> None:
@@ -164,6 +165,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def forget(self, lost: bool) -> None:  # noqa: FBT001 - a draw
         self.unheard(lost, LedgerDriver.forget)
 
+    @precondition(lambda self: len(self.claims) > 12)
     @rule()
     def work_until_nothing_is_open(self) -> None:
         """A worker that lives delivers everything, whatever happened before."""
@@ -188,6 +190,10 @@ class LedgerMachine(RuleBasedStateMachine):
         check_homes(state)
         check_history(self.before, state)
         self.before = state
+
+
+def likely_the_newest(items: Sequence[Answer]) -> st.SearchStrategy[Answer]:
+    return st.sampled_from(items[-4:]) | st.sampled_from(items)
 
 
 def draw_settlement(data: st.DataObject, claim: Claim) -> Settlement:
@@ -264,7 +270,12 @@ def test_the_ledger_in_redis_does_what_the_model_does(redis_url: str) -> None:
     class Machine(LedgerMachine):
         redis_url = url
 
-    suppressed = [HealthCheck.too_slow]
     run_state_machine_as_test(
-        Machine, settings=settings(max_examples=60, stateful_step_count=40, suppress_health_check=suppressed)
+        Machine,
+        settings=settings(
+            max_examples=80,
+            stateful_step_count=50,
+            suppress_health_check=[HealthCheck.too_slow],
+            phases=[Phase.reuse, Phase.generate, Phase.shrink],
+        ),
     )

@@ -3,17 +3,17 @@
 import asyncio
 import socket
 import time
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 
 import pytest
+from redis import Redis as Server
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from tests.fakes.clock import FakeClock
-from tests.ledger_driver import dead, final, ids, new_message, new_messages, retry
+from tests.ledger_driver import dead, final, ids, new_messages, retry
 from tests.ledger_state import state_of_redis
 from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.keys import Keys
@@ -22,11 +22,12 @@ from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisGatewayPauses, RedisWallets
 from worker.contract.errors import LedgerUnavailableError
-from worker.contract.messages import Acceptance, Claim, Lane, Settled
+from worker.contract.messages import Acceptance, Claim, Lane, Settled, Settlement
 from worker.contract.users import SEND_SCOPE, SendCap, TokenGrant, User, Wallet
 from worker.ports import CapRequest, Probe
 
 KEYS = Keys(shards=2)
+DUE, REPEATED = Acceptance.DUE, Acceptance.REPEATED
 SECRETS = ("token-4711", "customer-4711", "payload of r0", "shop-4711", "password-4711")
 USER = User("customer-4711", "GCASH")
 CLAIM = Claim("0" * 32, "claim-1", 1, 0, 0, 0, 0, 0, {}, b"payload of r0")
@@ -102,8 +103,8 @@ async def client(port: int) -> AsyncIterator[Redis]:
     """A client as services have it, with shorter patience."""
     redis = Redis.from_url(
         f"redis://:password-4711@127.0.0.1:{port}/0",
-        socket_timeout=0.1,
-        socket_connect_timeout=0.1,
+        socket_timeout=0.05,
+        socket_connect_timeout=0.5,
         retry=Retry(NoBackoff(), 1),
     )
     async with redis:
@@ -123,28 +124,86 @@ def error_of(operation: Callable[[Redis], Awaitable[object]], port: int) -> Ledg
 @pytest.mark.parametrize("trouble", [nobody_listens, nobody_answers])
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 def test_R31_a_redis_that_is_away_is_said_to_be_so_soon_and_without_any_argument(
-    operation: Callable[[Redis], Awaitable[object]], trouble: Callable[[], Iterator[int]]
+    operation: Callable[[Redis], Awaitable[object]], trouble: Callable[[], AbstractContextManager[int]]
 ) -> None:
-    with contextmanager(lambda: trouble())() as port:
+    with trouble() as port:
         started = time.monotonic()
         error = error_of(operation, port)
 
     assert time.monotonic() - started < 3
     assert "TIDINGS_REDIS_URL" in str(error)
-    told = "".join(traceback.format_exception(error))
-    assert [secret for secret in SECRETS if secret in told] == []
+    assert secrets_told_by(error) == []
+
+
+def secrets_told_by(error: BaseException | None) -> list[str]:
+    """Return the secrets in the text of an error and of everything that led to it."""
+    texts = []
+    while error is not None:
+        texts.append(str(error))
+        error = error.__cause__ or error.__context__
+    return [secret for secret in SECRETS if secret in " ".join(texts)]
 
 
 @contextmanager
-def memory_full(valkey: EmbeddedValkey) -> Iterator[None]:
-    """Let the server refuse what needs more memory, as `noeviction` does when it is full."""
+def full(valkey: EmbeddedValkey) -> Iterator[None]:
+    """Let the server refuse whatever needs more memory, as it does by `noeviction` when it is full."""
+    with Server.from_url(valkey.url) as server:
+        server.config_set("maxmemory", 1)
+        try:
+            yield
+        finally:
+            server.config_set("maxmemory", 0)
 
-    async def set_limit(limit: int) -> None:
-        async with Redis.from_url(valkey.url) as redis:
-            await redis.config_set("maxmemory", limit)
 
-    asyncio.run(set_limit(1))
-    try:
-        yield
-    finally:
-        asyncio.run(set_limit(0))
+def test_R31_a_full_redis_refuses_new_messages_as_a_whole_and_tells_no_argument(
+    valkey: EmbeddedValkey, redis_url: str
+) -> None:
+    async def story() -> LedgerUnavailableError:
+        async with Redis.from_url(redis_url) as redis:
+            await ledger(redis).accept("shop-4711", Lane.BULK, MESSAGES[:3])
+            before = await state_of_redis(redis, KEYS)
+            with full(valkey), pytest.raises(LedgerUnavailableError, match="OutOfMemory") as caught:
+                await ledger(redis).accept("shop-4711", Lane.BULK, MESSAGES)
+            assert await state_of_redis(redis, KEYS) == before
+            assert await ledger(redis).accept("shop-4711", Lane.BULK, MESSAGES) == [REPEATED] * 3 + [DUE] * 5
+            return caught.value
+
+    assert secrets_told_by(asyncio.run(story())) == []
+
+
+def test_in_a_full_redis_what_was_taken_is_still_delivered_and_forgotten(
+    valkey: EmbeddedValkey, redis_url: str
+) -> None:
+    """Also by a worker that starts meanwhile, and when the server has forgotten the scripts."""
+    limits = LedgerLimits(window_bulk=2, grace=0, longest_grace=0, retention=0)
+
+    async def story() -> None:
+        async with Redis.from_url(redis_url) as redis:
+            working = RedisLedger(redis, Keys(1), limits)
+            await working.open()
+            await working.accept("shop", Lane.BULK, MESSAGES[:4])
+            await redis.script_flush()
+            with full(valkey):
+                await working.open()
+                await RedisGatewayPauses(redis, Keys(1)).pause("g1", 100)
+                for _ in range(4):
+                    await work(working)
+                assert await working.forget() == 3
+                assert await RedisRecords(redis, Keys(1)).dead_count() == 1
+
+    asyncio.run(story())
+
+
+async def work(working: RedisLedger) -> None:
+    """Do what a worker does: one message fails for good, the others are delivered at the second try."""
+    for hint in await working.sweep():
+        claims = await working.claim(hint.shard, hint.message_ids, "claim-1")
+        assert await working.renew(claims) == [True] * len(claims)
+        assert await working.settle([end_of(claim) for claim in claims]) == [Settled.DONE] * len(claims)
+    await working.release(0, Lane.BULK)
+
+
+def end_of(claim: Claim) -> Settlement:
+    if claim.message_id == MESSAGES[1].message_id:
+        return dead(claim)
+    return retry(claim, 0) if claim.attempt == 1 else final(claim)

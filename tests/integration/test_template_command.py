@@ -24,7 +24,8 @@ def template(*arguments: str | Path) -> Result:
 def refused(*arguments: str | Path) -> str:
     result = template(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
-    return result.stderr.strip()
+    assert result.stderr.startswith("tidings: ")
+    return result.stderr.removeprefix("tidings: ").strip()
 
 
 def test_put_makes_the_templates_of_all_files_live() -> None:

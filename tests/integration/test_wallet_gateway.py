@@ -52,16 +52,20 @@ async def simulator() -> AsyncIterator[tuple[Simulator, str]]:
 async def server(*parts: bytes, pause: float = 0.0) -> AsyncIterator[str]:
     """Serve one answer, part by part with pauses between, and close; yields the url."""
 
+    ended = asyncio.Event()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         for part in parts:
             writer.write(part)
             await asyncio.sleep(pause)
         writer.close()
+        ended.set()
 
     served = await asyncio.start_server(answer, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{served.sockets[0].getsockname()[1]}"
+        await ended.wait()
     finally:
         served.close()
         await served.wait_closed()
@@ -185,7 +189,7 @@ def test_R68_a_gateway_that_never_answers_is_left_in_time() -> None:
 
 
 def test_R68_an_answer_that_trickles_in_does_not_extend_the_call() -> None:
-    parts = (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", *[b" "] * 8)
+    parts = (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", *[b" "] * 4)
 
     answer = answered(*parts, pause=0.1, call_timeout=SHORT_TIMEOUT)
 

@@ -1,4 +1,4 @@
-"""What an audit of the ledger compares: the counters with the records, and each message with its home (DESIGN 1, 7). Pure."""
+"""What an audit of the ledger compares: counters with records, each message with its home (DESIGN 1, 7). Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
+from pydantic import TypeAdapter
+
+_PACKED = TypeAdapter(tuple[str, str, str, int, str, dict[str, str], str, str | None])
+"""The fields in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +40,8 @@ class Payload:
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Payload":
-        """Return the payload that `pack` wrote."""
-        return cls(*orjson.loads(packed))
+        """Return the payload that `pack` wrote.
+
+        Raises ValueError for anything else; its text holds what was read, so it must not be logged.
+        """
+        return cls(*_PACKED.validate_json(packed, strict=True))

@@ -5,14 +5,7 @@ from datetime import timedelta
 
 import orjson
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import (
-    BuilderError,
-    ConnectError,
-    ConnectTimeoutError,
-    PoolTimeoutError,
-    PyreqwestError,
-    RequestTimeoutError,
-)
+from pyreqwest.exceptions import DetailedPyreqwestError, PoolTimeoutError, PyreqwestError, RequestTimeoutError
 
 from worker.adapters.gateways.answers import read_answers
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
@@ -21,6 +14,7 @@ from worker.ports import Clock
 
 PATH = "/v2/platform/message/send"
 _CONNECT_TIMEOUT = timedelta(seconds=3)
+_WHILE_CONNECTING = "client error (Connect)"
 
 
 class WalletGateway:
@@ -51,15 +45,29 @@ class WalletGateway:
             request = self._client.post(route.url + PATH).body_bytes(body).build()
             response = await request.send()
             content = bytes(await response.bytes())
-        except (ConnectError, ConnectTimeoutError, PoolTimeoutError, BuilderError) as error:
-            answer = Answer(AnswerKind.UNREACHABLE, "GATEWAY_UNREACHABLE", type(error).__name__)
-            return [answer] * len(messages)
-        except RequestTimeoutError:
-            return [Answer(AnswerKind.UNANSWERED, message="the gateway did not answer in time")] * len(messages)
-        except PyreqwestError as error:
-            answer = Answer(AnswerKind.UNANSWERED, message=f"the connection broke ({type(error).__name__})")
-            return [answer] * len(messages)
+        except (PyreqwestError, ValueError) as error:
+            return [_failure(error)] * len(messages)
         return read_answers(messages, response.status, response.get_header("retry-after"), content, self._clock.now())
+
+
+def _failure(error: PyreqwestError | ValueError) -> Answer:
+    if _was_never_sent(error):
+        return Answer(AnswerKind.UNREACHABLE, "GATEWAY_UNREACHABLE", type(error).__name__)
+    if isinstance(error, RequestTimeoutError):
+        return Answer(AnswerKind.UNANSWERED, message="the gateway did not answer in time")
+    return Answer(AnswerKind.UNANSWERED, message=f"the connection broke ({type(error).__name__})")
+
+
+def _was_never_sent(error: PyreqwestError | ValueError) -> bool:
+    """Say whether a call certainly never reached the gateway; in doubt it did.
+
+    The type alone does not tell: pyreqwest raises a ConnectError for a connection that broke while the answer was
+    awaited, and a ConnectTimeoutError for a gateway that never answered. The causes name the phase.
+    """
+    if isinstance(error, (ValueError, PoolTimeoutError)):  # a URL that is none, or no connection was free
+        return True
+    causes = error.details["causes"] if isinstance(error, DetailedPyreqwestError) else None
+    return any(cause["message"] == _WHILE_CONNECTING for cause in causes or ())
 
 
 def _wire(message: WalletMessage) -> dict[str, object]:

@@ -105,7 +105,7 @@ class RedisAudit:
         return {text(member) async for member, _ in members}
 
     async def _backlogged(self, shard: int) -> set[str]:
-        """Return what the backlogs hold; one that its index does not list is lost to release, so it counts for nothing."""
+        """Return what the backlogs hold; one that its index does not list is never released, so it is no home."""
         ids: set[str] = set()
         for lane in Lane:
             for app in await self._redis.zrange(self._keys.backlogs(shard, lane), 0, -1):

@@ -86,11 +86,12 @@ class RedisLedger:
     async def open(self) -> None:
         """Fix the ledger's parameters at the first start; raise LedgerMismatchError where they differ later."""
         ours = {"schema": str(SCHEMA), "shards": str(self._keys.shards)}
-        key = self._keys.ledger()
         try:
-            for field, value in ours.items():
-                await self._redis.hsetnx(key, field, value)
-            theirs = {text(field): text(value) for field, value in (await self._redis.hgetall(key)).items()}
+            theirs = await self._parameters()
+            if not theirs.keys() >= ours.keys():  # only then write: a worker may start while Redis is full
+                for field, value in ours.items():
+                    await self._redis.hsetnx(self._keys.ledger(), field, value)
+                theirs = await self._parameters()
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
         if theirs != ours:
@@ -98,6 +99,10 @@ class RedisLedger:
                 f"this Redis holds a ledger with {theirs}, the settings say {ours}; "
                 f"set TIDINGS_SHARDS={theirs.get('shards')} or use another Redis",
             )
+
+    async def _parameters(self) -> dict[str, str]:
+        stored = await self._redis.hgetall(self._keys.ledger())
+        return {text(field): text(value) for field, value in stored.items()}
 
     async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
         """Take new messages; one Acceptance each, in order."""

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- End claims: record what was learnt of each channel, move the counters, and let the message go (final), wait
--- (retry) or rest as a dead letter. A compare-and-set on (claim, attempt); the second time is a no-op.
+-- (retry) or rest as a dead letter. A compare-and-set on (claim, attempt).
+-- Safe to repeat: the second time is a no-op.
 --
 -- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 retention in ms, then 10 for each message: id, claim id, attempt,

@@ -91,7 +91,9 @@ def test_R68_a_message_without_an_entry_has_no_answer() -> None:
 
 
 def test_R68_entries_are_found_by_their_id_in_any_order_and_others_are_ignored() -> None:
-    answers = results(entry("m3", success=False), entry("not-ours"), entry("m2"), entry("m1", success=False, retry=True))
+    answers = results(
+        entry("m3", success=False), entry("not-ours"), entry("m2"), entry("m1", success=False, retry=True)
+    )
 
     assert [answer.kind for answer in answers] == [AnswerKind.RETRYABLE, AnswerKind.DELIVERED, AnswerKind.REFUSED]
 

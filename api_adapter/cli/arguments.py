@@ -1,0 +1,81 @@
+"""What the texts of arguments mean: durations, moments, caps and gateways. Pure."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from urllib.parse import SplitResult, urlsplit
+
+from worker.contract.errors import TidingsError
+from worker.contract.messages import Channel
+from worker.contract.users import GatewayRoute, SendCap
+
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)")
+_LONGEST = 36_500 * _UNITS["d"]
+_CAP = re.compile(r"([0-9]{1,9})/(\S+)")
+_GATEWAY = re.compile(r"(?:([A-Za-z0-9._-]{1,64})=)?([a-z]+://[^;\s]+)(?:;channels=([A-Z,]+))?")
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class ArgumentError(TidingsError):
+    """An argument can't be used; the text says what to give instead, and never what was given: it may be a secret."""
+
+
+def duration(text: str) -> int:
+    """Return the milliseconds of a duration such as `30s`, `15m`, `24h` or `7d`; raise ArgumentError."""
+    read = _DURATION.fullmatch(text)
+    milliseconds = int(read[1]) * _UNITS[read[2]] if read else 0
+    if not 0 < milliseconds <= _LONGEST:
+        raise ArgumentError("must be a duration such as 30s, 15m, 24h or 7d, and at most 100 years")
+    return milliseconds
+
+
+def moment(text: str) -> int:
+    """Return the ms since 1970 of an ISO 8601 time with offset, or of that number itself; raise ArgumentError."""
+    try:
+        at = _EPOCH + timedelta(milliseconds=int(text)) if text.isdecimal() else datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        at = _EPOCH.replace(tzinfo=None)
+    if at.tzinfo is None:
+        raise ArgumentError("must be a time with offset such as 2031-05-01T12:00:00Z, or milliseconds since 1970")
+    return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def cap(text: str) -> SendCap:
+    """Return the cap in `N/PERIOD`, such as `5/24h`; raise ArgumentError."""
+    read = _CAP.fullmatch(text)
+    if read is None or not int(read[1]):
+        raise ArgumentError("must be a number of messages and a period such as 5/24h")
+    return SendCap(int(read[1]), duration(read[2]))
+
+
+def gateway(text: str, default_name: str) -> GatewayRoute:
+    """Return the gateway in `[name=]URL[;channels=PUSH,INBOX]`; raise ArgumentError."""
+    read = _GATEWAY.fullmatch(text)
+    if read is None:
+        raise ArgumentError("must be [name=]URL[;channels=PUSH,INBOX], such as gcash=https://wallet.example/api")
+    return GatewayRoute(read[1] or default_name, _base_url(read[2]), _channels(read[3]))
+
+
+def _base_url(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or not url.hostname or not _has_valid_port(url):
+        raise ArgumentError("must have a URL such as https://wallet.example:8443/api")
+    if url.query or url.fragment or url.username is not None:
+        raise ArgumentError("must have a URL without user, query and fragment: a path is appended to it")
+    return text.rstrip("/")
+
+
+def _has_valid_port(url: SplitResult) -> bool:
+    try:
+        return url.port != 0
+    except ValueError:
+        return False
+
+
+def _channels(text: str | None) -> frozenset[Channel]:
+    if text is None:
+        return frozenset(Channel)
+    try:
+        return frozenset(Channel(name) for name in text.split(","))
+    except ValueError:
+        raise ArgumentError(f"must have channels among {', '.join(Channel)}") from None

@@ -1,0 +1,96 @@
+"""`tidings dev`: a whole stack on this machine that stays up, its data kept between runs."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Iterator
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api_adapter.cli.context import EXIT_INTERRUPTED, told
+from api_adapter.cli.screens import curl, places
+from api_adapter.http.app import INQUIRY, SEND
+from api_adapter.stack.interrupts import Interrupted, interruptible
+from api_adapter.stack.ports import Wish, choose_ports
+from api_adapter.stack.running import Stack, running
+from api_adapter.stack.samples import APP_ID, CLIENT_ID, USERS, register
+from worker.bootstrap import services
+from worker.settings import Settings, read_settings
+
+_MARKER = "samples"
+
+
+def dev() -> None:
+    """Run a whole stack on this machine until Ctrl-C; its data is kept between runs.
+
+    It starts an embedded Valkey, the HTTP API, a worker and the gateway
+    simulator, and registers sample templates, users and a wallet the first
+    time. Everything lives in TIDINGS_DATA_DIR, the logs too.
+    """
+    with told():
+        settings = _ready_to_start(read_settings())
+        try:
+            asyncio.run(interruptible(lambda impatient: _session(settings, impatient)))
+        except Interrupted as interrupted:
+            typer.echo(f"Stopped. The data is kept in {settings.data_dir}.")
+            raise typer.Exit(EXIT_INTERRUPTED if interrupted.impatiently else 0) from None
+
+
+async def _session(settings: Settings, impatient: asyncio.Event) -> None:
+    typer.echo("Starting Valkey, HTTP API, worker and gateway simulator ...")
+    async with running(settings, os.environ, impatient, typer.echo) as stack:
+        async with services(settings, stack.addresses) as found:
+            await found.ledger.open()
+            await register(found, settings.data_dir / _MARKER, stack.gateway_url)
+        _welcome(stack)
+        await stack.watch()
+
+
+def _ready_to_start(settings: Settings) -> Settings:
+    """Return the settings with ports that are free, and with logs that tell when the worker is ready."""
+    wishes = [
+        Wish(settings.api_host, settings.api_port, "TIDINGS_API_PORT"),
+        Wish(settings.gateway_host, settings.gateway_port, "TIDINGS_GATEWAY_PORT"),
+    ]
+    ports = choose_ports(wishes)
+    for wish, port in zip(wishes, ports, strict=True):
+        if wish.port not in {0, port}:
+            typer.echo(f"Port {wish.port} ({wish.setting}) is taken: using {port} instead.")
+    level = settings.log_level if settings.log_level == "debug" else "info"
+    return settings.model_copy(update={"api_port": ports[0], "gateway_port": ports[1], "log_level": level})
+
+
+def _welcome(stack: Stack) -> None:
+    console = Console(highlight=False)
+    for part in ("", places(stack), "", _users(), "", "[bold]Send a message[/], and look up what became of it:", ""):
+        console.print(part)
+    for line in curls(stack.api_url, f"hello-{secrets.token_hex(3)}"):
+        console.print(line, markup=False, soft_wrap=True)
+    console.print("\n[bold green]Up.[/] Ctrl-C stops it; the data is kept.")
+
+
+def _users() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("[bold]accessToken[/]", "[bold]whose user[/]")
+    for sample in USERS:
+        table.add_row(sample.token, sample.shows)
+    return table
+
+
+def curls(api_url: str, request_id: str) -> Iterator[str]:
+    """Yield the lines of two commands for a shell: one sends a message, one looks it up."""
+    send = {
+        "appId": APP_ID,
+        "accessToken": USERS[0].token,
+        "requestId": request_id,
+        "templateCode": "PAYMENT_NOTICE",
+        "redirectUrl": "/pages/bill/1",
+        "templates": [
+            {"templateParameters": {"who": "Ann", "amount": "$12.50", "shop": "Noodles", "time": "12:30"}},
+        ],
+    }
+    yield from curl(api_url + SEND, CLIENT_ID, send)
+    yield ""
+    yield from curl(api_url + INQUIRY, CLIENT_ID, {"appId": APP_ID, "requestId": request_id})

@@ -1,0 +1,178 @@
+"""`tidings ledger`: whether every delivery that was ever taken is accounted for."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from api_adapter.cli.context import Services, run, told
+from api_adapter.cli.printing import AsJson, print_json, screen, table
+from api_adapter.cli.progress import Work, progress
+from worker.contract.audits import Miscount, Misplaced, ShardAudit
+from worker.contract.messages import Channel
+from worker.contract.outcomes import Tally
+
+app = typer.Typer(help="Prove that every delivery is accounted for.", no_args_is_help=True)
+
+EXIT_UNBALANCED = 1
+_COLUMNS = ("accepted", "S", "F", "U", "open", "forgotten")
+
+Tallies = Mapping[tuple[str, Channel], Tally]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What the counters and the records say."""
+
+    tallies: Tallies
+    audits: tuple[ShardAudit, ...]
+
+    @property
+    def total(self) -> Tally:
+        """The sum over everything."""
+        return sum(self.tallies.values(), Tally())
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the counters add up, for each appId and channel."""
+        return all(tally.balanced for tally in self.tallies.values())
+
+    @property
+    def records(self) -> int:
+        """How many records were read."""
+        return sum(audit.records for audit in self.audits)
+
+    @property
+    def miscounts(self) -> list[tuple[int, Miscount]]:
+        """The counters that the records contradict, each with its shard."""
+        return [(audit.shard, miscount) for audit in self.audits for miscount in audit.miscounts]
+
+    @property
+    def misplaced(self) -> list[Misplaced]:
+        """The messages whose home contradicts their record."""
+        return [message for audit in self.audits for message in audit.misplaced]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.balanced and not self.miscounts and not self.misplaced
+
+
+@app.callback()
+def ledger() -> None:
+    """Prove that every delivery is accounted for."""
+
+
+@app.command(
+    epilog="Examples:\n\ntidings ledger check\n\ntidings ledger check --names 100 --json\n\n"
+    "Exit code: 0 all is accounted for, 1 something is not.",
+)
+def check(
+    *,
+    names: Annotated[int, typer.Option(min=0, help="Most requestIds to name of those that differ.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Check that accepted = S + F + U + open + forgotten, by app and channel, and prove it from the records.
+
+    Counts deliveries, one for each channel of a message. Every record is read: the counters must equal them, every
+    open message must be due or in a backlog, and no final one may be. It changes nothing and may run at any time.
+    """
+    with told():
+        found = run(_check)
+        if as_json:
+            print_json(_json(found, names))
+        else:
+            _print(found, names)
+        raise typer.Exit(0 if found.clean else EXIT_UNBALANCED)
+
+
+async def _check(services: Services) -> Check:
+    tallies = await services.records.tallies()
+    audits: list[ShardAudit] = []
+    with progress(Work("ledger check", "records", services.settings.shards), services.clock) as meter:
+        async for audit in services.audit.shards():
+            audits.append(audit)
+            meter.advance(len(audits), sum(audit.records for audit in audits))
+    return Check(tallies, tuple(audits))
+
+
+def conservation(total: Tally) -> str:
+    """Return the line that has to be true."""
+    parts = " + ".join(f"{name} {getattr(total, name):,}" for name in _COLUMNS[1:])
+    return f"accepted {total.accepted:,} {'=' if total.balanced else '!='} {parts}"
+
+
+def _print(found: Check, names: int) -> None:
+    if found.tallies:
+        screen().print(table(("App", "Channel", *_COLUMNS), _rows(found.tallies)))
+    typer.echo(conservation(found.total))
+    if found.clean:
+        typer.echo(f"proved from {found.records:,} records: all is accounted for")
+        return
+    for line in _faults(found, names):
+        typer.echo(line)
+
+
+def _rows(tallies: Tallies) -> Iterator[tuple[str, ...]]:
+    for (app_id, channel), tally in sorted(tallies.items()):
+        yield app_id, channel, *(f"{getattr(tally, name):,}" for name in _COLUMNS)
+
+
+def _faults(found: Check, names: int) -> Iterator[str]:
+    for (app_id, channel), tally in sorted(found.tallies.items()):
+        if not tally.balanced:
+            yield f"app {app_id}, {channel}: the counters do not add up: {conservation(tally)}"
+    yield from _miscount_lines(found.miscounts)
+    yield from _misplaced_lines(found.misplaced, names)
+
+
+def _miscount_lines(miscounts: Iterable[tuple[int, Miscount]]) -> Iterator[str]:
+    for shard, miscount in miscounts:
+        place = f"shard {shard}, app {miscount.app_id}, {miscount.channel}"
+        yield f"{place}: {miscount.counted:,} counted as {miscount.status}, {miscount.found:,} records say so"
+
+
+def _misplaced_lines(misplaced: Sequence[Misplaced], names: int) -> Iterator[str]:
+    for message in islice(misplaced, names):
+        known = f"requestId {message.request_id}, app {message.app_id}" if message.request_id else "no requestId"
+        yield f"{known}, messageId {message.message_id}: {message.fault}"
+    if len(misplaced) > names:
+        yield f"and {len(misplaced) - names:,} more that differ; raise --names to see them"
+
+
+def _json(found: Check, names: int) -> dict[str, object]:
+    return {
+        "clean": found.clean,
+        "balanced": found.balanced,
+        "total": asdict(found.total),
+        "tallies": [
+            {"appId": app_id, "channel": channel, **asdict(tally), "balanced": tally.balanced}
+            for (app_id, channel), tally in sorted(found.tallies.items())
+        ],
+        "records": found.records,
+        "miscounts": [_miscount_json(shard, miscount) for shard, miscount in found.miscounts],
+        "misplacedNumber": len(found.misplaced),
+        "misplaced": [_misplaced_json(message) for message in found.misplaced[:names]],
+    }
+
+
+def _miscount_json(shard: int, miscount: Miscount) -> dict[str, object]:
+    return {
+        "shard": shard,
+        "appId": miscount.app_id,
+        "channel": miscount.channel,
+        "status": miscount.status,
+        "counted": miscount.counted,
+        "found": miscount.found,
+    }
+
+
+def _misplaced_json(message: Misplaced) -> dict[str, object]:
+    return {
+        "requestId": message.request_id or None,
+        "appId": message.app_id or None,
+        "messageId": message.message_id,
+        "fault": message.fault.name,
+    }

@@ -1,0 +1,83 @@
+"""How verbs print: tables that fit a terminal, plain lines for everything else, JSON for programs."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+STYLES = {"S": "green", "U": "yellow", "F": "red"}
+"""The colour of each status."""
+_UNBOUNDED = 10_000
+"""Characters of a line where no terminal sets an end: one entry is one line, whatever is in it."""
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000))
+
+
+def screen() -> Console:
+    """Return standard output: as wide as its terminal, or without colours and line breaks where it is none."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    if console.is_terminal:
+        return console
+    return Console(markup=False, emoji=False, highlight=False, width=_UNBOUNDED)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """Return a table whose cells are folded, never cut; texts may come from outside."""
+    box = {} if Console().is_terminal else {"box": None, "pad_edge": False}
+    made = Table(*(Column(heading, overflow="fold") for heading in headings), **box)  # type: ignore[arg-type]  # box is one
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else harmless(cell) for cell in row))
+    return made
+
+
+def stacked(parts: Iterable[str]) -> Text:
+    """Return a cell of several parts: one below the other on a terminal, one line elsewhere."""
+    return Text(("\n" if Console().is_terminal else ", ").join(map(harmless, parts)))
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 attempt` or `2 attempts`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def print_json(data: object) -> None:
+    """Print data as indented JSON."""
+    typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def harmless(text: str) -> str:
+    """Return a text from outside without the control characters that could move a terminal's cursor."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def utc(milliseconds: int | None) -> str:
+    """Return a time since 1970 as ISO 8601, or nothing for None."""
+    if milliseconds is None:
+        return ""
+    at = _EPOCH + timedelta(milliseconds=milliseconds)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def period(milliseconds: int) -> str:
+    """Return a duration in the largest unit that divides it, as `arguments.duration` reads it."""
+    for unit, size in _UNITS:
+        if milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"
+
+
+def elapsed(milliseconds: int) -> str:
+    """Return how long something took, to three figures or so: `87 ms`, `4.21 s`, `12 min 5 s`."""
+    seconds = milliseconds / 1000
+    if milliseconds < 1_000:  # noqa: PLR2004 - a second
+        return f"{milliseconds} ms"
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.3g} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"

@@ -1,0 +1,296 @@
+"""`tidings token`: put, list and revoke access tokens. No token is ever printed: its keyed hash stands for it."""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final
+
+import typer
+
+from api_adapter.cli.arguments import ArgumentError
+from api_adapter.cli.context import Services, run, told
+from api_adapter.cli.printing import AsJson, print_json, screen, table, utc
+from api_adapter.cli.progress import Work, progress
+from api_adapter.cli.token_lines import TokenLine, read_line, read_options
+from worker.contract.requests import ContractViolationError
+from worker.contract.users import TokenGrant
+
+app = typer.Typer(
+    help="Put, list and revoke access tokens.\n\nOnly a keyed hash of each token is stored, and none is ever printed.",
+    no_args_is_help=True,
+)
+
+STDIN: Final = "-"
+_SHOWN_DIGITS = 12
+_ID = re.compile(r"[0-9a-f]{8,32}")
+"""What an argument that is no token may be: the first digits of a keyed hash."""
+_CHUNK = 1_000
+_FAULTS_TOLD = 20
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "pass wallet/ann | tidings token put - --customer-id 2088001 --app-id 333301 --wallet GCASH "
+    "--language en-PH --expires-in 30d\n\n"
+    "tidings token put --file tokens.jsonl",
+)
+def put(  # noqa: PLR0913 - one parameter an option
+    token: Annotated[
+        str | None,
+        typer.Argument(help="The access token, or - to read it from standard input: arguments stay in shell history."),
+    ] = None,
+    *,
+    customer_id: Annotated[str | None, typer.Option(help="The wallet's id of the user, at most 32 characters.")] = None,
+    app_id: Annotated[str | None, typer.Option(help="The mini program that may send with the token.")] = None,
+    wallet: Annotated[str | None, typer.Option(help="The user's super app, as in customerBelongsTo.")] = None,
+    language: Annotated[list[str] | None, typer.Option(help="BCP 47 tag; repeat, most preferred first.")] = None,
+    opt_out: Annotated[list[str] | None, typer.Option(help="A channel the user wants nothing on; repeat.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="What the token permits; default: SEND_MESSAGE.")] = None,
+    expires_in: Annotated[str | None, typer.Option(metavar="DURATION", help="Such as 12h or 30d.")] = None,
+    expires_at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="ISO 8601 with offset, or milliseconds since 1970; default: never."),
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON lines, - for standard input: accessToken, customerId, appId, wallet, and perhaps languages, "
+            "optedOut, scopes, expiresIn, expiresAt. A bad line does not stop the others.",
+        ),
+    ] = None,
+) -> None:
+    """Store what a token grants, or replace it.
+
+    With TOKEN, the options --customer-id, --app-id and --wallet are required.
+    """
+    options = {
+        "customerId": customer_id,
+        "appId": app_id,
+        "wallet": wallet,
+        "languages": language,
+        "optedOut": opt_out,
+        "scopes": scope,
+        "expiresIn": expires_in,
+        "expiresAt": expires_at,
+    }
+    with told():
+        if (token is None) == (file is None) or (file is not None and any(options.values())):
+            raise ArgumentError("give TOKEN with its options, or --file alone; see tidings token put --help")
+        if file is not None:
+            _put_file(file)
+        else:
+            _put_one(read_options({"accessToken": _secret(token or ""), **options}))
+
+
+@app.command("list", epilog="Example:\n\ntidings token list --app-id 333301 --limit 20")
+def list_tokens(
+    *,
+    app_id: Annotated[str | None, typer.Option(help="Only tokens of this mini program.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Most tokens to list.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """List what is granted, each token by the first digits of its keyed hash."""
+    with told():
+        found, more = run(lambda services: _some(services, app_id, limit))
+        found.sort(key=lambda stored: (stored[1].app_id, stored[1].user.customer_id, stored[0]))
+        if as_json:
+            print_json([_grant_json(token_id, grant) for token_id, grant in found])
+        elif found:
+            screen().print(table(_HEADINGS, (_row(token_id, grant) for token_id, grant in found)))
+        else:
+            typer.echo("no such tokens: see tidings token put --help")
+        if more:
+            typer.echo(f"note: there are more than {limit}; raise --limit, or name an --app-id", err=True)
+
+
+@app.command(epilog="Examples:\n\ntidings token revoke 1f0c9a77d2e4\n\ntidings token revoke - < leaked-tokens.txt")
+def revoke(
+    tokens: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TOKEN|ID",
+            help="Tokens, or the digits that `list` shows of them; - reads them from standard input, one a line.",
+        ),
+    ],
+) -> None:
+    """Forget tokens: sends with them are refused from now on. What was taken already is delivered."""
+    with told():
+        given = [name for token in tokens for name in (_names() if token == STDIN else [token])]
+        found = run(lambda services: _revoke(services, given))
+        for token_id in _single(found):
+            typer.echo(f"revoked {token_id[:_SHOWN_DIGITS]}")
+        _refuse_rest(found)
+
+
+def _secret(token: str) -> str:
+    if token != STDIN:
+        return token
+    if sys.stdin.isatty():
+        return str(typer.prompt("Access token", hide_input=True, err=True))
+    return sys.stdin.readline().strip()
+
+
+def _names() -> list[str]:
+    if sys.stdin.isatty():
+        return [_secret(STDIN)]
+    return [name for line in sys.stdin if (name := line.strip())]
+
+
+def _put_one(line: TokenLine) -> None:
+    async def main(services: Services) -> tuple[str, TokenGrant, bool]:
+        grant = line.grant(services.clock.now())
+        await services.users.put([(line.accessToken, grant)])
+        return services.users.token_id(line.accessToken), grant, line.wallet in await services.wallets.all()
+
+    token_id, grant, known_wallet = run(main)
+    until = "" if grant.expires_at is None else f" until {utc(grant.expires_at)}"
+    typer.echo(f"put token {token_id[:_SHOWN_DIGITS]}{until}")
+    if not known_wallet:
+        _note_unknown({line.wallet})
+
+
+def _note_unknown(wallets: Iterable[str]) -> None:
+    for wallet in sorted(wallets):
+        typer.echo(f"note: there is no wallet {wallet} yet, so sends are refused; see tidings wallet put", err=True)
+
+
+def _put_file(file: str) -> None:
+    with _opened(file) as (stream, size):
+        found = run(lambda services: _put_lines(services, stream, size))
+    typer.echo(f"put {found.put:,} tokens")
+    _note_unknown(found.unknown_wallets)
+    for fault in found.faults:
+        typer.echo(fault, err=True)
+    if found.refused:
+        raise ArgumentError(f"{found.refused:,} lines of --file were refused: mend them and put the file again")
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[tuple[BinaryIO, int | None]]:
+    """Give a file, or standard input, with its size in bytes where it has one."""
+    if file == STDIN:
+        yield sys.stdin.buffer, None
+        return
+    try:
+        with Path(file).open("rb") as stream:
+            yield stream, Path(file).stat().st_size
+    except OSError as error:
+        raise ArgumentError(f"--file: can't be read ({error.strerror}); give a file of JSON lines") from error
+
+
+@dataclass(slots=True)
+class _FileOutcome:
+    """What became of the lines of a file."""
+
+    put: int = 0
+    refused: int = 0
+    faults: list[str] = field(default_factory=list)
+    """Of the first lines that were refused."""
+    unknown_wallets: set[str] = field(default_factory=set)
+
+
+async def _put_lines(services: Services, stream: BinaryIO, size: int | None) -> _FileOutcome:
+    outcome, done = _FileOutcome(), 0
+    known = (await services.wallets.all()).keys()
+    lines = enumerate(stream, 1)
+    with progress(Work("token put", "tokens", size), services.clock) as meter:
+        while chunk := list(islice(lines, _CHUNK)):
+            good = _read_chunk(chunk, outcome)
+            await services.users.put([(line.accessToken, line.grant(services.clock.now())) for line in good])
+            outcome.put += len(good)
+            outcome.unknown_wallets |= {line.wallet for line in good} - known
+            done += sum(len(line) for _, line in chunk)
+            meter.advance(done, outcome.put)
+    return outcome
+
+
+def _read_chunk(chunk: Sequence[tuple[int, bytes]], outcome: _FileOutcome) -> list[TokenLine]:
+    """Return the good lines, and note the bad ones."""
+    good = []
+    for number, line in chunk:
+        try:
+            if line.strip():
+                good.append(read_line(line))
+        except ContractViolationError as violation:
+            outcome.refused += 1
+            if len(outcome.faults) < _FAULTS_TOLD:
+                outcome.faults.append(f"line {number}: {violation}")
+    return good
+
+
+async def _some(services: Services, app_id: str | None, limit: int) -> tuple[list[tuple[str, TokenGrant]], bool]:
+    found: list[tuple[str, TokenGrant]] = []
+    async for stored in services.users.all():
+        if app_id in {None, stored.grant.app_id}:
+            if len(found) == limit:
+                return found, True
+            found.append((stored.token_id, stored.grant))
+    return found, False
+
+
+async def _revoke(services: Services, given: Sequence[str]) -> list[list[str]]:
+    """Revoke what can be told apart; return the keyed hashes that each argument may mean."""
+    users = services.users
+    grants = await users.resolve(given)
+    found = [[users.token_id(name)] if grant else [] for name, grant in zip(given, grants, strict=True)]
+    digits = {place: given[place] for place, ids in enumerate(found) if not ids and _ID.fullmatch(given[place])}
+    if digits:
+        async for stored in users.all():
+            for place, name in digits.items():
+                if stored.token_id.startswith(name):
+                    found[place].append(stored.token_id)
+    await users.revoke(_single(found))
+    return found
+
+
+def _single(found: Sequence[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(ids[0] for ids in found if len(ids) == 1))
+
+
+def _refuse_rest(found: Sequence[Sequence[str]]) -> None:
+    """Raise ArgumentError for the arguments that mean no token or several; by their places, as they may be secrets."""
+    unknown = [str(place) for place, ids in enumerate(found, 1) if not ids]
+    several = [str(place) for place, ids in enumerate(found, 1) if len(ids) > 1]
+    faults = []
+    if unknown:
+        faults.append(f"no token and no id of one: argument {', '.join(unknown)}; see tidings token list")
+    if several:
+        faults.append(f"the first digits of several ids: argument {', '.join(several)}; give more digits")
+    if faults:
+        raise ArgumentError("; ".join(faults))
+
+
+_HEADINGS = ("ID", "Customer", "App", "Wallet", "Languages", "Opted out", "Scopes", "Expires")
+
+
+def _row(token_id: str, grant: TokenGrant) -> tuple[str, ...]:
+    user = grant.user
+    return (
+        token_id[:_SHOWN_DIGITS],
+        user.customer_id,
+        grant.app_id,
+        user.wallet,
+        " ".join(user.languages),
+        " ".join(sorted(user.opted_out)),
+        " ".join(sorted(grant.scopes)),
+        utc(grant.expires_at) or "never",
+    )
+
+
+def _grant_json(token_id: str, grant: TokenGrant) -> dict[str, object]:
+    user = grant.user
+    return {
+        "id": token_id,
+        "customerId": user.customer_id,
+        "appId": grant.app_id,
+        "wallet": user.wallet,
+        "languages": user.languages,
+        "optedOut": sorted(user.opted_out),
+        "scopes": sorted(grant.scopes),
+        "expiresAt": grant.expires_at,
+    }

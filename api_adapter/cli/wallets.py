@@ -1,0 +1,143 @@
+"""`tidings wallet`: put and list the super apps, their gateways and their caps."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from api_adapter.cli.arguments import ArgumentError, cap, gateway
+from api_adapter.cli.context import Services, run, told
+from api_adapter.cli.printing import AsJson, period, print_json, screen, table
+from worker.contract.messages import Channel
+from worker.contract.requests import Id64
+from worker.contract.users import GatewayRoute, SendCap, Wallet
+
+app = typer.Typer(help="Put and list wallets: their gateways and caps.", no_args_is_help=True)
+
+_NAME = TypeAdapter[str](Id64)
+
+
+@app.command(
+    epilog="Example:\n\n"
+    "tidings wallet put GCASH --gateway 'push=https://push.gcash.example;channels=PUSH' "
+    "--gateway https://gcash.example/api --cap 5/24h",
+)
+def put(
+    name: Annotated[str, typer.Argument(help="Name of the super app, as in customerBelongsTo, such as GCASH.")],
+    *,
+    gateways: Annotated[
+        list[str],
+        typer.Option(
+            "--gateway",
+            metavar="[NAME=]URL[;channels=PUSH,INBOX]",
+            help="Where messages go: /v2/platform/message/send is appended to the URL. Repeat; the first that serves a "
+            "channel has it. Default: every channel, and a name made from the wallet's.",
+        ),
+    ],
+    capped: Annotated[
+        str | None,
+        typer.Option(
+            "--cap",
+            metavar="N/PERIOD",
+            help="At most N messages of one appId to one customer in any period, such as 5/24h; default: no cap.",
+        ),
+    ] = None,
+) -> None:
+    """Store a wallet, or replace all that is known of it."""
+    with told():
+        wallet = Wallet(_checked_name(name), tuple(_gateways(name, gateways)), _cap(capped))
+
+        async def main(services: Services) -> None:
+            _refuse_borrowed_names(wallet, await services.wallets.all())
+            await services.wallets.put(wallet)
+
+        run(main)
+        typer.echo(f"{wallet.name}: {_described(wallet)}")
+        for channel in Channel:
+            if wallet.gateway_for(channel) is None:
+                typer.echo(f"note: no gateway serves {channel}: sends to it are refused", err=True)
+
+
+@app.command("list", epilog="Example:\n\ntidings wallet list --json")
+def list_wallets(*, as_json: AsJson = False) -> None:
+    """List every wallet with its gateways, most preferred first, and its cap."""
+    with told():
+
+        async def main(services: Services) -> Mapping[str, Wallet]:
+            return await services.wallets.all()
+
+        wallets = sorted(run(main).values(), key=lambda wallet: wallet.name)
+        if as_json:
+            print_json([_wallet_json(wallet) for wallet in wallets])
+        elif wallets:
+            headings = ("Wallet", "Gateway", "URL", "Channels", "Cap")
+            screen().print(table(headings, (row for wallet in wallets for row in _rows(wallet))))
+        else:
+            typer.echo("no wallets yet: see tidings wallet put --help")
+
+
+def _checked_name(name: str) -> str:
+    try:
+        return _NAME.validate_python(name)
+    except ValidationError:
+        raise ArgumentError("NAME: must be at most 64 characters, without @, #, ? and white space") from None
+
+
+def _gateways(wallet: str, texts: Sequence[str]) -> Iterator[GatewayRoute]:
+    seen: set[str] = set()
+    for place, text in enumerate(texts, 1):
+        default_name = wallet.lower() if place == 1 else f"{wallet.lower()}-{place}"
+        try:
+            route = gateway(text, default_name)
+        except ArgumentError as error:
+            raise ArgumentError(f"--gateway, number {place}: {error}") from None
+        if route.name in seen:
+            raise ArgumentError(f"--gateway, number {place}: needs a name of its own; {route.name} is taken")
+        seen.add(route.name)
+        yield route
+
+
+def _refuse_borrowed_names(wallet: Wallet, known: Mapping[str, Wallet]) -> None:
+    """Raise ArgumentError where a name means another URL elsewhere: a gateway's pause is kept under its name (R69)."""
+    urls = {
+        route.name: (route.url, other.name)
+        for other in known.values()
+        if other.name != wallet.name
+        for route in other.gateways
+    }
+    for route in wallet.gateways:
+        url, owner = urls.get(route.name, (route.url, ""))
+        if url != route.url:
+            raise ArgumentError(f"--gateway {route.name}: names another URL at {owner}; give it another name")
+
+
+def _cap(text: str | None) -> SendCap | None:
+    try:
+        return None if text is None else cap(text)
+    except ArgumentError as error:
+        raise ArgumentError(f"--cap: {error}") from None
+
+
+def _described(wallet: Wallet) -> str:
+    gateways = ", ".join(f"{route.name} ({' '.join(sorted(route.channels))})" for route in wallet.gateways)
+    return f"{gateways}; {_cap_text(wallet.cap) or 'no cap'}"
+
+
+def _cap_text(send_cap: SendCap | None) -> str:
+    return f"{send_cap.messages} in {period(send_cap.period)}" if send_cap else ""
+
+
+def _rows(wallet: Wallet) -> Iterator[tuple[str, ...]]:
+    for route in wallet.gateways:
+        yield wallet.name, route.name, route.url, " ".join(sorted(route.channels)), _cap_text(wallet.cap)
+
+
+def _wallet_json(wallet: Wallet) -> dict[str, object]:
+    return {
+        "name": wallet.name,
+        "gateways": [
+            {"name": route.name, "url": route.url, "channels": sorted(route.channels)} for route in wallet.gateways
+        ],
+        "cap": {"messages": wallet.cap.messages, "periodMs": wallet.cap.period} if wallet.cap else None,
+    }

@@ -1,0 +1,116 @@
+"""Sends the demo's notices, over HTTP and by batch; where nobody can say whether one was taken, again (R52)."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from pyreqwest.client import Client
+from pyreqwest.exceptions import PyreqwestError
+
+from api_adapter.demo.scenario import CLIENT_ID, Notice, Via
+from api_adapter.intake import Intake
+from worker.batching import chunks
+from worker.contract.codes import ResultStatus
+from worker.contract.messages import Lane
+
+_CONNECTIONS = 32
+_BATCH = 200
+_TRIES = 5
+_PAUSE = 0.3
+HEADERS = {"client-id": CLIENT_ID, "content-type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a send was answered."""
+
+    status: str
+    code: str
+    message_id: str | None
+
+
+NO_REPLY = Reply(ResultStatus.U, "NO_REPLY", None)
+
+
+@dataclass(slots=True)
+class Sent:
+    """What became of the sends so far."""
+
+    replies: dict[str, Reply] = field(default_factory=dict)
+    """By requestId; the last reply to each."""
+    taken: dict[Via, int] = field(default_factory=lambda: dict.fromkeys(Via, 0))
+    seconds: dict[Via, float] = field(default_factory=lambda: dict.fromkeys(Via, 0.0))
+
+    def note(self, notice: Notice, reply: Reply) -> None:
+        """Note the last reply to a notice."""
+        self.replies[notice.request_id] = reply
+        self.taken[notice.via] += reply.status == ResultStatus.S
+
+    def per_second(self, via: Via) -> float:
+        """Return how many a second were taken, over the time that the sending took."""
+        return self.taken[via] / self.seconds[via] if self.seconds[via] else 0.0
+
+
+async def send_all(client: Client, url: str, intake: Intake, notices: Sequence[Notice], sent: Sent) -> None:
+    """Send every notice its way, both ways at once; `url` is that of the send."""
+    over_http = [notice for notice in notices if notice.via is Via.HTTP]
+    by_batch = [notice for notice in notices if notice.via is Via.BATCH]
+    await asyncio.gather(_over_http(client, url, over_http, sent), _by_batch(intake, by_batch, sent))
+
+
+async def send_over_http(client: Client, url: str, notice: Notice) -> Reply:
+    """Send one notice, again while nobody can say whether it was taken."""
+    reply = NO_REPLY
+    for _ in range(_TRIES):
+        reply = await _post(client, url, notice.body)
+        if reply.status != ResultStatus.U:
+            break
+        await asyncio.sleep(_PAUSE)
+    return reply
+
+
+async def _over_http(client: Client, url: str, notices: Sequence[Notice], sent: Sent) -> None:
+    started = asyncio.get_running_loop().time()
+    waiting = iter(notices)
+    await asyncio.gather(*(_one_connection(client, url, waiting, sent) for _ in range(_CONNECTIONS)))
+    sent.seconds[Via.HTTP] = asyncio.get_running_loop().time() - started
+
+
+async def _one_connection(client: Client, url: str, waiting: Iterator[Notice], sent: Sent) -> None:
+    for notice in waiting:
+        sent.note(notice, await send_over_http(client, url, notice))
+
+
+async def _post(client: Client, url: str, body: bytes) -> Reply:
+    with suppress(PyreqwestError, orjson.JSONDecodeError, KeyError):
+        response = await client.post(url).headers(HEADERS).body_bytes(body).build().send()
+        answer: dict[str, Any] = orjson.loads(bytes(await response.bytes()))
+        result = answer["result"]
+        return Reply(result["resultStatus"], result["resultCode"], answer.get("messageId"))
+    return NO_REPLY
+
+
+async def _by_batch(intake: Intake, notices: Sequence[Notice], sent: Sent) -> None:
+    started = asyncio.get_running_loop().time()
+    for chunk in chunks(notices, _BATCH):
+        await _take(intake, chunk, sent)
+    sent.seconds[Via.BATCH] = asyncio.get_running_loop().time() - started
+
+
+async def _take(intake: Intake, notices: Sequence[Notice], sent: Sent) -> None:
+    for tries_left in reversed(range(_TRIES)):
+        results = await intake.take(HEADERS, [notice.body for notice in notices], Lane.BULK)
+        replies = [Reply(one.result.status, one.result.code, one.message_id) for one in results]
+        unknown = []
+        for notice, reply in zip(notices, replies, strict=True):
+            if reply.status == ResultStatus.U and tries_left:
+                unknown.append(notice)
+            else:
+                sent.note(notice, reply)
+        if not unknown:
+            return
+        notices = unknown
+        await asyncio.sleep(_PAUSE)

@@ -1,0 +1,105 @@
+"""What a new data directory is given to try things with: templates, a wallet at the simulator, users and tokens."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from api_adapter import samples
+from api_adapter.template_files import read_templates
+from worker.bootstrap import Services
+from worker.contract.messages import Channel
+from worker.contract.templates import TemplateDefinition
+from worker.contract.users import SEND_SCOPE, GatewayRoute, TokenGrant, User, Wallet
+
+APP_ID = "sandbox-app"
+CLIENT_ID = "sandbox"
+WALLET = "SANDBOX"
+
+
+@dataclass(frozen=True, slots=True)
+class SampleUser:
+    """A user of the sandbox, and what a send to them shows."""
+
+    token: str
+    user: User
+    shows: str
+
+
+def _user(name: str, shows: str, languages: tuple[str, ...], *opted_out: Channel) -> SampleUser:
+    customer = name if name.startswith("sim-") else f"sandbox-{name}"
+    user = User(customer, WALLET, languages, frozenset(opted_out))
+    return SampleUser(f"token-{name.rpartition('-')[2]}", user, shows)
+
+
+USERS = (
+    _user("ann", "reads English", ("en-US",)),
+    _user("xiaoming", "reads Chinese", ("zh-CN", "en")),
+    _user("yuki", "reads Japanese, opted out of PUSH", ("ja-JP",), Channel.PUSH),
+    _user("sim-retry-2-bob", "the wallet asks to try again, twice", ("en-US",)),
+    _user("sim-fail-eve", "the wallet does not know this user: F", ("en-US",)),
+    _user("sim-act-hang-1-zoe", "the wallet shows it and never answers, once", ("en-US",)),
+)
+
+
+async def register(services: Services, marker: Path, gateway_url: str) -> None:
+    """Register the samples at the first start, and nothing that is there; later see that wallets find the simulator.
+
+    Args:
+        services: the stores.
+        marker: file that remembers between starts where the simulator was; absent before the first.
+        gateway_url: where the simulator is now.
+
+    """
+    before = _recalled(marker)
+    if before is None:
+        await put_templates(services)
+        await _put_users(services)
+        await _put_wallet(services, gateway_url)
+    elif before != gateway_url:
+        await _follow(services, before, gateway_url)
+    _remember(marker, gateway_url)
+
+
+def _recalled(marker: Path) -> str | None:
+    return marker.read_text().strip() if marker.exists() else None
+
+
+def _remember(marker: Path, gateway_url: str) -> None:
+    marker.write_text(f"{gateway_url}\n")
+
+
+def templates() -> tuple[TemplateDefinition, ...]:
+    """Return the sample templates."""
+    files = sorted((Path(samples.__file__).parent / "templates").glob("*.yaml"))
+    return tuple(definition for file in files for definition in read_templates(file))
+
+
+async def put_templates(services: Services) -> None:
+    """Make the sample templates live, but for codes that exist."""
+    definitions = templates()
+    known = await services.templates.live([definition.code for definition in definitions])
+    for definition in definitions:
+        if definition.code not in known:
+            await services.templates.put(definition)
+
+
+async def _put_users(services: Services) -> None:
+    known = await services.users.resolve([sample.token for sample in USERS])
+    grants = [
+        (sample.token, TokenGrant(sample.user, APP_ID, frozenset({SEND_SCOPE}), None))
+        for sample, grant in zip(USERS, known, strict=True)
+        if grant is None
+    ]
+    await services.users.put(grants)
+
+
+async def _put_wallet(services: Services, gateway_url: str) -> None:
+    if WALLET not in await services.wallets.all():
+        await services.wallets.put(Wallet(WALLET, (GatewayRoute("simulator", gateway_url),)))
+
+
+async def _follow(services: Services, before: str, now: str) -> None:
+    """Point every gateway that stood at the simulator's old address to the new one: nobody of ours is there now."""
+    for wallet in (await services.wallets.all()).values():
+        gateways = tuple(replace(gateway, url=now) if gateway.url == before else gateway for gateway in wallet.gateways)
+        if gateways != wallet.gateways:
+            await services.wallets.put(replace(wallet, gateways=gateways))

@@ -1,0 +1,117 @@
+"""Release: what waits in backlogs gets its turn, fairly between merchants (DESIGN 6)."""
+
+from tests.ledger_driver import START, LedgerDriver, OpenLedger, final, hinted, ids, new_message, new_messages
+from worker.contract.messages import Hint, Lane
+
+
+def open_with_room(open_ledger: OpenLedger, backlogs: dict[str, int], window: int) -> LedgerDriver:
+    """Give merchants a backlog behind a window that has become free again."""
+    ledger = open_ledger(window_bulk=window)
+    for app_id, number in backlogs.items():
+        blockers = new_messages(window, app_id=app_id, prefix="blocker")
+        ledger.accept(blockers, app_id=app_id)
+        ledger.accept(new_messages(number, app_id=app_id), app_id=app_id)
+        ledger.settle([final(claim) for claim in ledger.claim(ids(blockers))])
+    return ledger
+
+
+def merchants_of(ledger: LedgerDriver, hints: list[Hint]) -> dict[str, int]:
+    apps = [ledger.find(message_id).app_id for message_id in hinted(hints)]
+    return {app: apps.count(app) for app in dict.fromkeys(apps)}
+
+
+def test_two_releases_at_the_same_time_fill_the_window_once(open_ledger: OpenLedger) -> None:
+    ledger = open_with_room(open_ledger, {"shop": 9}, window=4)
+
+    ledger.twice_at_once(lambda both: both.release(0, Lane.BULK))
+
+    assert len(ledger.state().window) == 4
+
+
+def test_release_fills_the_window_with_the_oldest_of_the_backlog(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(window_bulk=3, grace=3_000)
+    messages = new_messages(8)
+    ledger.accept(messages)
+    ledger.settle([final(claim) for claim in ledger.claim(ids(messages[:2]))])
+    ledger.advance(50)
+
+    assert ledger.release() == [Hint(Lane.BULK, 0, tuple(ids(messages[3:5])))]
+
+    state = ledger.state()
+    assert state.due == dict.fromkeys(ids(messages[2:3]), START + 3_000) | dict.fromkeys(
+        ids(messages[3:5]), START + 3_050
+    )
+    assert state.backlogs == {(0, Lane.BULK, "shop"): tuple(ids(messages[5:]))}
+    assert len(state.window) == 3
+
+
+def test_release_again_takes_no_more_than_the_window_has_room_for(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(window_bulk=3)
+    messages = new_messages(8)
+    ledger.accept(messages)
+    ledger.settle([final(claim) for claim in ledger.claim(ids(messages[:2]))])
+    ledger.release()
+    before = ledger.state()
+
+    assert ledger.release() == []
+    assert ledger.state() == before
+
+
+def test_an_empty_backlog_leaves_nothing_behind(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(window_bulk=1)
+    messages = new_messages(2)
+    ledger.accept(messages)
+    ledger.settle([final(claim) for claim in ledger.claim(ids(messages[:1]))])
+
+    assert hinted(ledger.release()) == ids(messages[1:])
+    assert (ledger.state().backlogs, ledger.state().released, ledger.backlogged()) == ({}, {}, [])
+    assert ledger.release() == []
+
+
+def test_backlogged_names_each_shard_and_lane_that_waits(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(shards=3, window_bulk=0, window_single=0)
+    bulk, single = new_message("b"), new_message("s")
+    ledger.accept([bulk], lane=Lane.BULK)
+    ledger.accept([single], lane=Lane.SINGLE)
+    shards = {message.request_id: int(message.message_id[:8], 16) % 3 for message in (bulk, single)}
+
+    expected = [(shards["s"], Lane.SINGLE), (shards["b"], Lane.BULK)]
+
+    assert ledger.backlogged() == expected
+    assert ledger.backlogged() == expected
+
+
+def test_release_leaves_the_other_lane_alone(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(window_bulk=1)
+    messages = new_messages(2)
+    ledger.accept(messages)
+    ledger.settle([final(claim) for claim in ledger.claim(ids(messages[:1]))])
+
+    assert ledger.release(lane=Lane.SINGLE) == []
+    assert ledger.backlogged() == [(0, Lane.BULK)]
+
+
+def test_merchants_take_turns_of_equal_numbers_of_messages(open_ledger: OpenLedger) -> None:
+    ledger = open_with_room(open_ledger, {"large": 180, "small": 70}, window=100)
+
+    turns = [merchants_of(ledger, ledger.release()) for _ in range(3)]
+
+    assert turns == [{"large": 50, "small": 50}, {"large": 50, "small": 20}, {}]
+
+
+def test_one_release_is_bounded_and_the_next_begins_with_who_was_served_least(open_ledger: OpenLedger) -> None:
+    ledger = open_with_room(open_ledger, dict.fromkeys("abcde", 60), window=60)
+
+    turns = [merchants_of(ledger, ledger.release()) for _ in range(2)]
+
+    assert turns == [dict.fromkeys("abcd", 50), {"e": 50} | dict.fromkeys("abcd", 10)]
+
+
+def test_a_newcomer_gets_no_credit_for_the_time_before_it_came(open_ledger: OpenLedger) -> None:
+    ledger = open_with_room(open_ledger, {"early": 120}, window=60)
+    ledger.release()
+    ledger.accept(new_messages(61, app_id="late"), app_id="late")
+
+    served = ledger.state().released
+
+    assert served == {(0, Lane.BULK, "early"): 50, (0, Lane.BULK, "late"): 50}

@@ -1,0 +1,404 @@
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+from typing_extensions import override
+
+from tests.fakes.clock import FakeClock
+from tests.fakes.gateway import FakeGateway
+from tests.samples import PUSH, held, route, wallet_message
+from worker.coalescing import CallLimits, Coalescer, Coalescers, Parcel
+from worker.contract.answers import Answer, AnswerKind, WalletMessage
+from worker.contract.users import GatewayRoute
+
+DELIVERED = Answer(AnswerKind.DELIVERED)
+REJECTED = Answer(AnswerKind.REJECTED, "PARAM_ILLEGAL", "some message is at fault")
+BUSY = Answer(AnswerKind.UNREACHABLE, "GATEWAY_BUSY", "too many deliveries wait for this gateway here")
+NOT_SENT = Answer(AnswerKind.NOT_SENT)
+
+
+class PickyGateway(FakeGateway):
+    """Rejects every call that holds one of some messages, as the wallet's API does."""
+
+    def __init__(self, *bad: str) -> None:
+        super().__init__()
+        self._bad = set(bad)
+
+    @override
+    async def send(self, route: GatewayRoute, messages: Sequence[WalletMessage]) -> list[Answer]:
+        answers = await super().send(route, messages)
+        if self._bad.intersection(message.message_id for message in messages):
+            return [REJECTED] * len(messages)
+        return answers
+
+
+class Stand:
+    """A coalescer between parcels and a gateway, and what was heard of both."""
+
+    def __init__(self, gateway: FakeGateway | None = None, limits: CallLimits | None = None) -> None:
+        self.clock = FakeClock()
+        self.gateway = gateway or FakeGateway()
+        self.answers: dict[str, Answer] = {}
+        self.pauses: list[tuple[str, int]] = []
+        self.coalescer = Coalescer(route(), self.gateway, self.clock, limits or CallLimits())
+        self.coalescer.wire(self._hear, lambda gateway, milliseconds: self.pauses.append((gateway, milliseconds)))
+
+    def _hear(self, parcel: Parcel, answer: Answer) -> None:
+        assert parcel.message.message_id not in self.answers, "answered twice"
+        self.answers[parcel.message.message_id] = answer
+
+    @property
+    def calls(self) -> list[list[str]]:
+        return [call.message_ids for call in self.gateway.calls]
+
+    def put(self, *parcels: Parcel) -> None:
+        self.coalescer.put(parcels)
+
+    async def done(self) -> None:
+        """Wait until no call is in flight."""
+        while self.coalescer._calls:
+            await asyncio.gather(*self.coalescer._calls)
+
+
+async def a_moment() -> None:
+    """Let everything run that can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def parcel(name: str, size: int = 20, deadline: float = 6.0) -> Parcel:
+    return Parcel(held(name, deadline), PUSH, wallet_message(name), size)
+
+
+def parcels(number: int, size: int = 20) -> list[Parcel]:
+    return [parcel(f"m{index}", size) for index in range(number)]
+
+
+def names(number: int, start: int = 0) -> list[str]:
+    return [f"m{index}" for index in range(start, number)]
+
+
+def run(
+    play: Callable[[Stand], Awaitable[None]],
+    gateway: FakeGateway | None = None,
+    limits: CallLimits | None = None,
+) -> Stand:
+    """Return the stand after a play and after all its calls."""
+
+    async def main() -> Stand:
+        stand = Stand(gateway, limits)
+        await play(stand)
+        await stand.done()
+        return stand
+
+    return asyncio.run(main())
+
+
+def sent(*given: Parcel, gateway: FakeGateway | None = None, limits: CallLimits | None = None) -> Stand:
+    async def play(stand: Stand) -> None:
+        stand.put(*given)
+
+    return run(play, gateway, limits)
+
+
+def throttled(milliseconds: int) -> Answer:
+    return Answer(AnswerKind.THROTTLED, "HTTP_429", "the gateway asked to wait", milliseconds)
+
+
+def handed_back(milliseconds: int) -> Answer:
+    return Answer(AnswerKind.THROTTLED, "GATEWAY_PAUSED", "the gateway asked to wait", milliseconds)
+
+
+def test_R65_a_single_delivery_goes_out_at_once_and_alone() -> None:
+    assert sent(parcel("m0")).calls == [["m0"]]
+
+
+def test_R65_calls_are_filled_up_to_their_limit_in_order() -> None:
+    stand = sent(*parcels(45))
+
+    assert stand.calls == [names(20), names(40, 20), names(45, 40)]
+    assert stand.answers == dict.fromkeys(names(45), DELIVERED)
+
+
+def test_R65_what_gathers_while_calls_are_in_flight_shares_the_next_call() -> None:
+    async def play(stand: Stand) -> None:
+        answer = stand.gateway.hang("gcash")
+        for one in parcels(8):
+            stand.put(one)
+        await a_moment()
+        assert stand.calls == [["m0"], ["m1"]]
+        answer.set()
+
+    assert run(play, limits=CallLimits(calls=2)).calls == [["m0"], ["m1"], names(8, 2)]
+
+
+def test_R68_each_message_gets_its_own_answer_of_a_call() -> None:
+    gateway = FakeGateway()
+    refused = Answer(AnswerKind.REFUSED, "USER_NOT_EXIST", "")
+    gateway.answer("m1", refused)
+
+    assert sent(*parcels(3), gateway=gateway).answers == {"m0": DELIVERED, "m1": refused, "m2": DELIVERED}
+
+
+def test_R69_messages_tried_before_travel_in_smaller_calls() -> None:
+    stand = sent(
+        *parcels(3, size=20), parcel("small", 4), parcel("next", 20), *[parcel(f"alone{n}", 1) for n in (1, 2)]
+    )
+
+    assert stand.calls == [[*names(3), "small"], ["next"], ["alone1"], ["alone2"]]
+
+
+@given(st.lists(st.sampled_from([1, 2, 5, 10, 20]), max_size=60))
+def test_R69_no_message_shares_a_call_that_is_larger_than_it_may_travel_in(sizes: list[int]) -> None:
+    allowed = {f"m{index}": size for index, size in enumerate(sizes)}
+
+    stand = sent(*(parcel(name, size) for name, size in allowed.items()))
+
+    assert [name for call in stand.calls for name in call] == list(allowed)
+    assert all(len(call) <= min(allowed[name] for name in call) for call in stand.calls)
+    # No two calls could have been one.
+    assert all(
+        len(call) + 1 > min(allowed[name] for name in [*call, after[0]]) for call, after in pairwise(stand.calls)
+    )
+
+
+@pytest.mark.parametrize("place", range(20))
+def test_R69_a_rejected_call_is_halved_until_the_bad_message_stands_alone(place: int) -> None:
+    bad = f"m{place}"
+
+    stand = sent(*parcels(20), gateway=PickyGateway(bad))
+
+    assert stand.answers == dict.fromkeys(names(20), DELIVERED) | {bad: REJECTED}
+    assert [bad] in stand.calls
+    assert len(stand.calls) <= 11
+
+
+@given(st.sets(st.integers(0, 19)))
+def test_R69_any_number_of_bad_messages_takes_no_good_one_with_it(bad: set[int]) -> None:
+    wrong = [f"m{index}" for index in bad]
+
+    stand = sent(*parcels(20), gateway=PickyGateway(*wrong))
+
+    assert stand.answers == dict.fromkeys(names(20), DELIVERED) | dict.fromkeys(wrong, REJECTED)
+    assert len(stand.calls) <= 39
+
+
+def test_R69_a_rejected_call_of_one_message_is_asked_once() -> None:
+    assert sent(parcel("m0"), gateway=PickyGateway("m0")).calls == [["m0"]]
+
+
+def test_R69_halving_takes_the_place_of_one_call_in_flight() -> None:
+    async def play(stand: Stand) -> None:
+        stand.put(*parcels(40))
+        await stand.done()
+
+    stand = run(play, PickyGateway("m0", "m19"), CallLimits(calls=1))
+
+    assert stand.calls[0] == names(20)
+    assert stand.calls[-1] == names(40, 20)
+
+
+def test_R69_a_pause_is_told_and_hands_back_what_waits() -> None:
+    gateway = FakeGateway()
+    gateway.answer_calls("gcash", throttled(7_000))
+
+    stand = sent(*parcels(50), gateway=gateway, limits=CallLimits(calls=1))
+
+    assert stand.calls == [names(20)]
+    assert stand.pauses == [("gcash", 7_000)]
+    assert stand.answers == dict.fromkeys(names(20), throttled(7_000)) | dict.fromkeys(
+        names(50, 20), handed_back(7_001)
+    )
+
+
+def test_R69_while_a_gateway_is_paused_nothing_is_sent_and_afterwards_it_is() -> None:
+    async def play(stand: Stand) -> None:
+        stand.coalescer.pause(5_000)
+        stand.put(parcel("m0", deadline=60))
+        stand.clock.advance(4_999)
+        stand.put(parcel("m1", deadline=60))
+        stand.clock.advance(1)
+        stand.put(parcel("m2", deadline=60))
+
+    stand = run(play)
+
+    assert stand.calls == [["m2"]]
+    assert stand.answers == {"m0": handed_back(5_001), "m1": handed_back(2), "m2": DELIVERED}
+
+
+def test_R69_a_shorter_pause_does_not_cut_a_longer_one_in_force() -> None:
+    async def play(stand: Stand) -> None:
+        stand.coalescer.pause(5_000)
+        stand.coalescer.pause(1_000)
+        stand.clock.advance(4_000)
+        stand.put(parcel("m0"))
+
+    assert run(play).answers == {"m0": handed_back(1_001)}
+
+
+def test_R69_the_longest_pause_of_a_calls_answers_holds() -> None:
+    gateway = FakeGateway()
+    gateway.answer("m0", throttled(1_000))
+    gateway.answer("m1", throttled(9_000))
+
+    assert sent(*parcels(3), gateway=gateway).pauses == [("gcash", 9_000)]
+
+
+def test_R69_a_pause_that_comes_while_a_rejected_call_is_halved_stops_the_other_half() -> None:
+    gateway = FakeGateway()
+    gateway.answer_calls("gcash", REJECTED, throttled(3_000))
+
+    stand = sent(*parcels(4), gateway=gateway)
+
+    assert stand.calls == [names(4), names(2)]
+    assert stand.answers == dict.fromkeys(names(2), throttled(3_000)) | dict.fromkeys(names(4, 2), handed_back(3_001))
+
+
+def test_a_message_whose_lease_ran_out_is_not_sent() -> None:
+    async def play(stand: Stand) -> None:
+        stand.clock.advance(6_000)
+        stand.put(parcel("late", deadline=6.0), parcel("later", deadline=5.0))
+
+    stand = run(play)
+
+    assert stand.calls == []
+    assert stand.answers == {"late": NOT_SENT, "later": NOT_SENT}
+
+
+def test_a_message_whose_lease_ran_out_keeps_no_other_from_being_sent() -> None:
+    async def play(stand: Stand) -> None:
+        stand.clock.advance(6_000)
+        stand.put(parcel("m0", deadline=6.001), parcel("late", deadline=6.0), parcel("m1", deadline=9.0))
+
+    stand = run(play)
+
+    assert stand.calls == [["m0", "m1"]]
+    assert stand.answers == {"m0": DELIVERED, "late": NOT_SENT, "m1": DELIVERED}
+
+
+def test_the_lease_is_judged_when_the_call_starts_and_not_when_the_message_came() -> None:
+    async def play(stand: Stand) -> None:
+        answer = stand.gateway.hang("gcash")
+        stand.put(parcel("m0"))
+        stand.put(parcel("m1", deadline=6.0), parcel("m2", deadline=60.0))
+        await a_moment()
+        stand.clock.advance(6_000)
+        answer.set()
+
+    stand = run(play, limits=CallLimits(calls=1))
+
+    assert stand.calls == [["m0"], ["m2"]]
+    assert stand.answers["m1"] == NOT_SENT
+
+
+def test_a_lease_that_runs_out_while_a_call_is_halved_stops_its_message() -> None:
+    async def play(stand: Stand) -> None:
+        answer = stand.gateway.hang("gcash")
+        stand.put(parcel("m0", deadline=60), parcel("m1"))
+        await a_moment()
+        stand.clock.advance(6_000)
+        answer.set()
+
+    stand = run(play, PickyGateway("m0"))
+
+    assert stand.calls == [["m0", "m1"], ["m0"]]
+    assert stand.answers == {"m0": REJECTED, "m1": NOT_SENT}
+
+
+def test_calls_in_flight_are_bounded() -> None:
+    async def play(stand: Stand) -> None:
+        answer = stand.gateway.hang("gcash")
+        stand.put(*parcels(100))
+        await a_moment()
+        assert stand.calls == [names(20), names(40, 20), names(60, 40)]
+        assert stand.answers == {}
+        answer.set()
+
+    stand = run(play, limits=CallLimits(calls=3))
+
+    assert len(stand.calls) == 5
+    assert stand.answers == dict.fromkeys(names(100), DELIVERED)
+
+
+def test_more_than_may_wait_is_answered_at_once() -> None:
+    async def play(stand: Stand) -> None:
+        answer = stand.gateway.hang("gcash")
+        stand.put(*parcels(20))
+        await a_moment()
+        stand.put(*(parcel(f"w{number}") for number in range(30)))
+        stand.put(*(parcel(f"x{number}") for number in range(11)))
+        assert stand.answers == {"x10": BUSY}
+        stand.put(parcel("y"))
+        assert stand.answers == {"x10": BUSY, "y": BUSY}
+        answer.set()
+
+    stand = run(play, limits=CallLimits(calls=1, waiting=40))
+
+    assert sum(answer == DELIVERED for answer in stand.answers.values()) == 60
+
+
+def test_a_gateway_that_raises_leaves_its_messages_unanswered_and_says_so_in_the_log() -> None:
+    gateway = FakeGateway()
+    gateway.break_calls("gcash", RuntimeError("a bug of ours"))
+
+    with capture_logs() as logs:
+        stand = sent(*parcels(2), gateway=gateway)
+
+    broke = Answer(AnswerKind.UNANSWERED, message="the call broke on our side")
+    assert stand.answers == dict.fromkeys(names(2), broke)
+    assert [(entry["event"], entry["gateway"], entry["log_level"]) for entry in logs] == [
+        ("gateway_call_broke", "gcash", "error"),
+    ]
+
+
+def test_no_two_routes_share_a_way_and_each_route_has_one() -> None:
+    coalescers = Coalescers(FakeGateway(), FakeClock(), CallLimits())
+    coalescers.wire(lambda _parcel, _answer: None, lambda _gateway, _milliseconds: None)
+
+    assert coalescers.to(route()) is coalescers.to(route())
+    assert coalescers.to(route()) is not coalescers.to(route(name="tng"))
+    assert coalescers.to(route()) is not coalescers.to(route("http://moved.test"))
+    assert coalescers.to(route(name="tng")).route == route(name="tng")
+
+
+def test_R69_a_pause_shared_by_another_worker_holds_for_every_way_to_that_gateway() -> None:
+    answers: dict[str, Answer] = {}
+
+    async def main() -> None:
+        coalescers = Coalescers(FakeGateway(), FakeClock(), CallLimits())
+        coalescers.wire(lambda one, answer: answers.update({one.message.message_id: answer}), lambda *_: None)
+        ways = [route(), route("http://moved.test"), route(name="tng")]
+        for way in ways:
+            coalescers.to(way)
+        coalescers.pause("gcash", 2_000)
+        for number, way in enumerate(ways):
+            coalescers.to(way).put([parcel(f"m{number}")])
+        await a_moment()
+
+    asyncio.run(main())
+
+    assert answers == {"m0": handed_back(2_001), "m1": handed_back(2_001), "m2": DELIVERED}
+
+
+def test_a_gateway_that_never_answers_stops_no_other() -> None:
+    answers: dict[str, Answer] = {}
+
+    async def main() -> None:
+        gateway = FakeGateway()
+        answer = gateway.hang("gcash")
+        coalescers = Coalescers(gateway, FakeClock(), CallLimits(calls=1))
+        coalescers.wire(lambda one, answer: answers.update({one.message.message_id: answer}), lambda *_: None)
+        coalescers.to(route()).put(parcels(30))
+        coalescers.to(route(name="tng")).put([parcel("other")])
+        await a_moment()
+        assert answers == {"other": DELIVERED}
+        answer.set()
+        await a_moment()
+
+    asyncio.run(main())
+
+    assert len(answers) == 31

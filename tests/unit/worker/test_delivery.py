@@ -1,0 +1,393 @@
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from typing_extensions import override
+
+from tests.back_office import BackOffice, OfficeHours, a_moment, notice, notices
+from tests.fakes.clock import FakeClock
+from tests.fakes.ledger import FakeLedger
+from tests.front_desk import payment_notice, wallet
+from tests.ledger_driver import DAY
+from tests.samples import INBOX, PUSH, payload
+from worker.contract.answers import Answer, AnswerKind, WalletMessage
+from worker.contract.errors import LedgerUnavailableError
+from worker.contract.identity import delivery_key
+from worker.contract.messages import Channel, Claim, DeadCause, DeliveryState, Hint, Lane, NewMessage
+from worker.contract.outcomes import MessageOutcome
+from worker.contract.payload import Payload
+from worker.contract.users import GatewayRoute
+
+S, F, O = DeliveryState.S, DeliveryState.F, DeliveryState.OPEN  # noqa: E741 - as records write it
+BAD_TEMPLATE = {"en-US": {"PUSH": {"title": "T", "body": "${who"}, "INBOX": {"title": "T", "body": "B"}}}
+SECRET = "a user's own text"
+
+
+def states(outcome: MessageOutcome) -> dict[Channel, DeliveryState]:
+    return {delivery.channel: delivery.state for delivery in outcome.deliveries}
+
+
+def codes(outcome: MessageOutcome) -> set[tuple[DeliveryState, str]]:
+    return {(delivery.state, delivery.code) for delivery in outcome.deliveries}
+
+
+def texts(outcome: MessageOutcome) -> set[str]:
+    return {delivery.message for delivery in outcome.deliveries}
+
+
+def keys(*messages: NewMessage) -> list[str]:
+    return [delivery_key(message.message_id, channel) for message in messages for channel in Channel]
+
+
+def test_R66_both_channels_travel_in_one_call_each_with_its_own_id() -> None:
+    office, message = BackOffice(), notice(says=payload(extend_info='{"a":1}'))
+
+    (outcome,) = office.deliver(message)
+
+    (call,) = office.gateway.calls
+    assert call.route == GatewayRoute("gcash", "http://wallet.test")
+    assert call.messages == (
+        WalletMessage(
+            message_id=f"{message.message_id}-PUSH",
+            customer_id="2088000000000001",
+            channel=PUSH,
+            template_code="PAYMENT_NOTICE",
+            content='{"title":"Paid","content":"Hello, XiaoMing","linkUrl":"/pages/1"}',
+            redirect_url="/pages/1",
+            platform_template_code="PAYMENT_NOTICE",
+            extend_info='{"a":1}',
+        ),
+        WalletMessage(
+            message_id=f"{message.message_id}-INBOX",
+            customer_id="2088000000000001",
+            channel=INBOX,
+            template_code="PAYMENT_NOTICE",
+            content='{"header":{"appIcon":"","appName":"","target":{"path":"/pages/1"}},'
+            '"body":{"title":"Paid","content":"Hello, XiaoMing","target":{"path":"/pages/1"}}}',
+            redirect_url="/pages/1",
+            platform_template_code="PAYMENT_NOTICE",
+            extend_info='{"a":1}',
+        ),
+    )
+    assert states(outcome) == {PUSH: S, INBOX: S}
+    assert outcome.timeline[0].worker == "w1"
+
+
+def test_R66_the_wallets_own_name_of_a_template_goes_along() -> None:
+    office = BackOffice()
+    named = payment_notice(platform_template_code="ALIPAY_PAY_1")
+    office.templates.versions = {("PAYMENT_NOTICE", 1): named}
+
+    office.deliver(notice())
+
+    assert {message.platform_template_code for message in office.gateway.calls[0].messages} == {"ALIPAY_PAY_1"}
+
+
+def test_R60_a_message_is_rendered_with_the_version_and_language_it_was_taken_with() -> None:
+    office = BackOffice()
+    newer = {"en-US": {"PUSH": {"title": "T", "body": "new"}, "INBOX": {"title": "T", "body": "new"}}}
+    office.templates.versions["PAYMENT_NOTICE", 2] = payment_notice(version=2, contents=newer)
+    japanese = payload(language="ja-JP", parameters={"who": "小明", "amount": "$12.50"})
+
+    office.deliver(notice("old", says=japanese), notice("new", says=payload(template_version=2)))
+
+    contents = [message.content for message in office.gateway.calls[0].messages if message.channel is PUSH]
+    assert contents == [
+        '{"title":"小明 様","content":"お支払い $12.50","linkUrl":"/pages/1"}',
+        '{"title":"T","content":"new","linkUrl":"/pages/1"}',
+    ]
+
+
+def test_R11_each_channel_goes_to_the_first_gateway_of_its_wallet_that_serves_it() -> None:
+    office = BackOffice()
+    push = GatewayRoute("push", "http://push.test", frozenset({PUSH}))
+    both, late = GatewayRoute("both", "http://both.test"), GatewayRoute("late", "http://late.test")
+    office.wallets.wallets = {"GCASH": wallet(gateways=(push, both, late)), "TNG": wallet(name="TNG", gateways=(late,))}
+
+    office.deliver(notice("1"), notice("2", says=payload(wallet="TNG")))
+
+    sent = {(call.route.name, message.channel) for call in office.gateway.calls for message in call.messages}
+    assert sent == {("push", PUSH), ("both", INBOX), ("late", PUSH), ("late", INBOX)}
+
+
+def test_R65_messages_of_a_chunk_share_calls_across_channels() -> None:
+    office = BackOffice()
+
+    outcomes = office.deliver(*notices(15))
+
+    assert [len(call) for call in office.calls] == [20, 10]
+    assert all(states(outcome) == {PUSH: S, INBOX: S} for outcome in outcomes)
+
+
+def test_R69_messages_that_were_tried_before_travel_in_calls_half_as_large() -> None:
+    office, messages = BackOffice(), notices(10)
+
+    async def play(office: BackOffice) -> None:
+        hint = await office.accept(messages)
+        office.gateway.answer_calls("gcash", Answer(AnswerKind.UNANSWERED))
+        for _ in range(2):
+            await office.dispatcher.take(hint)
+            await office.idle()
+            office.ledger.now += DAY // 10
+
+    office.open(play)
+
+    assert [len(call) for call in office.calls] == [20, 10, 10]
+
+
+def test_a_channel_that_was_delivered_is_not_sent_again_with_the_other() -> None:
+    office, message = BackOffice(), notice()
+    push, inbox = keys(message)
+    office.gateway.answer(inbox, Answer(AnswerKind.RETRYABLE, "BUSY", "later"))
+
+    async def play(office: BackOffice) -> None:
+        hint = await office.accept([message])
+        await office.dispatcher.take(hint)
+        await office.idle()
+        office.ledger.now += DAY // 10
+        await office.dispatcher.take(hint)
+
+    office.open(play)
+
+    assert office.calls == [[push, inbox], [inbox]]
+    assert states(office.outcome(message)) == {PUSH: S, INBOX: S}
+
+
+def test_a_message_is_settled_when_the_last_of_its_channels_is_answered() -> None:
+    office, message = BackOffice(), notice()
+    routes = tuple(GatewayRoute(channel, f"http://{channel}.test", frozenset({channel})) for channel in Channel)
+    office.wallets.wallets = {"GCASH": wallet(gateways=routes)}
+
+    async def play(office: BackOffice) -> None:
+        answer = office.gateway.hang("INBOX")
+        await office.take(message)
+        await a_moment()
+        assert len(office.gateway.calls) == 2
+        assert states(office.outcome(message)) == {PUSH: O, INBOX: O}
+        answer.set()
+
+    office.open(play)
+
+    assert states(office.outcome(message)) == {PUSH: S, INBOX: S}
+
+
+def test_R43_a_message_past_its_deadline_is_not_sent() -> None:
+    office, message, fresh = BackOffice(), notice("old"), notice("fresh")
+
+    async def play(office: BackOffice) -> None:
+        old = await office.accept([message])
+        office.ledger.now += DAY
+        new = await office.accept([fresh])
+        await office.dispatcher.take(Hint(Lane.SINGLE, 0, old.message_ids + new.message_ids))
+
+    office.open(play)
+
+    assert office.calls == [keys(fresh)]
+    assert codes(office.outcome(message)) == {(F, "EXPIRED")}
+    assert office.outcome(message).dead_cause == DeadCause.EXPIRED
+
+
+def test_R43_a_message_is_still_sent_a_moment_before_its_deadline() -> None:
+    office, message = BackOffice(), notice()
+
+    async def play(office: BackOffice) -> None:
+        hint = await office.accept([message])
+        office.ledger.now += DAY - 1
+        await office.dispatcher.take(hint)
+
+    office.open(play)
+
+    assert states(office.outcome(message)) == {PUSH: S, INBOX: S}
+
+
+BAD_PAYLOADS = {
+    "garbage": b"garbage",
+    "nothing": b"",
+    "cut short": payload().pack()[:-5],
+    "too few fields": b'["c", "GCASH"]',
+    "too many fields": payload().pack()[:-1] + b',"new"]',
+    "an object": b'{"wallet": "GCASH"}',
+    "wrong types": b'["c", ["GCASH"], {"a": 1}, "1", "en", null, 5, []]',
+    "no parameters": payload().pack().replace(b'{"who":"XiaoMing"}', b"null"),
+}
+
+
+@pytest.mark.parametrize("packed", BAD_PAYLOADS)
+def test_an_unreadable_payload_is_undeliverable_and_takes_no_other_message_with_it(packed: str) -> None:
+    office, good = BackOffice(), [notice("1"), notice("2")]
+
+    bad, *others = office.deliver(notice("bad", says=BAD_PAYLOADS[packed]), *good)
+
+    assert codes(bad) == {(F, "PROCESS_FAIL")}
+    assert bad.dead_cause == DeadCause.UNDELIVERABLE
+    assert texts(bad) == {
+        "its payload can't be read: another release of tidings stored it; send it again with a new requestId",
+    }
+    assert all(states(other) == {PUSH: S, INBOX: S} for other in others)
+    assert office.calls == [keys(*good)]
+
+
+@pytest.mark.parametrize(
+    ("says", "reason"),
+    [
+        (
+            payload(wallet="NOBODY"),
+            "no gateway serves {channel} of wallet NOBODY; see `tidings wallet put --help`",
+        ),
+        (
+            payload(template_code="GONE"),
+            "template GONE version 1 is gone; put it again and replay",
+        ),
+        (
+            payload(template_version=9),
+            "template PAYMENT_NOTICE version 9 is gone; put it again and replay",
+        ),
+        (
+            payload(template_code="UNCLOSED"),
+            'template UNCLOSED: en-US PUSH body, character 1: this "${{" is never closed',
+        ),
+        (
+            payload(template_code="OLD"),
+            "the fake template is unreadable; take its code from `unreadable`",
+        ),
+        (
+            payload(parameters={"who": SECRET * 100}),
+            "{channel} body has 1707 characters, at most 1024 are allowed: shorten the template or its parameters",
+        ),
+        (
+            payload(parameters={"whom": SECRET}),
+            "{channel}: the template or the parameters lack 'who'",
+        ),
+        (
+            payload(language="fr"),
+            "{channel}: the template or the parameters lack ('fr', <Channel.{channel}: '{channel}'>)",
+        ),
+    ],
+    ids=["wallet", "template", "version", "syntax", "release", "length", "parameter", "language"],
+)
+def test_a_message_that_cannot_be_rendered_or_routed_takes_no_other_with_it(says: Payload, reason: str) -> None:
+    office, good = BackOffice(), [notice("1"), notice("2")]
+    office.templates.versions["UNCLOSED", 1] = payment_notice(code="UNCLOSED", contents=BAD_TEMPLATE)
+    office.templates.unreadable.add("OLD")
+
+    bad, *others = office.deliver(notice("bad", says=says), *good)
+
+    found = {delivery.channel: delivery.message for delivery in bad.deliveries if delivery.state is F}
+    assert found
+    assert found == {channel: reason.format(channel=channel) for channel in found}
+    assert bad.dead_cause == DeadCause.UNDELIVERABLE
+    assert all(states(other) == {PUSH: S, INBOX: S} for other in others)
+
+
+def test_a_channel_that_no_gateway_serves_is_undeliverable_and_the_other_is_delivered() -> None:
+    office = BackOffice()
+    office.wallets.wallets = {"GCASH": wallet(gateways=(GatewayRoute("push", "http://p.test", frozenset({PUSH})),))}
+
+    (outcome,) = office.deliver(notice())
+
+    assert states(outcome) == {PUSH: S, INBOX: F}
+    assert outcome.whole.partial
+    assert outcome.dead_cause == DeadCause.UNDELIVERABLE
+
+
+def test_a_users_text_is_in_no_reason() -> None:
+    too_long, unreadable = payload(parameters={"who": SECRET * 100}), payload(parameters={"who": SECRET}).pack()[:-1]
+
+    outcomes = BackOffice().deliver(notice("1", says=too_long), notice("2", says=unreadable))
+
+    assert not any(SECRET in text for outcome in outcomes for text in texts(outcome))
+
+
+def test_a_second_hint_for_the_same_messages_gets_nothing() -> None:
+    office, messages = BackOffice(), notices(2)
+
+    async def play(office: BackOffice) -> None:
+        answer = office.gateway.hang("gcash")
+        hint = await office.accept(messages)
+        assert await office.delivery.deliver(hint) == 2
+        assert await office.delivery.deliver(hint) == 0
+        answer.set()
+
+    assert office.open(play).calls == [keys(*messages)]
+
+
+def test_a_hint_for_messages_that_nobody_knows_is_no_work() -> None:
+    office = BackOffice()
+    office.templates.away = office.wallets.away = True
+
+    assert asyncio.run(office.delivery.deliver(Hint(Lane.BULK, 0, ("0" * 32,)))) == 0
+
+
+def test_two_claims_never_have_the_same_id() -> None:
+    claims: list[str] = []
+
+    class Noting(FakeLedger):
+        @override
+        async def claim(self, shard: int, message_ids: Sequence[str], claim_id: str) -> list[Claim]:
+            claims.append(claim_id)
+            return await super().claim(shard, message_ids, claim_id)
+
+    office = BackOffice(ledger=Noting(shards=1))
+    for _ in range(3):
+        asyncio.run(office.delivery.deliver(Hint(Lane.BULK, 0, ("0" * 32,))))
+
+    assert len(set(claims)) == 3
+    assert all(len(claim) == 16 for claim in claims)
+
+
+def test_a_claim_that_is_not_answered_leaves_nothing_in_hand() -> None:
+    office = BackOffice()
+    office.ledger.away = True
+
+    with pytest.raises(LedgerUnavailableError):
+        asyncio.run(office.delivery.deliver(Hint(Lane.BULK, 0, ("0" * 32,))))
+
+    assert len(office.holdings) == 0
+
+
+@pytest.mark.parametrize("store", ["templates", "wallets"])
+def test_a_store_that_is_away_after_the_claim_leaves_nothing_in_hand_and_nothing_sent(store: str) -> None:
+    office = BackOffice()
+    getattr(office, store).away = True
+
+    async def main() -> None:
+        with pytest.raises(LedgerUnavailableError):
+            await office.delivery.deliver(await office.accept(notices(2)))
+
+    asyncio.run(main())
+
+    assert len(office.holdings) == 0
+    assert office.calls == []
+
+
+def test_a_message_may_be_sent_until_its_lease_ends_counted_from_before_the_claim_was_asked_for() -> None:
+    class Slow(FakeLedger):
+        @override
+        async def claim(self, shard: int, message_ids: Sequence[str], claim_id: str) -> list[Claim]:
+            clock.advance(1_000)
+            return await super().claim(shard, message_ids, claim_id)
+
+    office = BackOffice(OfficeHours(lease=6_000, call_timeout=10_000), Slow(shards=1))
+    clock: FakeClock = office.clock
+
+    async def main() -> None:
+        office.gateway.hang("gcash")
+        await office.delivery.deliver(await office.accept(notices(1)))
+
+    asyncio.run(main())
+
+    (held,) = office.holdings._held
+    assert (held.deadline, held.renew_until) == (6.0, 16.0)
+
+
+def test_R69_a_pause_of_one_call_hands_the_rest_back_to_the_ledger_and_is_shared() -> None:
+    office, messages = BackOffice(OfficeHours(calls=1)), notices(15)
+    pause = Answer(AnswerKind.THROTTLED, "HTTP_429", "the gateway asked to wait", 7_000)
+    office.gateway.answer_calls("gcash", pause)
+
+    outcomes = office.deliver(*messages)
+
+    assert len(office.calls) == 1
+    assert office.pauses.left == {"gcash": 7_000}
+    assert {outcome.tries for outcome in outcomes} == {0}
+    assert all(outcome.next_at is not None and outcome.next_at >= office.ledger.now + 7_000 for outcome in outcomes)

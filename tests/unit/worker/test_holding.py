@@ -1,0 +1,143 @@
+import asyncio
+from dataclasses import replace
+
+from tests.back_office import notices
+from tests.fakes.clock import FakeClock
+from tests.fakes.ledger import FakeLedger
+from worker.adapters.redis.ledger import LedgerLimits
+from worker.contract.messages import Lane
+from worker.holding import Held, Holdings
+
+LEASE = 6_000
+
+
+class Stand:
+    """A process that has claimed messages from a ledger whose clock goes with its own."""
+
+    def __init__(self, number: int = 2) -> None:
+        self.clock = FakeClock()
+        self.ledger = FakeLedger(LedgerLimits(lease=LEASE), shards=1)
+        self.holdings = Holdings(self.ledger, self.clock, LEASE)
+        self.held = asyncio.run(self._claim(number))
+        self.holdings.add(self.held)
+
+    async def _claim(self, number: int) -> list[Held]:
+        messages = notices(number)
+        await self.ledger.accept("shop", Lane.BULK, messages)
+        claims = await self.ledger.claim(0, [message.message_id for message in messages], "c1")
+        return [Held(claim, Lane.BULK, LEASE / 1000, LEASE / 1000 + 10) for claim in claims]
+
+    def advance(self, milliseconds: int) -> None:
+        self.clock.advance(milliseconds)
+        self.ledger.now += milliseconds
+
+    def renew(self) -> None:
+        asyncio.run(self.holdings.renew())
+
+    @property
+    def deadlines(self) -> list[float]:
+        return [one.deadline for one in self.held]
+
+    @property
+    def leases(self) -> list[int]:
+        """Milliseconds that each lease has left in the ledger."""
+        return [self.ledger.records[one.claim.message_id].lease - self.ledger.now for one in self.held]
+
+
+def test_renewing_extends_every_lease_here_and_in_the_ledger() -> None:
+    stand = Stand()
+
+    stand.advance(2_000)
+    stand.renew()
+
+    assert stand.deadlines == [8.0, 8.0]
+    assert stand.leases == [LEASE, LEASE]
+
+
+def test_the_local_end_of_a_lease_is_never_later_than_the_ledgers() -> None:
+    stand = Stand()
+
+    for _ in range(4):
+        stand.advance(2_000)
+        stand.renew()
+        left_here = [(deadline - stand.clock.monotonic()) * 1000 for deadline in stand.deadlines]
+        assert all(here <= there for here, there in zip(left_here, stand.leases, strict=True))
+
+
+def test_a_message_that_another_claim_has_taken_may_not_be_sent_any_more() -> None:
+    stand = Stand()
+    stolen, kept = stand.held
+    stand.ledger.records[stolen.claim.message_id].attempt += 1
+
+    stand.advance(2_000)
+    stand.renew()
+
+    assert (stolen.deadline, kept.deadline) == (2.0, 8.0)
+
+
+def test_a_message_that_was_settled_meanwhile_may_not_be_sent_any_more() -> None:
+    stand = Stand()
+    settled, _ = stand.held
+    stand.ledger.records[settled.claim.message_id].lease = 0
+
+    stand.advance(1_000)
+    stand.renew()
+
+    assert stand.deadlines == [1.0, 7.0]
+
+
+def test_a_lease_that_ran_out_is_not_renewed() -> None:
+    stand = Stand()
+
+    stand.advance(LEASE)
+    stand.renew()
+
+    assert stand.deadlines == [6.0, 6.0]
+    assert stand.leases == [0, 0]
+
+
+def test_no_lease_is_renewed_for_ever() -> None:
+    stand = Stand()
+
+    for _ in range(20):
+        stand.advance(2_000)
+        stand.renew()
+
+    assert stand.deadlines == [20.0, 20.0]
+
+
+def test_while_the_ledger_is_away_every_message_keeps_its_deadline() -> None:
+    stand = Stand()
+    stand.ledger.away = True
+
+    stand.advance(2_000)
+    stand.renew()
+    assert stand.deadlines == [6.0, 6.0]
+
+    stand.ledger.away = False
+    stand.renew()
+    assert stand.deadlines == [8.0, 8.0]
+
+
+def test_what_was_given_back_is_not_held_and_not_renewed() -> None:
+    stand = Stand()
+    assert len(stand.holdings) == 2
+
+    stand.holdings.remove(stand.held[:1])
+    stand.holdings.remove(stand.held[:1])
+    stand.advance(2_000)
+    stand.renew()
+
+    assert len(stand.holdings) == 1
+    assert stand.deadlines == [6.0, 8.0]
+
+
+def test_two_claims_of_one_message_are_held_apart() -> None:
+    stand = Stand(1)
+    (first,) = stand.held
+    second = replace(first)
+
+    stand.holdings.add([second])
+    stand.holdings.remove([first])
+
+    assert len(stand.holdings) == 1

@@ -1,0 +1,176 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from worker.contract.errors import SettingsError
+from worker.settings import PREFIX, Settings, read_settings
+
+NUMBERS = [name for name, field in Settings.model_fields.items() if field.annotation is int]
+SECRET = "s3cr3t-value-of-somebody"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+
+
+def fault(monkeypatch: pytest.MonkeyPatch, **wrong: str) -> str:
+    for name, value in wrong.items():
+        monkeypatch.setenv(PREFIX + name.upper(), value)
+    with pytest.raises(SettingsError) as refused:
+        read_settings()
+    return str(refused.value)
+
+
+def test_without_any_variable_the_settings_are_usable() -> None:
+    settings = read_settings()
+
+    assert settings.redis_url == ""
+    assert settings.lease >= 2 * settings.sweep_interval
+    assert settings.call_size == 20
+
+
+def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_REDIS_URL", "redis://ledger.test/0")
+    monkeypatch.setenv("TIDINGS_SLOTS", "40")
+    monkeypatch.setenv("TIDINGS_DATA_DIR", "/var/lib/tidings")
+    monkeypatch.setenv("TIDINGS_CLIENTS", '{"merchant-1": ["app-1", "app-2"], "merchant-2": []}')
+    monkeypatch.setenv("TIDINGS_API_PREFIX", "/api/open")
+
+    settings = read_settings()
+
+    assert settings.redis_url == "redis://ledger.test/0"
+    assert settings.slots == 40
+    assert settings.data_dir == Path("/var/lib/tidings")
+    assert settings.clients == {"merchant-1": ("app-1", "app-2"), "merchant-2": ()}
+    assert settings.api_prefix == "/api/open"
+
+
+def test_importing_the_settings_reads_no_environment() -> None:
+    program = "import worker.settings, worker.bootstrap, worker.celery"
+
+    run = subprocess.run([sys.executable, "-c", program], env={"TIDINGS_SLOTS": "wrong"}, check=False)
+
+    assert run.returncode == 0
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["many", "", "1.5", "-1"])
+def test_every_number_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    assert f"{PREFIX}{name.upper()}: Input should be " in fault(monkeypatch, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("api_port", "65536"),
+        ("gateway_port", "65536"),
+        ("shards", "1025"),
+        ("sweep_size", "5001"),
+        ("max_tries", "101"),
+        ("call_size", "21"),
+        ("lease", "0"),
+        ("slots", "19"),
+        ("waiting_per_gateway", "19"),
+    ],
+)
+def test_a_number_out_of_its_range_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    assert f"{PREFIX}{name.upper()}: Input should be " in fault(monkeypatch, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "choices"),
+    [
+        ("log_format", "xml", "'json' or 'console'"),
+        ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("extend_info_object", "maybe", "'refuse' or 'allow'"),
+    ],
+)
+def test_an_unknown_choice_is_named_with_its_choices(
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    choices: str,
+) -> None:
+    assert fault(monkeypatch, **{name: value}) == f"wrong settings: {PREFIX}{name.upper()}: Input should be {choices}"
+
+
+@pytest.mark.parametrize("value", ["api/open", "/api/open/", "/", "open"])
+def test_a_prefix_that_is_no_path_is_named(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    assert fault(monkeypatch, api_prefix=value) == (
+        "wrong settings: TIDINGS_API_PREFIX: must begin with / and not end with it, such as /api/open"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("merchant-1", "TIDINGS_CLIENTS: is not JSON"),
+        ("[]", "TIDINGS_CLIENTS: Input should be a valid dictionary"),
+        ('{"m": "app"}', "TIDINGS_CLIENTS.M: Input should be a valid tuple"),
+        ('{"m": [1]}', "TIDINGS_CLIENTS.M.0: Input should be a valid string"),
+    ],
+)
+def test_clients_that_are_no_lists_of_app_ids_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+    value: str,
+    text: str,
+) -> None:
+    assert fault(monkeypatch, clients=value) == f"wrong settings: {text}"
+
+
+def test_no_clients_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_CLIENTS", "")
+
+    assert read_settings().clients == {}
+
+
+def test_clients_may_be_given_as_they_are() -> None:
+    assert Settings(clients={"m": ("app",)}).clients == {"m": ("app",)}
+
+
+def test_a_lease_too_short_for_its_sweeps_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "wrong settings: TIDINGS_LEASE must be at least twice TIDINGS_SWEEP_INTERVAL"
+
+    assert fault(monkeypatch, lease="1999", sweep_interval="1000") == text
+
+
+def test_a_lease_of_two_sweeps_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_LEASE", "2000")
+    monkeypatch.setenv("TIDINGS_SWEEP_INTERVAL", "1000")
+
+    assert read_settings().lease == 2_000
+
+
+def test_all_wrong_settings_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = fault(monkeypatch, shards="0", log_format="xml", api_prefix="x")
+
+    assert all(name in text for name in ("TIDINGS_SHARDS: ", "TIDINGS_LOG_FORMAT: ", "TIDINGS_API_PREFIX: "))
+
+
+def test_a_wrong_value_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = fault(monkeypatch, **dict.fromkeys((*NUMBERS, "log_format", "clients", "api_prefix"), SECRET))
+
+    assert SECRET not in text
+
+
+def test_the_secret_is_in_no_representation_of_the_settings() -> None:
+    settings = Settings(token_secret=SecretStr(SECRET))
+
+    assert SECRET not in repr(settings)
+    assert SECRET not in settings.model_dump_json()
+
+
+def test_settings_are_never_changed_after_the_start() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        read_settings().shards = 1  # type: ignore[misc]
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
