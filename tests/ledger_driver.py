@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, 
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+import uvloop
 from redis.asyncio import Redis
 
 from tests.fakes.ledger import FakeLedger
@@ -153,14 +154,14 @@ OpenLedger = Callable[..., LedgerDriver]
 @contextmanager
 def model(limits: LedgerLimits, shards: int = 1) -> Iterator[LedgerDriver]:
     """Drive the model."""
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         yield LedgerDriver(_Model(limits, shards), runner.run)
 
 
 @contextmanager
 def real(redis_url: str, limits: LedgerLimits, shards: int = 1) -> Iterator[LedgerDriver]:
     """Drive the ledger in an emptied Redis."""
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         redis = Redis.from_url(redis_url)
         runner.run(_flush(redis))
         try:

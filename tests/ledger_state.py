@@ -1,5 +1,6 @@
 """Everything that can be observed of a ledger, in one form for the model and for Redis, so that the two compare."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -94,9 +95,7 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
         window=_window(contents),
         retention=_times(contents, "retention"),
         dead=_times(contents, "dead"),
-        tallies={
-            place: tally for place, tally in (await RedisRecords(redis, keys).tallies()).items() if tally != Tally()
-        },
+        tallies=_tallies(contents),
     )
 
 
@@ -158,3 +157,12 @@ def _window(contents: _Contents) -> frozenset[tuple[Lane, str, str]]:
     members = (member.decode() for name, scores in contents.items() if name[2] == "window" for member, _ in scores)
     parts = (member.split("#") for member in members)
     return frozenset((Lane(lane), app, message_id) for lane, app, message_id in parts)
+
+
+def _tallies(contents: _Contents) -> dict[tuple[str, Channel], Tally]:
+    totals: dict[tuple[str, Channel], Tally] = defaultdict(Tally)
+    for name, counters in contents.items():
+        for field, number in counters.items() if name[2] == "counters" else ():
+            app, channel, status = field.decode().split("#")
+            totals[app, Channel(channel)] += Tally(**{status: int(number)})
+    return {place: tally for place, tally in totals.items() if tally != Tally()}

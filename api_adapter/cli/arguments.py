@@ -9,7 +9,7 @@ from worker.contract.messages import Channel
 from worker.contract.users import GatewayRoute, SendCap
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)")
+_DURATION = re.compile(r"([0-9]{1,13})(ms|s|m|h|d)")
 _LONGEST = 36_500 * _UNITS["d"]
 _CAP = re.compile(r"([0-9]{1,9})/(\S+)")
 _GATEWAY = re.compile(r"(?:([A-Za-z0-9._-]{1,64})=)?([a-z]+://[^;\s]+)(?:;channels=([A-Z,]+))?")

@@ -3,10 +3,10 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final, NoReturn
+from typing import Annotated, BinaryIO, Final
 
 import typer
 
@@ -107,23 +107,33 @@ def _default_results(file: str) -> Path:
 def _opened(file: str, target: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Give the lines and the place of their results; raise TidingsError for what the files do."""
     try:
-        if file != STDIN and target.exists() and target.samefile(file):
-            raise ArgumentError("--results: would overwrite the file to send; name another one")
-        lines = sys.stdin.buffer if file == STDIN else Path(file).open("rb")  # noqa: SIM115 - standard input stays open
+        with ExitStack() as files:
+            yield _open_lines(file, files), _open_results(file, target, files)
+    except OSError as error:
+        raise ResultsError(f"{error.strerror}: {_how_to_go_on('stopped', target)}") from error
+
+
+def _open_lines(file: str, files: ExitStack) -> BinaryIO:
+    if file == STDIN:
+        return sys.stdin.buffer
+    try:
+        return files.enter_context(Path(file).open("rb"))
     except OSError as error:
         raise ArgumentError(f"{file}: can't be read ({error.strerror}); give a file of JSON lines, or -") from error
+
+
+def _open_results(file: str, target: Path, files: ExitStack) -> BinaryIO:
     try:
-        with target.open("wb") as answers:
-            yield lines, answers
+        _refuse_overwriting(file, target)
+        return files.enter_context(target.open("wb"))
     except OSError as error:
-        _refuse_files(error, target)
-    finally:
-        if file != STDIN:
-            lines.close()
+        reason = f"{target} can't be written ({error.strerror})"
+        raise ArgumentError(f"--results: {reason}; name another file") from error
 
 
-def _refuse_files(error: OSError, target: Path) -> NoReturn:
-    raise ResultsError(f"{error.strerror}: {_how_to_go_on('stopped', target)}") from error
+def _refuse_overwriting(file: str, target: Path) -> None:
+    if file != STDIN and target.exists() and target.samefile(file):
+        raise ArgumentError("--results: would overwrite the file to send; name another file")
 
 
 def _how_to_go_on(what: str, target: Path) -> str:

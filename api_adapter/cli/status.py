@@ -10,7 +10,7 @@ from rich.text import Text
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import STYLES, AsJson, counted, elapsed, print_json, screen, stacked, table, utc
+from api_adapter.cli.printing import STYLES, AsJson, counted, elapsed, harmless, print_json, screen, stacked, table, utc
 from api_adapter.inquiries import NEVER_SEEN, outcome_json
 from worker.contract.codes import ResultStatus
 from worker.contract.identity import message_id
@@ -87,7 +87,8 @@ def _json(given: str, outcome: MessageOutcome | None) -> dict[str, object]:
 def _print(given: str, outcome: MessageOutcome | None) -> None:
     console = screen()
     if outcome is None:
-        console.print(Text.assemble((given, "bold"), ": never seen, or forgotten"), "")
+        console.print(Text.assemble((harmless(given), "bold"), ": never seen, or forgotten"))
+        console.print()
         return
     for line in _headlines(outcome):
         console.print(line, soft_wrap=True)

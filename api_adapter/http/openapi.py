@@ -11,6 +11,7 @@ from worker.contract.requests import BatchInquiry, Inquiry, SendRequest
 
 VERSION = "0.1.0"
 _REF = "#/components/schemas/{model}"
+_CONTROL_CHARACTERS = (r"\p{Cc}", r"\u0000-\u001f\u007f-\u009f")
 Json = dict[str, Any]
 
 
@@ -51,12 +52,26 @@ def openapi_document() -> Json:
             "/healthz": _probe("healthz", "Whether the process lives", {"200": "it does"}),
             "/readyz": _probe("readyz", "Whether sends can be taken", {"200": "yes", "503": "the ledger is away"}),
         },
-        "components": {"schemas": {**schemas["$defs"], **_answers()}},
+        "components": {"schemas": {**_portable(schemas["$defs"]), **_answers()}},
     }
 
 
+def _portable(schema: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a schema whose patterns every regular expression engine reads alike, not only those that know classes."""
+    match schema:
+        case dict():
+            return {name: _portable(inner) for name, inner in schema.items()}
+        case list():
+            return [_portable(inner) for inner in schema]
+        case str():
+            return schema.replace(*_CONTROL_CHARACTERS)
+        case _:
+            return schema
+
+
 def _operation(name: str, summary: str, model: type[BaseModel], answer: str) -> Json:
-    client_id = {"name": "Client-Id", "in": "header", "required": True, "schema": {"type": "string", "minLength": 1}}
+    name_of_client = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}
+    client_id = {"name": "Client-Id", "in": "header", "required": True, "schema": name_of_client}
     return {
         "post": {
             "operationId": name,

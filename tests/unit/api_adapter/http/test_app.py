@@ -282,8 +282,10 @@ def test_R20_header_names_are_read_in_any_case() -> None:
 
 
 @pytest.mark.parametrize("path", OPERATIONS)
-def test_R31_while_the_ledger_is_away_every_answer_is_unknown_with_200(path: str) -> None:
+@pytest.mark.parametrize("probe", ["/readyz", "/healthz"], ids=["opened before", "never there"])
+def test_R31_while_the_ledger_is_away_every_answer_is_unknown_with_200(path: str, probe: str) -> None:
     desk = FrontDesk()
+    exchange(desk.app(), Call(probe, method="GET"))
     desk.ledger.away = True
 
     answer = exchange(desk.app(), Call(path, [BODIES[path]]))

@@ -1,0 +1,57 @@
+"""Hints on a real broker: what is written there, and what a consumer leaves behind."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from celery import Celery
+from kombu.message import Message
+
+from worker.adapters.celery.app import HintSender, publishing_app
+from worker.contract.messages import Lane
+
+
+@pytest.fixture
+def app(broker_url: str) -> Iterator[Celery]:
+    found = publishing_app(broker_url)
+    yield found
+    found.close()
+
+
+def keys_of(broker_url: str) -> dict[str, int]:
+    """Return every key of the broker and the length of its list."""
+    with redis.Redis.from_url(broker_url, decode_responses=True) as client:
+        return {str(key): int(str(client.llen(str(key)))) for key in client.scan_iter("*")}
+
+
+def test_a_hint_is_an_entry_of_its_lanes_list_and_nothing_else(app: Celery, broker_url: str) -> None:
+    send = HintSender(app)
+
+    for lane in (Lane.SINGLE, Lane.BULK, Lane.BULK):
+        send(lane, 0, ["0a" * 16])
+
+    assert keys_of(broker_url) == {"tidings:broker:single": 1, "tidings:broker:bulk": 2}
+
+
+def test_a_consumer_takes_single_first_and_leaves_no_unacknowledged_copy(app: Celery, broker_url: str) -> None:
+    send, taken = HintSender(app), list[str]()
+    for lane in (Lane.BULK, Lane.BULK, Lane.SINGLE, Lane.SINGLE):
+        send(lane, 0, ["0a" * 16])
+
+    def take(_body: object, message: Message) -> None:
+        taken.append(message.delivery_info["routing_key"])
+        message.ack()
+
+    with app.connection_for_read() as connection:
+        consumer = connection.Consumer(
+            queues=app.conf.task_queues,
+            accept=["json"],
+            callbacks=[take],
+            prefetch_count=1,
+        )
+        with consumer:
+            for _ in range(4):
+                connection.drain_events(timeout=5)
+
+    assert taken == ["single", "single", "bulk", "bulk"]
+    assert keys_of(broker_url) == {}

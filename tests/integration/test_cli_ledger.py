@@ -1,0 +1,106 @@
+"""`tidings ledger check`."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.command_line import CommandLine
+from tests.ledger_driver import final, learnt, new_message, new_messages
+from worker.bootstrap import Services
+from worker.contract.messages import Channel, DeliveryState, Lane
+
+MESSAGES = new_messages(40)
+FIRST = MESSAGES[0].message_id
+
+
+async def a_ledger(services: Services) -> None:
+    await services.ledger.open()
+    await services.ledger.accept("shop", Lane.BULK, MESSAGES)
+    await services.ledger.accept("cafe", Lane.BULK, [new_message("tea", "cafe", channels=tuple(Channel))])
+    for message in MESSAGES[-10:]:
+        (claim,) = await services.ledger.claim(services.keys.shard(message.message_id), [message.message_id], "claim-1")
+        await services.ledger.settle([final(claim, learnt(DeliveryState.S))])
+
+
+async def lose_some(services: Services) -> None:
+    """Take the homes of 30 messages, and count one more than there is."""
+    for message in MESSAGES[:30]:
+        await services.redis.zrem(services.keys.due(services.keys.shard(message.message_id)), message.message_id)
+    await services.redis.hincrby(services.keys.counters(services.keys.shard(FIRST)), "shop#PUSH#accepted", 1)
+
+
+@pytest.fixture
+def tidings(redis_url: str) -> CommandLine:
+    command = CommandLine(redis_url)
+    command.on_services(a_ledger)
+    return command
+
+
+def checked(tidings: CommandLine, *arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(tidings("ledger", "check", "--json", *arguments).stdout)
+    return found
+
+
+def test_a_sound_ledger_is_proved_with_code_0(tidings: CommandLine) -> None:
+    heading, *rows, line, proof = tidings.lines("ledger", "check")
+
+    assert heading.split() == ["App", "Channel", "accepted", "S", "F", "U", "open", "forgotten"]
+    assert [row.split() for row in rows] == [
+        ["cafe", "INBOX", "1", "0", "0", "0", "1", "0"],
+        ["cafe", "PUSH", "1", "0", "0", "0", "1", "0"],
+        ["shop", "PUSH", "40", "10", "0", "0", "30", "0"],
+    ]
+    assert line == "accepted 42 = S 10 + F 0 + U 0 + open 32 + forgotten 0"
+    assert proof == "proved from 41 records: all is accounted for"
+
+
+def test_an_empty_ledger_is_proved_too(redis_url: str) -> None:
+    assert CommandLine(redis_url).lines("ledger", "check") == [
+        "accepted 0 = S 0 + F 0 + U 0 + open 0 + forgotten 0",
+        "proved from 0 records: all is accounted for",
+    ]
+
+
+def test_what_is_not_accounted_for_is_named_with_code_1(tidings: CommandLine) -> None:
+    tidings.on_services(lose_some)
+
+    result = tidings("ledger", "check", "--names", "3")
+
+    assert result.exit_code == 1
+    *_, line, counters, miscount, first, second, third, rest = result.stdout.splitlines()
+    assert line == "accepted 43 != S 10 + F 0 + U 0 + open 32 + forgotten 0"
+    assert counters.startswith("app shop, PUSH: the counters do not add up: accepted 41 != S 10")
+    assert " counted as accepted, " in miscount
+    for named in (first, second, third):
+        assert named.startswith("requestId r")
+        assert named.endswith(": open, but neither due nor in a backlog")
+    assert rest == "and 27 more that differ; raise --names to see them"
+
+
+def test_json_has_all_of_it(tidings: CommandLine) -> None:
+    sound = checked(tidings)
+    tidings.on_services(lose_some)
+    harmed = checked(tidings, "--names", "2")
+
+    assert (sound["clean"], sound["balanced"], sound["records"]) == (True, True, 41)
+    assert sound["total"] == {"accepted": 42, "S": 10, "F": 0, "U": 0, "open": 32, "forgotten": 0}
+    assert (sound["miscounts"], sound["misplaced"], sound["misplacedNumber"]) == ([], [], 0)
+    assert (harmed["clean"], harmed["balanced"]) == (False, False)
+    assert [tally["appId"] for tally in harmed["tallies"] if not tally["balanced"]] == ["shop"]
+    (miscount,) = harmed["miscounts"]
+    assert (miscount["status"], miscount["counted"] - miscount["found"]) == ("accepted", 1)
+    assert (len(harmed["misplaced"]), harmed["misplacedNumber"]) == (2, 30)
+    assert harmed["misplaced"][0]["fault"] == "HOMELESS"
+
+
+def test_a_message_without_a_record_is_named_by_its_id(tidings: CommandLine) -> None:
+    async def haunt(services: Services) -> None:
+        await services.redis.zadd(services.keys.due(services.keys.shard("0" * 32)), {"0" * 32: 1})
+
+    tidings.on_services(haunt)
+
+    assert tidings("ledger", "check").stdout.splitlines()[-1] == (
+        f"no requestId, messageId {'0' * 32}: due or in a backlog, but without a record"
+    )
+    assert checked(tidings)["misplaced"][0]["requestId"] is None

@@ -1,0 +1,215 @@
+"""`tidings status` and `tidings dlq`, on messages in every state there is."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.command_line import CommandLine
+from tests.ledger_driver import dead, final, learnt, new_message, retry
+from worker.bootstrap import Services
+from worker.contract.messages import Channel, Claim, DeliveryState, Lane, Settlement
+
+S, F, U, OPEN = DeliveryState.S, DeliveryState.F, DeliveryState.U, DeliveryState.OPEN
+INBOX = Channel.INBOX
+ESCAPE = "\x1b[2J"
+
+ENDS: dict[str, Callable[[Claim], Settlement]] = {
+    "delivered": lambda one: final(one, learnt(S), learnt(S, channel=INBOX)),
+    "partial": lambda one: final(one, learnt(S), learnt(F, "BLOCKED", f"no{ESCAPE}", INBOX)),
+    "failed": lambda one: dead(one, learnt(F, "TOO_MANY", "no"), learnt(F, "TOO_MANY", "no", INBOX), cause="TRIES"),
+    "unanswered": lambda one: dead(one, learnt(U, "UNANSWERED"), learnt(S, channel=INBOX), cause="UNANSWERED"),
+    "waiting": lambda one: retry(one, 60_000, learnt(OPEN, "BUSY", "later"), learnt(S, channel=INBOX)),
+}
+
+
+async def one_of_each(services: Services) -> None:
+    messages = {name: new_message(name, channels=tuple(Channel)) for name in (*ENDS, "queued")}
+    opted_out = new_message("opted-out", channels=[INBOX], skipped=[Channel.PUSH])
+    await services.ledger.open()
+    await services.ledger.accept("shop", Lane.BULK, [*messages.values(), opted_out])
+    for name, end in ENDS.items():
+        id_ = messages[name].message_id
+        (claim,) = await services.ledger.claim(services.keys.shard(id_), [id_], "claim-1")
+        await services.ledger.settle([end(claim)])
+
+
+@pytest.fixture
+def tidings(redis_url: str) -> CommandLine:
+    command = CommandLine(redis_url)
+    command.on_services(one_of_each)
+    return command
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        (["delivered"], 0),
+        (["partial"], 1),
+        (["failed"], 1),
+        (["queued"], 3),
+        (["waiting"], 3),
+        (["unanswered"], 3),
+        (["nobody"], 4),
+        (["delivered", "failed"], 1),
+        (["failed", "queued"], 3),
+        (["nobody", "queued", "delivered"], 4),
+    ],
+)
+def test_the_exit_code_is_the_highest_that_applies(tidings: CommandLine, names: list[str], code: int) -> None:
+    assert tidings("status", *names, "--app-id", "shop").exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "headline"),
+    [
+        ("delivered", "delivered S delivered"),
+        ("partial", "partial F delivered in part"),
+        ("failed", "failed F failed, dead letter: TRIES"),
+        ("queued", "queued U open"),
+        ("waiting", "waiting U open"),
+        ("unanswered", "unanswered U unanswered, dead letter: UNANSWERED"),
+        ("nobody", "nobody: never seen, or forgotten"),
+    ],
+)
+def test_R73_the_headline_is_the_whole_outcome(tidings: CommandLine, name: str, headline: str) -> None:
+    assert tidings("status", name, "--app-id", "shop").stdout.splitlines()[0] == headline
+
+
+def test_R70_each_channel_and_each_attempt_has_a_line(tidings: CommandLine) -> None:
+    shown = tidings("status", "waiting", "--app-id", "shop").stdout.splitlines()
+
+    assert [line.split() for line in shown if line.startswith(("PUSH", "INBOX"))] == [
+        ["PUSH", "U", "OPEN", "BUSY", "later", channel_time(shown, "PUSH")],
+        ["INBOX", "S", channel_time(shown, "INBOX")],
+    ]
+    (attempt,) = (line for line in shown if line.startswith("1 "))
+    assert attempt.endswith("PUSH retry (BUSY), INBOX delivered")
+    assert " ms " in attempt
+    assert "next try" in shown[2]
+    assert shown[2].endswith("1 attempt")
+
+
+def channel_time(shown: list[str], channel: str) -> str:
+    """Return the last column of a channel's line, which must be a time."""
+    (line,) = (line for line in shown if line.startswith(channel))
+    assert line.endswith("Z")
+    return line.split()[-1]
+
+
+def test_a_message_that_waits_for_its_first_attempt_says_so(tidings: CommandLine) -> None:
+    shown = tidings("status", "queued", "--app-id", "shop").stdout
+
+    assert "not attempted yet" in shown
+    assert "Attempt " not in shown
+
+
+def test_a_channel_that_the_user_opted_out_of_is_skipped(tidings: CommandLine) -> None:
+    shown = tidings("status", "opted-out", "--app-id", "shop").stdout.splitlines()
+
+    assert [line.split() for line in shown if line.startswith("PUSH")] == [
+        ["PUSH", "SKIPPED", "the", "user", "opted", "out"],
+    ]
+
+
+def test_what_a_gateway_said_can_not_move_the_cursor(tidings: CommandLine) -> None:
+    shown = tidings("status", "partial", "--app-id", "shop").stdout
+
+    assert "no\N{REPLACEMENT CHARACTER}[2J" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_message_id_needs_no_app_and_may_be_in_capitals(tidings: CommandLine) -> None:
+    id_ = new_message("delivered").message_id
+
+    for given in (id_, id_.upper()):
+        assert tidings("status", given).stdout.startswith("delivered S delivered")
+    assert tidings("status", id_, "--app-id", "shop").stdout.startswith("delivered S delivered")
+
+
+def test_json_is_the_inquiry_of_each_in_the_order_asked(tidings: CommandLine) -> None:
+    result = tidings("status", "nobody", "delivered", "--app-id", "shop", "--json")
+
+    unknown, delivered = json.loads(result.stdout)
+    assert unknown == {"requestId": "nobody", "status": "NEVER_SEEN"}
+    assert (delivered["requestId"], delivered["status"], delivered["appId"]) == ("delivered", "S", "shop")
+    assert [channel["status"] for channel in delivered["channels"]] == ["S", "S"]
+    assert len(delivered["timeline"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["delivered"], "--app-id: is required for requestIds"),
+        (["delivered", "--app-id", "sh#op"], "--app-id: must not contain"),
+        (["deli vered", "--app-id", "shop"], "REQUEST_ID: must not contain"),
+    ],
+)
+def test_what_can_not_be_looked_up_is_one_line_and_code_2(
+    tidings: CommandLine,
+    arguments: list[str],
+    reason: str,
+) -> None:
+    assert tidings.refused("status", *arguments).startswith(reason)
+
+
+def letters(tidings: CommandLine, *arguments: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads("\n".join(tidings.lines("dlq", "ls", "--json", *arguments)))
+    return found
+
+
+def test_dead_letters_are_listed_the_newest_first(tidings: CommandLine) -> None:
+    heading, newest, oldest, summary = tidings.lines("dlq", "ls")
+
+    assert heading.split() == ["Died", "Cause", "App", "requestId", "Channels", "Template", "messageId"]
+    assert newest.split()[1:4] == ["UNANSWERED", "shop", "unanswered"]
+    assert "PUSH U UNANSWERED, INBOX S" in newest
+    assert newest.endswith(new_message("unanswered").message_id)
+    assert oldest.split()[1:4] == ["TRIES", "shop", "failed"]
+    assert summary == "2 of 2 dead letters"
+
+
+def test_dead_letters_are_bounded_and_counted(tidings: CommandLine) -> None:
+    assert tidings.lines("dlq", "ls", "--limit", "1")[-1] == "1 of 2 dead letters"
+    assert len(letters(tidings, "--limit", "1")) == 1
+
+
+def test_a_dead_letter_has_everything_but_what_it_says(tidings: CommandLine) -> None:
+    letter = letters(tidings)[1]
+
+    died_at = letter.pop("diedAt")
+    assert died_at == json.loads(tidings("status", "failed", "--app-id", "shop", "--json").stdout)[0]["settledAt"]
+    assert letter == {
+        "cause": "TRIES",
+        "appId": "shop",
+        "requestId": "failed",
+        "messageId": new_message("failed").message_id,
+        "templateCode": "PAY",
+        "templateVersion": 3,
+        "channels": [
+            {"channel": "PUSH", "status": "F", "code": "TOO_MANY", "at": died_at},
+            {"channel": "INBOX", "status": "F", "code": "TOO_MANY", "at": died_at},
+        ],
+    }
+    assert "payload" not in tidings("dlq", "ls").output + json.dumps(letter)
+
+
+def test_where_there_are_no_dead_letters_it_says_so(redis_url: str) -> None:
+    tidings = CommandLine(redis_url)
+
+    assert tidings.lines("dlq", "ls") == ["0 of 0 dead letters"]
+    assert letters(tidings) == []
+
+
+def test_a_dead_letter_that_was_never_attempted_died_when_it_was_taken(tidings: CommandLine) -> None:
+    async def no_timeline(services: Services) -> None:
+        redis: Redis = services.redis
+        id_ = new_message("failed").message_id
+        await redis.hdel(services.keys.message(services.keys.shard(id_), id_), "t1")
+
+    tidings.on_services(no_timeline)
+
+    taken_at = json.loads(tidings("status", "failed", "--app-id", "shop", "--json").stdout)[0]["takenAt"]
+    assert letters(tidings)[1]["diedAt"] == taken_at

@@ -1,0 +1,89 @@
+"""`tidings wallet`."""
+
+import json
+
+import pytest
+
+from tests.command_line import CommandLine
+
+
+@pytest.fixture
+def tidings(redis_url: str) -> CommandLine:
+    return CommandLine(redis_url)
+
+
+def test_put_stores_gateways_in_their_order_and_the_cap(tidings: CommandLine) -> None:
+    push, rest = "fast=https://push.wallet.test;channels=PUSH", "https://wallet.test/api/"
+
+    said = tidings.lines("wallet", "put", "GCASH", "--gateway", push, "--gateway", rest, "--cap", "5/24h")
+
+    assert said == ["GCASH: fast (PUSH), gcash-2 (INBOX PUSH); 5 in 1d"]
+    assert json.loads("\n".join(tidings.lines("wallet", "list", "--json"))) == [
+        {
+            "name": "GCASH",
+            "gateways": [
+                {"name": "fast", "url": "https://push.wallet.test", "channels": ["PUSH"]},
+                {"name": "gcash-2", "url": "https://wallet.test/api", "channels": ["INBOX", "PUSH"]},
+            ],
+            "cap": {"messages": 5, "periodMs": 86_400_000},
+        },
+    ]
+
+
+def test_list_has_a_row_a_gateway_and_the_wallets_by_name(tidings: CommandLine) -> None:
+    tidings.lines("wallet", "put", "TNG", "--gateway", "http://tng.test")
+    tidings.lines("wallet", "put", "DANA", "--gateway", "http://dana.test", "--cap", "1/90s")
+
+    heading, *rows = tidings.lines("wallet", "list")
+
+    assert heading.split() == ["Wallet", "Gateway", "URL", "Channels", "Cap"]
+    assert [row.split() for row in rows] == [
+        ["DANA", "dana", "http://dana.test", "INBOX", "PUSH", "1", "in", "90s"],
+        ["TNG", "tng", "http://tng.test", "INBOX", "PUSH"],
+    ]
+
+
+def test_a_wallet_put_again_is_replaced_whole(tidings: CommandLine) -> None:
+    tidings.lines("wallet", "put", "TNG", "--gateway", "http://tng.test", "--cap", "1/1d")
+    tidings.lines("wallet", "put", "TNG", "--gateway", "http://new.test")
+
+    (wallet,) = json.loads("\n".join(tidings.lines("wallet", "list", "--json")))
+    assert (wallet["gateways"][0]["url"], wallet["cap"]) == ("http://new.test", None)
+
+
+def test_a_channel_that_nobody_serves_is_noted(tidings: CommandLine) -> None:
+    result = tidings("wallet", "put", "TNG", "--gateway", "http://tng.test;channels=INBOX")
+
+    assert (result.exit_code, result.stderr) == (0, "note: no gateway serves PUSH: sends to it are refused\n")
+
+
+def test_where_there_is_none_it_says_how_to_put_one(tidings: CommandLine) -> None:
+    assert tidings.lines("wallet", "list") == ["no wallets yet: see tidings wallet put --help"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["A B", "--gateway", "http://tng.test"], "NAME: must be at most 64 characters"),
+        (["TNG", "--gateway", "http://tng.test", "--gateway", "tng.test"], "--gateway, number 2: must be [name=]URL"),
+        (["TNG", "--gateway", "a=http://x", "--gateway", "a=http://y"], "--gateway, number 2: needs a name of its own"),
+        (["TNG", "--gateway", "http://tng.test", "--cap", "many"], "--cap: must be a number of messages and a period"),
+        (["TNG", "--gateway", "gcash=http://tng.test"], "--gateway gcash: names another URL at GCASH"),
+    ],
+)
+def test_a_wallet_that_can_not_be_is_one_line_and_code_2(
+    tidings: CommandLine,
+    arguments: list[str],
+    reason: str,
+) -> None:
+    tidings.lines("wallet", "put", "GCASH", "--gateway", "http://gcash.test")
+
+    assert tidings.refused("wallet", "put", *arguments).startswith(reason)
+    assert len(tidings.lines("wallet", "list")) == 2
+
+
+def test_two_wallets_may_share_a_gateway(tidings: CommandLine) -> None:
+    for wallet in ("GCASH", "TNG"):
+        tidings.lines("wallet", "put", wallet, "--gateway", "shared=http://wallet.test")
+
+    assert len(tidings.lines("wallet", "list")) == 3

@@ -1,0 +1,93 @@
+"""What the texts of arguments mean."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api_adapter.cli.arguments import ArgumentError, cap, duration, gateway, moment
+from api_adapter.cli.printing import period, utc
+from worker.contract.messages import Channel
+from worker.contract.users import GatewayRoute, SendCap
+
+CENTURY = 36_500 * 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [("250ms", 250), ("30s", 30_000), ("15m", 900_000), ("24h", 86_400_000), ("7d", 604_800_000)],
+)
+def test_a_duration_is_a_number_and_a_unit(text: str, milliseconds: int) -> None:
+    assert duration(text) == milliseconds
+
+
+@pytest.mark.parametrize("text", ["", "5", "h", "-1h", "1.5h", "0s", "1 h", "1y", "36501d", "٣s"])
+def test_what_is_no_duration_is_told_how_to_write_one(text: str) -> None:
+    with pytest.raises(ArgumentError, match="must be a duration such as 30s"):
+        duration(text)
+
+
+@given(st.integers(min_value=1, max_value=CENTURY))
+def test_a_duration_is_read_as_it_is_shown(milliseconds: int) -> None:
+    assert duration(period(milliseconds)) == milliseconds
+
+
+@given(st.integers(min_value=0, max_value=CENTURY))
+def test_a_moment_is_read_as_it_is_shown(milliseconds: int) -> None:
+    assert moment(utc(milliseconds)) == milliseconds
+    assert moment(str(milliseconds)) == milliseconds
+
+
+def test_a_moment_of_another_offset_is_the_same_moment() -> None:
+    assert moment("2031-05-01T20:00:00+08:00") == moment("2031-05-01T12:00:00Z")
+
+
+@pytest.mark.parametrize("text", ["", "tomorrow", "2031-05-01", "2031-05-01T12:00:00", "9" * 30, "-1"])
+def test_what_is_no_moment_is_told_how_to_write_one(text: str) -> None:
+    with pytest.raises(ArgumentError, match="a time with offset such as 2031-05-01T12:00:00Z"):
+        moment(text)
+
+
+def test_a_cap_is_a_number_in_a_period() -> None:
+    assert cap("5/24h") == SendCap(5, 86_400_000)
+
+
+@pytest.mark.parametrize("text", ["5", "0/24h", "/24h", "5/", "-5/24h", "5/24h/7d", "5/day"])
+def test_what_is_no_cap_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentError, match="such as"):
+        cap(text)
+
+
+def test_a_url_alone_serves_every_channel_under_the_default_name() -> None:
+    route = gateway("https://wallet.example:8443/api/", "gcash")
+
+    assert route == GatewayRoute("gcash", "https://wallet.example:8443/api", frozenset(Channel))
+
+
+def test_a_gateway_has_the_name_and_the_channels_given() -> None:
+    route = gateway("fast=http://10.0.0.7/a=b;channels=INBOX", "gcash")
+
+    assert route == GatewayRoute("fast", "http://10.0.0.7/a=b", frozenset({Channel.INBOX}))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("wallet.example", r"must be \[name=\]URL"),
+        ("a b=https://wallet.example", r"must be \[name=\]URL"),
+        ("https://wallet.example;lanes=PUSH", r"must be \[name=\]URL"),
+        ("https://wallet.example;channels=PUSH,SMS", "channels among PUSH, INBOX"),
+        ("https://wallet.example;channels=,", "channels among PUSH, INBOX"),
+        ("ftp://wallet.example", "a URL such as https"),
+        ("https://", r"must be \[name=\]URL"),
+        ("https://:80", "a URL such as https"),
+        ("https://wallet.example:99999", "a URL such as https"),
+        ("https://wallet.example:0", "a URL such as https"),
+        ("https://wallet.example/?a=1", "without user, query and fragment"),
+        ("https://wallet.example/#a", "without user, query and fragment"),
+        ("https://user:hush@wallet.example", "without user, query and fragment"),
+    ],
+)
+def test_what_is_no_gateway_is_refused_and_not_repeated(text: str, reason: str) -> None:
+    with pytest.raises(ArgumentError, match=reason) as refusal:
+        gateway(text, "gcash")
+    assert "hush" not in str(refusal.value)

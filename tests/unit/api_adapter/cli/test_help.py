@@ -1,0 +1,45 @@
+"""What the verbs say of themselves."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from api_adapter.cli.main import app
+
+VERBS = (
+    ("send",),
+    ("status",),
+    ("token", "put"),
+    ("token", "list"),
+    ("token", "revoke"),
+    ("wallet", "put"),
+    ("wallet", "list"),
+    ("dlq", "ls"),
+    ("ledger", "check"),
+)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_the_help_of_a_verb_has_an_example_of_it(verb: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*verb, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+
+    assert result.exit_code == 0
+    _, _, examples = result.stdout.partition("Example")
+    assert f"tidings {' '.join(verb)}" in examples
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_every_option_of_a_verb_is_explained(verb: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*verb, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+
+    options = re.findall(r"(--[a-z-]+) +(\S.*?)\s*│", result.stdout)
+    assert {"--help"} < {name for name, _ in options} | {"--help", *verb}
+    assert all(len(text.split()) > 2 for _, text in options)
+
+
+@pytest.mark.parametrize("group", ["token", "wallet", "dlq", "ledger"])
+def test_a_group_alone_shows_its_verbs(group: str) -> None:
+    shown = CliRunner().invoke(app, [group]).stdout
+
+    assert all(verb[1] in shown for verb in VERBS if verb[0] == group)

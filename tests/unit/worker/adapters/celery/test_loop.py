@@ -1,0 +1,134 @@
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.back_office import BackOffice, OfficeHours, notice, notices
+from worker.adapters.celery.loop import DeliveryLoop
+from worker.contract.codes import ResultStatus
+from worker.contract.messages import Hint, Lane, NewMessage
+from worker.dispatch import Dispatcher
+
+PATIENCE = 5_000
+
+
+def accepted(office: BackOffice, *messages: NewMessage) -> Hint:
+    return asyncio.run(office.accept(messages))
+
+
+@contextmanager
+def loop_of(
+    office: BackOffice, patience: int = PATIENCE, opens: threading.Event | None = None
+) -> Iterator[DeliveryLoop]:
+    """Give a loop of an office, which is drained at the end; it becomes ready when `opens` is set."""
+
+    @asynccontextmanager
+    async def opener(_died: Callable[[], None]) -> AsyncIterator[Dispatcher]:
+        await asyncio.to_thread((opens or ready).wait, 10)
+        yield office.dispatcher
+
+    ready = threading.Event()
+    ready.set()
+    flushed: list[float] = []
+    loop = DeliveryLoop(opener, 5_000, patience, flushed.append)
+    yield loop
+    loop.stop()
+    assert flushed == [2]
+    assert not loop._thread.is_alive()
+
+
+def test_what_is_taken_is_delivered_before_the_loop_ends() -> None:
+    office, messages = BackOffice(), notices(30)
+
+    with loop_of(office) as loop:
+        loop.take(accepted(office, *messages))
+
+    assert all(office.outcome(message).whole.status is ResultStatus.S for message in messages)
+
+
+def test_take_waits_for_a_loop_that_is_not_ready_yet() -> None:
+    office, message, opens = BackOffice(), notice(), threading.Event()
+
+    with loop_of(office, opens=opens) as loop:
+        threading.Timer(0.05, opens.set).start()
+        loop.take(accepted(office, message))
+
+    assert office.outcome(message).whole.status is ResultStatus.S
+
+
+def test_a_hint_is_dropped_when_the_loop_is_not_ready_in_time() -> None:
+    office, message, opens = BackOffice(), notice(), threading.Event()
+
+    with capture_logs() as logs, loop_of(office, patience=20, opens=opens) as loop:
+        loop.take(accepted(office, message))
+        opens.set()
+        loop._running.result(10)
+
+    assert logs[0] == {"event": "hint_dropped_not_ready", "messages": 1, "log_level": "warning"}
+    assert office.calls == []
+
+
+def test_a_hint_is_dropped_when_no_slot_is_free_in_time_and_what_has_slots_goes_on() -> None:
+    office, messages = BackOffice(OfficeHours(slots=20)), notices(30)
+    answer = office.gateway.hang("gcash")
+
+    with capture_logs() as logs, loop_of(office, patience=100) as loop:
+        loop.take(accepted(office, *messages))
+        loop._running.result().loop.call_soon_threadsafe(answer.set)
+
+    assert logs[0] == {"event": "hint_dropped_no_slots", "messages": 30, "log_level": "info"}
+    assert sum(office.outcome(message).whole.status is ResultStatus.S for message in messages) == 18
+    assert office.slots.used == 0
+
+
+def test_many_threads_may_hand_in_hints_at_once() -> None:
+    office, messages = BackOffice(OfficeHours(slots=50)), notices(100)
+    accepted(office, *messages)
+
+    with loop_of(office) as loop:
+        hints = [Hint(Lane.SINGLE, 0, (message.message_id,)) for message in messages]
+        threads = [threading.Thread(target=loop.take, args=(hint,)) for hint in hints]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert all(office.outcome(message).whole.status is ResultStatus.S for message in messages)
+
+
+def test_a_loop_that_never_became_ready_is_left_at_once() -> None:
+    opens = threading.Event()
+    flushed: list[float] = []
+    office = BackOffice()
+
+    @asynccontextmanager
+    async def opener(_died: Callable[[], None]) -> AsyncIterator[Dispatcher]:
+        await asyncio.to_thread(opens.wait, 10)
+        yield office.dispatcher
+
+    loop = DeliveryLoop(opener, 5_000, PATIENCE, flushed.append)
+    loop.stop()
+
+    assert flushed == []
+    opens.set()
+    loop._running.result(10)
+    loop.stop()
+
+
+def test_a_loop_that_dies_ends_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr("worker.adapters.celery.loop.end_process", ended.set)
+
+    @asynccontextmanager
+    async def opener(_died: Callable[[], None]) -> AsyncIterator[Dispatcher]:
+        raise RuntimeError("a bug")
+        yield
+
+    with capture_logs() as logs:
+        DeliveryLoop(opener, 5_000, PATIENCE, lambda _: None)
+        assert ended.wait(10)
+
+    assert [entry["event"] for entry in logs] == ["delivery_loop_died"]
