@@ -13,7 +13,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds: machines that run this are shared."""
 
 

@@ -1,9 +1,12 @@
 """A chunk of messages on its way out, through named steps: claim, prepare, send; settling is `worker.settling`'s."""
 
 import secrets
+import traceback
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import structlog
 
 from worker.coalescing import Coalescers, Parcel
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
@@ -20,6 +23,8 @@ from worker.retry import call_size, open_channels
 from worker.settling import Settler
 
 _CLAIM_ID_BYTES = 8
+
+log = structlog.get_logger(__name__)
 
 
 class UndeliverableError(TidingsError):
@@ -90,8 +95,10 @@ class Delivery:
 
     def answered(self, parcel: Parcel, answer: Answer) -> None:
         """Note one delivery's answer; a message whose channels all have theirs goes on to be settled."""
-        held = parcel.held
-        held.answers[parcel.channel] = answer
+        self._note(parcel.held, parcel.channel, answer)
+
+    def _note(self, held: Held, channel: Channel, answer: Answer) -> None:
+        held.answers[channel] = answer
         held.waiting -= 1
         if not held.waiting:
             self._settler.put(held)
@@ -135,35 +142,19 @@ class Delivery:
                 continue
             size = call_size(self._times.call_size, one.claim.tries)
             for channel in channels:
-                self._prepare_channel(one, channel, payload, surroundings, by_route, size)
+                try:
+                    route, message = addressed(one.claim.message_id, channel, payload, surroundings)
+                except Exception as error:  # noqa: BLE001 - one message's fault must not take its chunk along
+                    self._note(one, channel, _undeliverable(error))
+                else:
+                    by_route[route].append(Parcel(one, channel, message, size))
         return by_route
-
-    def _prepare_channel(
-        self,
-        held: Held,
-        channel: Channel,
-        payload: Payload | None,
-        surroundings: Surroundings,
-        by_route: dict[GatewayRoute, list[Parcel]],
-        size: int,
-    ) -> None:
-        try:
-            if payload is None:
-                raise UndeliverableError(_UNREADABLE)
-            route = route_of(payload.wallet, channel, surroundings)
-            message = render(held.claim.message_id, channel, payload, surroundings)
-        except TidingsError as error:
-            parcel = Parcel(held, channel, _NOTHING, size)
-            self.answered(parcel, Answer(AnswerKind.UNDELIVERABLE, ResultCode.PROCESS_FAIL, str(error)))
-        else:
-            by_route[route].append(Parcel(held, channel, message, size))
 
     def _send(self, by_route: Mapping[GatewayRoute, list[Parcel]]) -> None:
         for route, parcels in by_route.items():
             self._coalescers.to(route).put(parcels)
 
 
-_NOTHING = WalletMessage("", "", "", "", "", "", "")
 _UNREADABLE = "its payload can't be read: another release of tidings stored it; send it again with a new requestId"
 
 
@@ -172,6 +163,28 @@ def _unpacked(claim: Claim) -> Payload | None:
         return Payload.unpack(claim.payload)
     except ValueError:
         return None
+
+
+def addressed(
+    message_id: str,
+    channel: Channel,
+    payload: Payload | None,
+    surroundings: Surroundings,
+) -> tuple[GatewayRoute, WalletMessage]:
+    """Return one channel's Message and where it goes, or raise UndeliverableError or RenderingError."""
+    if payload is None:
+        raise UndeliverableError(_UNREADABLE)
+    return route_of(payload.wallet, channel, surroundings), render(message_id, channel, payload, surroundings)
+
+
+def _undeliverable(error: Exception) -> Answer:
+    if isinstance(error, TidingsError):
+        return Answer(AnswerKind.UNDELIVERABLE, ResultCode.PROCESS_FAIL, str(error))
+    # A bug: its text may hold what the message says, its traceback does not.
+    trace = traceback.format_tb(error.__traceback__)[-1].strip()
+    log.error("preparing_broke", error=type(error).__name__, where=trace)
+    text = f"tidings itself failed on it ({type(error).__name__}); see the worker's log"
+    return Answer(AnswerKind.UNDELIVERABLE, ResultCode.PROCESS_FAIL, text)
 
 
 def route_of(wallet: str, channel: Channel, surroundings: Surroundings) -> GatewayRoute:

@@ -98,7 +98,7 @@ async def _check(services: Services) -> Check:
     return Check(tallies, tuple(audits))
 
 
-def conservation(total: Tally) -> str:
+def _conservation(total: Tally) -> str:
     """Return the line that has to be true."""
     parts = " + ".join(f"{name} {getattr(total, name):,}" for name in _COLUMNS[1:])
     return f"accepted {total.accepted:,} {'=' if total.balanced else '!='} {parts}"
@@ -107,7 +107,7 @@ def conservation(total: Tally) -> str:
 def _print(found: Check, names: int) -> None:
     if found.tallies:
         screen().print(table(("App", "Channel", *_COLUMNS), _rows(found.tallies)))
-    typer.echo(conservation(found.total))
+    typer.echo(_conservation(found.total))
     if found.clean:
         typer.echo(f"proved from {found.records:,} records: all is accounted for")
         return
@@ -123,7 +123,7 @@ def _rows(tallies: Tallies) -> Iterator[tuple[str, ...]]:
 def _faults(found: Check, names: int) -> Iterator[str]:
     for (app_id, channel), tally in sorted(found.tallies.items()):
         if not tally.balanced:
-            yield f"app {app_id}, {channel}: the counters do not add up: {conservation(tally)}"
+            yield f"app {app_id}, {channel}: the counters do not add up: {_conservation(tally)}"
     yield from _miscount_lines(found.miscounts)
     yield from _misplaced_lines(found.misplaced, names)
 

@@ -60,7 +60,7 @@ def _take(data_dir: Path, lock: int) -> None:
 
 
 def _told(data_dir: Path) -> str:
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(OSError, ValueError, KeyError, TypeError):
         processes = json.loads(_note(data_dir).read_text())["processes"]
         named = ", ".join(f"{name} {pid}" for name, pid in processes.items())
         return f" (processes: {named}; `kill` ends those that a killed stack left)"

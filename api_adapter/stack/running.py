@@ -18,8 +18,9 @@ from worker.settings import Settings
 _START_PATIENCE = 60.0
 _API_GRACE = 15.0
 _GATEWAY_GRACE = 10.0
-_WORKER_GRACE = 30.0
-"""Seconds on top of the drain: Celery ends its pool first."""
+_WORKER_GRACE = 45.0
+"""Seconds on top of the drain. Celery stops reading results before its children end, and a child that sent one then
+waits half a minute for its being read."""
 _GLANCE = 0.2
 _STORE_MISSES = 5
 """Looks in a row at which nobody listened: then the store is gone, and not just busy."""

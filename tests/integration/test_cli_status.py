@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ ENDS: dict[str, Callable[[Claim], Settlement]] = {
     "partial": lambda one: final(one, learnt(S), learnt(F, "BLOCKED", f"no{ESCAPE}", INBOX)),
     "failed": lambda one: dead(one, learnt(F, "TOO_MANY", "no"), learnt(F, "TOO_MANY", "no", INBOX), cause="TRIES"),
     "unanswered": lambda one: dead(one, learnt(U, "UNANSWERED"), learnt(S, channel=INBOX), cause="UNANSWERED"),
+    "idle": lambda one: replace(retry(one, 60_000), updates=()),
     "waiting": lambda one: retry(one, 60_000, learnt(OPEN, "BUSY", "later"), learnt(S, channel=INBOX)),
 }
 
@@ -90,6 +92,12 @@ def test_R70_each_channel_and_each_attempt_has_a_line(tidings: CommandLine) -> N
     assert " ms " in attempt
     assert "next try" in shown[2]
     assert shown[2].endswith("1 attempt")
+
+
+def test_an_attempt_that_learnt_nothing_says_so(tidings: CommandLine) -> None:
+    shown = tidings("status", "idle", "--app-id", "shop").stdout
+
+    assert any(line.startswith("1 ") and line.endswith("nothing learnt") for line in shown.splitlines())
 
 
 def channel_time(shown: list[str], channel: str) -> str:

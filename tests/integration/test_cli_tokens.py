@@ -1,6 +1,11 @@
 """`tidings token`."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +14,7 @@ import pytest
 from tests.command_line import CommandLine
 from worker.bootstrap import Services
 
+ROOT = Path(__file__).parents[2]
 GRANT = ("--customer-id", "2088", "--app-id", "3333", "--wallet", "GCASH")
 
 
@@ -57,6 +63,38 @@ def test_a_token_can_come_from_standard_input(tidings: CommandLine) -> None:
     given = tidings.lines("token", "put", "hush-1", *GRANT)
 
     assert piped == given
+
+
+def test_on_a_terminal_a_token_is_asked_for_and_not_shown(tidings: CommandLine) -> None:
+    put, shown = on_terminal(tidings, "hush-1\n", "token", "put", "-", *GRANT)
+    revoked, _ = on_terminal(tidings, "hush-1\n", "token", "revoke", "-")
+
+    assert (put, revoked) == (0, 0)
+    assert "Access token:" in shown
+    assert "hush" not in shown
+    assert listed(tidings) == []
+
+
+def on_terminal(tidings: CommandLine, typed: str, *arguments: str) -> tuple[int, str]:
+    """Return the exit code of a command, and what a terminal shows of it while somebody types once asked."""
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "api_adapter", *arguments],
+        env=os.environ | tidings.environment | {"PYTHONPATH": str(ROOT)},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # what reading a terminal raises once nobody else has it open
+        while part := os.read(terminal, 1_000):
+            shown += part
+            if shown.endswith(b"token: "):
+                os.write(terminal, typed.encode())
+    os.close(terminal)
+    return process.wait(60), shown.decode()
 
 
 def test_no_command_prints_a_token(tidings: CommandLine) -> None:

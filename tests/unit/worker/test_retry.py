@@ -328,6 +328,13 @@ def test_a_message_that_waits_for_its_gateway_is_tried_within_seconds(attempt: i
     assert decided(one, {PUSH: ANSWERS[AnswerKind.UNREACHABLE]}, draw).delay < WAITING_CAP
 
 
+@pytest.mark.parametrize(("attempt", "delay"), [(1, 50), (2, 100), (3, 200), (20, WAITING_CAP // 2)])
+def test_a_message_that_waits_for_its_gateway_waits_longer_with_each_attempt(attempt: int, delay: int) -> None:
+    one = claim(deliveries={PUSH: OPEN}, attempt=attempt)
+
+    assert decided(one, {PUSH: ANSWERS[AnswerKind.THROTTLED]}, draw=0.5).delay == delay
+
+
 def test_a_message_that_was_not_sent_is_due_at_once() -> None:
     assert decided(claim(deliveries={PUSH: OPEN}), {PUSH: ANSWERS[AnswerKind.NOT_SENT]}, draw=0.9).delay == 0
 

@@ -34,7 +34,7 @@ def test_every_option_of_a_verb_is_explained(verb: tuple[str, ...]) -> None:
     result = CliRunner().invoke(app, [*verb, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
 
     options = re.findall(r"(--[a-z-]+) +(\S.*?)\s*│", result.stdout)
-    assert {"--help"} < {name for name, _ in options} | {"--help", *verb}
+    assert "--help" in dict(options)
     assert all(len(text.split()) > 2 for _, text in options)
 
 
@@ -42,4 +42,4 @@ def test_every_option_of_a_verb_is_explained(verb: tuple[str, ...]) -> None:
 def test_a_group_alone_shows_its_verbs(group: str) -> None:
     shown = CliRunner().invoke(app, [group]).stdout
 
-    assert all(verb[1] in shown for verb in VERBS if verb[0] == group)
+    assert all(verb[-1] in shown for verb in VERBS if verb[0] == group)

@@ -15,6 +15,21 @@ def test_without_a_terminal_a_row_is_one_line_however_long(capsys: pytest.Captur
     assert second.split() == ["y", "z"]
 
 
+def test_on_a_terminal_cells_are_folded_and_parts_stand_below_each_other(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+
+    screen().print(table(("A", "B"), [("x" * 60, stacked(["PUSH S", "INBOX F"]))]))
+
+    shown = capsys.readouterr().out
+    assert all(len(line) <= 40 for line in Text.from_ansi(shown).plain.splitlines())
+    assert shown.count("x") == 60
+    assert not any("PUSH" in line and "INBOX" in line for line in shown.splitlines())
+
+
 def test_parts_stand_in_one_line_without_a_terminal() -> None:
     assert stacked(["PUSH S", "INBOX\nF"]).plain == "PUSH S, INBOX\N{REPLACEMENT CHARACTER}F"
 
