@@ -1,4 +1,4 @@
-# `make` alone lists what there is. Options for a command: make test ARGS="-k embedded -x"
+# `make` alone lists what there is. Options for a command: make test ARGS="--no-cov -k embedded -x"
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

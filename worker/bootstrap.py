@@ -16,6 +16,7 @@ from worker.adapters.celery.app import publisher, publishing_app
 from worker.adapters.celery.hints import HintPublisher
 from worker.adapters.celery.loop import Opener
 from worker.adapters.gateways.wallet import WalletGateway
+from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.keys import Keys
@@ -83,6 +84,11 @@ class Services:
     def users(self) -> RedisUsers:
         """The tokens; raises SettingsError where their secret is not set: a worker needs neither."""
         return RedisUsers(self.redis, self.keys, token_secret(self.settings))
+
+    @property
+    def audit(self) -> RedisAudit:
+        """The proof of the ledger from its records."""
+        return RedisAudit(self.redis, self.keys)
 
 
 @asynccontextmanager

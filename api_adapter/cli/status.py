@@ -91,7 +91,7 @@ def _print(given: str, outcome: MessageOutcome | None) -> None:
         console.print()
         return
     for line in _headlines(outcome):
-        console.print(line, soft_wrap=True)
+        console.print(line)
     console.print(table(("Channel", "Status", "Code", "Message", "Time"), map(_channel, outcome.deliveries)))
     if outcome.timeline:
         console.print(table(("Attempt", "At", "Took", "Worker", "Result"), map(_attempt, outcome.timeline)))

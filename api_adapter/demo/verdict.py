@@ -109,7 +109,7 @@ def _must_be_shown(notice: Notice) -> bool:
 def _not_idempotent(evidence: Evidence) -> Iterator[str]:
     repeat = evidence.repeat
     if not repeat.changed_nothing:
-        yield f"{repeat.request_id}, sent again, was taken again: {repeat}"
+        yield f"{repeat.request_id}, sent again, was not answered as before: {repeat}"
 
 
 def _name(notice: Notice) -> str:

@@ -52,15 +52,18 @@ class Stack:
         self._environ = environment(settings, inherited)
         self._parts: list[Part] = []
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes of the parts that were started, by name."""
+        return {part.name: part.pid for part in self._parts}
+
     async def start(self) -> None:
         """Start all parts side by side, and return once each serves; raise PartError where one does not."""
         drain = self.settings.drain_timeout / 1000
         gateway = self._start("gateway", "gateway", _GATEWAY_GRACE)
         worker = self._start("worker", "worker", drain + _WORKER_GRACE)
         api = self._start("api", "serve", _API_GRACE)
-        self._claim.note(
-            {part.name: part.pid for part in self._parts}, {"api": self.api_url, "gateway": self.gateway_url}
-        )
+        self._claim.note(self.pids, {"api": self.api_url, "gateway": self.gateway_url})
         async with http_client() as client:
             checks: list[tuple[Part, IsReady]] = [
                 (gateway, partial(serves, client, f"{self.gateway_url}/healthz")),

@@ -169,7 +169,7 @@ class FakeLedger:
         crashed = [record for record in swept if record.crashes or record.lease]
         return [
             *(hint for lane in Lane for hint in _hints(lane, shard, [r for r in swept if r not in crashed])),
-            *(Hint(record.lane, shard, (record.new.message_id,)) for record in crashed),
+            *(Hint(record.lane, shard, (record.new.message_id,), alone=True) for record in crashed),
         ]
 
     async def release(self, shard: int, lane: Lane) -> list[Hint]:

@@ -120,3 +120,17 @@ def test_all_grants_are_listed_under_their_hashes_and_nothing_else_is(redis_url:
         }
 
     on_redis(redis_url, story)
+
+
+def test_a_token_revoked_while_they_are_listed_is_left_out(redis_url: str) -> None:
+    async def story(redis: Redis) -> list[str]:
+        known = users(redis)
+        await known.put([("token-a", GRANT), ("token-b", PLAIN)])
+        both = {known.token_id("token-a"), known.token_id("token-b")}
+        listed = []
+        async for stored in known.all():
+            listed.append(stored.token_id)
+            await known.revoke(list(both - {stored.token_id}))
+        return listed
+
+    assert len(on_redis(redis_url, story)) == 1

@@ -159,3 +159,5 @@ class Hint:
     lane: Lane
     shard: int
     message_ids: tuple[str, ...]
+    alone: bool = False
+    """Whether its one message must not share a hint: an earlier claim of it ended in a crash (DESIGN 9)."""

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
 from typing_extensions import override
 
 from tests.back_office import BackOffice, OfficeHours, a_moment, notice, notices
@@ -16,7 +17,7 @@ from worker.contract.identity import delivery_key
 from worker.contract.messages import Channel, Claim, DeadCause, DeliveryState, Hint, Lane, NewMessage
 from worker.contract.outcomes import MessageOutcome
 from worker.contract.payload import Payload
-from worker.contract.users import GatewayRoute
+from worker.contract.users import GatewayRoute, Wallet
 
 S, F, O = DeliveryState.S, DeliveryState.F, DeliveryState.OPEN  # noqa: E741 - as records write it
 BAD_TEMPLATE = {"en-US": {"PUSH": {"title": "T", "body": "${who"}, "INBOX": {"title": "T", "body": "B"}}}
@@ -288,6 +289,30 @@ def test_a_channel_that_no_gateway_serves_is_undeliverable_and_the_other_is_deli
     assert states(outcome) == {PUSH: S, INBOX: F}
     assert outcome.whole.partial
     assert outcome.dead_cause == DeadCause.UNDELIVERABLE
+
+
+class BrokenWallet(Wallet):
+    """Has a bug whose text says what a user was told."""
+
+    @override
+    def gateway_for(self, channel: Channel) -> GatewayRoute | None:
+        raise RuntimeError(SECRET)
+
+
+def test_a_bug_that_one_message_meets_takes_no_other_with_it_and_is_told_without_its_text() -> None:
+    office = BackOffice()
+    office.wallets.wallets["BROKEN"] = BrokenWallet("BROKEN", ())
+
+    with capture_logs() as logs:
+        bad, good = office.deliver(notice("bad", says=payload(wallet="BROKEN")), notice("good"))
+
+    assert states(good) == {PUSH: S, INBOX: S}
+    assert bad.dead_cause == DeadCause.UNDELIVERABLE
+    assert texts(bad) == {"tidings itself failed on it (RuntimeError); see the worker's log"}
+    broken = [entry for entry in logs if entry["event"] == "preparing_broke"]
+    assert [entry["error"] for entry in broken] == ["RuntimeError"] * 2
+    assert "in gateway_for" in broken[0]["where"]
+    assert SECRET not in str(logs)
 
 
 def test_a_users_text_is_in_no_reason() -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import structlog
 
@@ -20,13 +21,17 @@ Send = Callable[[Lane, int, list[str]], None]
 
 
 class HintPublisher:
-    """Implements `ports.Hints`. What gathers while one hint is being sent is merged, so hints grow with the load."""
+    """Implements `ports.Hints`. What gathers while one hint is being sent is merged, so hints grow with the load.
+
+    A hint whose message must stay alone is merged with nothing.
+    """
 
     def __init__(self, send: Send) -> None:
         """Keep `send`, which puts one hint on the broker and may raise; the thread starts with the first hint."""
         self._send = send
         self._changed = threading.Condition()
         self._waiting: dict[tuple[Lane, int], list[str]] = defaultdict(list)
+        self._alone: list[Hint] = []
         self._number = 0
         self._busy = False
         self._failing = False
@@ -39,7 +44,10 @@ class HintPublisher:
                 if self._number + len(hint.message_ids) > _MOST_WAITING:
                     log.warning("hints_dropped", messages=len(hint.message_ids))
                     continue
-                self._waiting[hint.lane, hint.shard] += hint.message_ids
+                if hint.alone:
+                    self._alone.append(hint)
+                else:
+                    self._waiting[hint.lane, hint.shard] += hint.message_ids
                 self._number += len(hint.message_ids)
             if self._number and self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="hint-publisher", daemon=True)
@@ -56,8 +64,9 @@ class HintPublisher:
             with self._changed:
                 self._changed.wait_for(lambda: self._number > 0)
                 waiting, self._waiting = self._waiting, defaultdict(list)
+                alone, self._alone = self._alone, []
                 self._number, self._busy = 0, True
-            for hint in _merged(waiting):
+            for hint in chain(_merged(waiting), alone):
                 self._send_one(hint)
             with self._changed:
                 self._busy = False

@@ -3,7 +3,7 @@
 from typing import Any
 
 import hiredis
-from redis.asyncio import Connection, ConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.typing import EncodableT
@@ -12,6 +12,9 @@ from typing_extensions import override
 _TIMEOUT = 5
 _CONNECT_TIMEOUT = 2
 _RETRIES = 2
+_CONNECTIONS = 96
+_WAIT_FOR_CONNECTION = 20
+"""Seconds; redis-py's plain pool would refuse at once when all its connections are in use."""
 
 
 class FastConnection(Connection):
@@ -31,8 +34,10 @@ def connect(url: str) -> Redis:
     It fails within seconds when the server is away, and repeats a command whose answer was lost: each script is safe to
     repeat.
     """
-    pool = ConnectionPool.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=_CONNECTIONS,
+        timeout=_WAIT_FOR_CONNECTION,
         connection_class=FastConnection,
         socket_timeout=_TIMEOUT,
         socket_connect_timeout=_CONNECT_TIMEOUT,

@@ -352,7 +352,7 @@ def _claim(row: Sequence[Any], claim_id: str) -> Claim:
 
 
 def _hints(shard: int, swept: Sequence[tuple[str, Lane, int]]) -> list[Hint]:
-    alone = [Hint(lane, shard, (message_id,)) for message_id, lane, crashes in swept if crashes]
+    alone = [Hint(lane, shard, (message_id,), alone=True) for message_id, lane, crashes in swept if crashes]
     together = []
     for wanted in Lane:
         ids = [message_id for message_id, lane, crashes in swept if lane is wanted and not crashes]

@@ -11,6 +11,9 @@ from redis.exceptions import NoScriptError, RedisError
 
 from worker.contract.errors import LedgerUnavailableError
 
+_KINDS = frozenset({"CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY"})
+"""First words of Redis' errors that say more than the type of redis-py's exception."""
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -75,6 +78,6 @@ async def _run_by_digest(redis: Redis, calls: Sequence[Call]) -> list[Any]:
 
 def unavailable(error: Exception) -> LedgerUnavailableError:
     """Return the ledger's error for one of Redis; its text never holds a command's arguments."""
-    kind = str(error).split(maxsplit=1)[0] if isinstance(error, RedisError) and str(error) else ""
-    reason = kind if kind.isupper() else type(error).__name__
+    kind = str(error).partition(" ")[0] if isinstance(error, RedisError) else ""
+    reason = kind if kind in _KINDS else type(error).__name__
     return LedgerUnavailableError(f"Redis did not answer ({reason}); check TIDINGS_REDIS_URL and the server's log")

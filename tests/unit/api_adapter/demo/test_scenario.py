@@ -51,7 +51,7 @@ def test_every_body_is_a_valid_send_to_its_user() -> None:
         grant = notice.person.grant
 
         assert (request.requestId, request.accessToken) == (notice.request_id, notice.person.token)
-        assert (request.appId, grant.app_id, grant.scopes) == (APP_ID, APP_ID, {SEND_SCOPE})
+        assert (request.appId, grant.app_id, grant.scopes) == (APP_ID, APP_ID, frozenset({SEND_SCOPE}))
         assert request.customerBelongsTo == grant.user.wallet
 
 

@@ -220,3 +220,12 @@ def test_without_hints_there_is_nothing_to_flush_and_no_thread() -> None:
 
     assert publisher.flush(0)
     assert threading.active_count() == before
+
+
+def test_a_message_that_crashed_a_worker_is_never_merged_with_others() -> None:
+    broker = Broker()
+    publisher = HintPublisher(broker)
+    with broker.busy_with(publisher):
+        publisher.publish([Hint(BULK, 3, ("a", "b")), Hint(BULK, 3, ("crashed",), alone=True), Hint(BULK, 3, ("c",))])
+    assert publisher.flush(10)
+    assert broker.sent[-2:] == [(BULK, 3, ["a", "b", "c"]), (BULK, 3, ["crashed"])]
