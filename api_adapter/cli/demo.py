@@ -74,7 +74,7 @@ def demo(
         if report is None or (report.is_good and not keep):
             _remove(directory)
         else:
-            console.print(f"Data and logs are kept in {directory}")
+            console.print(f"Data and logs are kept in {directory}", markup=False, soft_wrap=True)
         raise typer.Exit(_exit_code(report))
 
 
@@ -127,8 +127,8 @@ async def _leave(_stack: Stack, _report: Report) -> None:
 async def _stay_up(console: Console, publish: Publish, stack: Stack, report: Report) -> None:
     """Publish the result and keep the stack until a signal."""
     publish(report)
-    for part in ("", places(stack), "", "[bold]Look one up[/], such as the slowest:", ""):
-        console.print(part)
+    for line in ("", *places(stack), "", "[bold]Look one up[/], such as the slowest:", ""):
+        console.print(line, soft_wrap=True)
     wanted = {"appId": APP_ID, "requestId": report.slowest[0].request_id}
     for line in curl(stack.api_url + INQUIRY, CLIENT_ID, wanted):
         console.print(line, markup=False, soft_wrap=True)
@@ -144,7 +144,7 @@ def _settings(directory: Path) -> Settings:
 
 
 def _print_json(report: Report) -> None:
-    typer.echo(orjson.dumps(as_json(report), option=orjson.OPT_INDENT_2))
+    typer.echo(orjson.dumps(as_json(report), option=orjson.OPT_INDENT_2).decode())
 
 
 def _exit_code(report: Report | None) -> int:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from api_adapter.cli.context import EXIT_INTERRUPTED, told
 from api_adapter.cli.screens import curl, places
@@ -64,19 +63,18 @@ def _ready_to_start(settings: Settings) -> Settings:
 
 def _welcome(stack: Stack) -> None:
     console = Console(highlight=False)
-    for part in ("", places(stack), "", _users(), "", "[bold]Send a message[/], and look up what became of it:", ""):
-        console.print(part)
+    for line in ("", *places(stack), "", *_users(), "", "[bold]Send a message[/], and look up what became of it:", ""):
+        console.print(line, soft_wrap=True)
     for line in curls(stack.api_url, f"hello-{secrets.token_hex(3)}"):
         console.print(line, markup=False, soft_wrap=True)
     console.print("\n[bold green]Up.[/] Ctrl-C stops it; the data is kept.")
 
 
-def _users() -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_row("[bold]accessToken[/]", "[bold]whose user[/]")
+def _users() -> Iterator[str]:
+    width = max(len(sample.token) for sample in USERS)
+    yield f"[bold]{'accessToken':<{width}}  whose user[/]"
     for sample in USERS:
-        table.add_row(sample.token, sample.shows)
-    return table
+        yield f"{sample.token:<{width}}  {sample.shows}"
 
 
 def curls(api_url: str, request_id: str) -> Iterator[str]:

@@ -4,23 +4,24 @@ import json
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
 
-from rich.table import Table
+from rich.markup import escape
 
 from api_adapter.stack.running import Stack
 
 _WIDTH = 78
 
 
-def places(stack: Stack) -> Table:
-    """Return where everything of a stack is found."""
+def places(stack: Stack) -> Iterator[str]:
+    """Yield lines that say where everything of a stack is found."""
     settings = stack.settings
-    table = Table.grid(padding=(0, 2))
-    table.add_row("[bold]HTTP API[/]", f"{stack.api_url}/openapi.json")
-    table.add_row("[bold]Gateway simulator[/]", f"{stack.gateway_url}/deliveries")
-    table.add_row("", f"{stack.gateway_url}/counts")
-    table.add_row("[bold]Valkey[/]", "TIDINGS_REDIS_URL" if settings.redis_url else f"{settings.data_dir}/valkey")
-    table.add_row("[bold]Logs[/]", f"{stack.logs}/*.log")
-    return table
+    for name, place in (
+        ("HTTP API", f"{stack.api_url}/openapi.json"),
+        ("Gateway simulator", f"{stack.gateway_url}/deliveries"),
+        ("", f"{stack.gateway_url}/counts"),
+        ("Valkey", "TIDINGS_REDIS_URL" if settings.redis_url else f"{settings.data_dir}/valkey"),
+        ("Logs", f"{stack.logs}/*.log"),
+    ):
+        yield f"[bold]{name:<17}[/]  {escape(place)}"
 
 
 def curl(url: str, client_id: str, body: Mapping[str, object]) -> Iterator[str]:

@@ -58,7 +58,9 @@ async def send_all(client: Client, url: str, intake: Intake, notices: Sequence[N
     """Send every notice its way, both ways at once; `url` is that of the send."""
     over_http = [notice for notice in notices if notice.via is Via.HTTP]
     by_batch = [notice for notice in notices if notice.via is Via.BATCH]
-    await asyncio.gather(_over_http(client, url, over_http, sent), _by_batch(intake, by_batch, sent))
+    async with asyncio.TaskGroup() as ways:
+        ways.create_task(_over_http(client, url, over_http, sent))
+        ways.create_task(_by_batch(intake, by_batch, sent))
 
 
 async def send_over_http(client: Client, url: str, notice: Notice) -> Reply:
@@ -75,7 +77,9 @@ async def send_over_http(client: Client, url: str, notice: Notice) -> Reply:
 async def _over_http(client: Client, url: str, notices: Sequence[Notice], sent: Sent) -> None:
     started = asyncio.get_running_loop().time()
     waiting = iter(notices)
-    await asyncio.gather(*(_one_connection(client, url, waiting, sent) for _ in range(_CONNECTIONS)))
+    async with asyncio.TaskGroup() as connections:
+        for _ in range(_CONNECTIONS):
+            connections.create_task(_one_connection(client, url, waiting, sent))
     sent.seconds[Via.HTTP] = asyncio.get_running_loop().time() - started
 
 
@@ -101,16 +105,21 @@ async def _by_batch(intake: Intake, notices: Sequence[Notice], sent: Sent) -> No
 
 
 async def _take(intake: Intake, notices: Sequence[Notice], sent: Sent) -> None:
-    for tries_left in reversed(range(_TRIES)):
-        results = await intake.take(HEADERS, [notice.body for notice in notices], Lane.BULK)
-        replies = [Reply(one.result.status, one.result.code, one.message_id) for one in results]
-        unknown = []
-        for notice, reply in zip(notices, replies, strict=True):
-            if reply.status == ResultStatus.U and tries_left:
-                unknown.append(notice)
-            else:
-                sent.note(notice, reply)
+    unknown = await _take_once(intake, notices, sent)
+    for _ in range(_TRIES - 1):
         if not unknown:
-            return
-        notices = unknown
+            break
         await asyncio.sleep(_PAUSE)
+        unknown = await _take_once(intake, unknown, sent)
+    for notice in unknown:
+        sent.note(notice, NO_REPLY)
+
+
+async def _take_once(intake: Intake, notices: Sequence[Notice], sent: Sent) -> list[Notice]:
+    """Return the notices of which nobody can say whether they were taken."""
+    results = await intake.take(HEADERS, [notice.body for notice in notices], Lane.BULK)
+    replies = [Reply(one.result.status, one.result.code, one.message_id) for one in results]
+    for notice, reply in zip(notices, replies, strict=True):
+        if reply.status != ResultStatus.U:
+            sent.note(notice, reply)
+    return [notice for notice, reply in zip(notices, replies, strict=True) if reply.status == ResultStatus.U]

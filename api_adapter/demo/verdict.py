@@ -50,8 +50,8 @@ def total(tallies: Mapping[Channel, Tally]) -> Tally:
 
 
 def problems(evidence: Evidence) -> list[str]:
-    """Return what is not as it must be, one text each; empty when every notice is accounted for."""
-    checks = (_not_taken, _astray, _wrong_on_a_channel, _unbalanced, _wrongly_shown, _not_idempotent)
+    """Return what is not as it must be, one text each, sums first; empty when every notice is accounted for."""
+    checks = (_unbalanced, _wrongly_shown, _not_idempotent, _not_taken, _astray, _wrong_on_a_channel)
     return [problem for check in checks for problem in check(evidence)]
 
 

@@ -79,10 +79,10 @@ class Stack:
         while True:
             for part in self._parts:
                 part.check()
-            misses = 0 if await self._has_store() else misses + 1
             if misses >= _STORE_MISSES:
                 log = self.settings.data_dir / "valkey" / "valkey.log"
                 raise PartError(f"the embedded Valkey is gone{tail_of(log)}")
+            misses = 0 if await self._has_store() else misses + 1
             await asyncio.sleep(_GLANCE)
 
     async def guard(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:

@@ -116,6 +116,21 @@ def test_an_error_of_the_work_is_told_and_everything_is_stopped(tmp_path: Path) 
     assert not asyncio.run(listens(stacks[0].api_url))
 
 
+def test_an_impatient_end_kills_what_does_not_end_at_once_and_says_so(tmp_path: Path) -> None:
+    told: list[str] = []
+    impatient = asyncio.Event()
+
+    async def main() -> Stack:
+        async with running(settings(tmp_path), ENVIRON, impatient, told.append) as stack:
+            impatient.set()
+        return stack
+
+    stack = asyncio.run(main())
+
+    assert "The worker was killed; what a worker held comes back when its lease ends." in told
+    assert asyncio.run(listens(stack.gateway_url)) is False
+
+
 def test_a_part_says_how_it_ended_and_what_it_said_last(tmp_path: Path) -> None:
     part = a_part(tmp_path, "no-such-verb")
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from api_adapter.cli.demo import demo
+from api_adapter.cli.demo import SHORTER, demo
 from api_adapter.cli.dev import dev
-from tests.stacks import ROOT
+from tests.stacks import ROOT, post
 
 FEW = 50
 _GLANCE = 0.05
@@ -30,6 +30,13 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("COLUMNS", "80")
     return found
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up sooner on gateways that never answer."""
+    monkeypatch.setitem(SHORTER, "call_timeout", 600)
+    monkeypatch.setitem(SHORTER, "backoff_cap", 300)
 
 
 @contextmanager
@@ -78,13 +85,14 @@ def test_dev_says_where_everything_is_and_keeps_the_data(data_dir: Path, monkeyp
 
     assert code == 0
     assert f"Port {port} (TIDINGS_API_PORT) is taken: using" in out
-    assert f"{data_dir}/logs/*.log" in out.replace("\n", "")
+    assert f"Logs               {data_dir}/logs/*.log" in out
     assert "token-yuki      reads Japanese, opted out of PUSH" in out
     assert out.count("curl -s http://127.0.0.1:") == 2
     assert out.endswith(f"Stopped. The data is kept in {data_dir}.\n")
     assert sorted(log.name for log in (data_dir / "logs").iterdir()) == ["api.log", "gateway.log", "worker.log"]
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_demo_has_its_own_settings_whatever_the_environment_says(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,26 +103,37 @@ def test_the_demo_has_its_own_settings_whatever_the_environment_says(
     code, out, _ = left(lambda: demo(messages=FEW))
 
     assert code == 0
-    assert "CALL_TIMEOUT 1500 (10000)" in out
-    assert f"Every one of the {FEW} notices is accounted for" in out
+    assert "CALL_TIMEOUT 600 (10000)" in out
+    assert "accepted 92 = S 83 + F 5 + U 4 + open 0 + forgotten 0" in out.splitlines()
+    assert out.splitlines()[-2:] == [
+        "Every one of the 50 notices is accounted for: looked up, S, or F or",
+        "U exactly where its gateway made it so, and none was delivered twice.",
+    ]
     assert list(data_dir.iterdir()) == []
 
 
-def test_the_demo_as_json_stays_up_until_it_is_interrupted(data_dir: Path) -> None:
-    err = io.StringIO()
-    out = io.StringIO()
-    with (
-        redirect_stdout(out),
-        redirect_stderr(err),
-        interrupted_when(lambda: "Up. Ctrl-C stops it." in err.getvalue()),
-        pytest.raises(typer.Exit) as leaving,
-    ):
+@pytest.mark.usefixtures("quick")
+def test_a_demo_that_is_kept_stays_up_for_a_look_until_it_is_interrupted(data_dir: Path) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    looked_up = []
+
+    def is_up() -> bool:
+        if "Up. Ctrl-C stops it." not in err.getvalue():
+            return False
+        [note] = data_dir.rglob("stack.json")
+        api = json.loads(note.read_text())["urls"]["api"]
+        inquiry = {"appId": "demo-app", "requestId": "demo-00001"}
+        looked_up.append(post(f"{api}/v2/miniprogram/message/inquiry", inquiry, "demo")["status"])
+        return True
+
+    with redirect_stdout(out), redirect_stderr(err), interrupted_when(is_up), pytest.raises(typer.Exit) as leaving:
         demo(messages=FEW, keep=True, json_wanted=True)
 
     assert leaving.value.exit_code == 0
     assert json.loads(out.getvalue())["ok"] is True
+    assert looked_up == ["S"]
     [kept] = (data_dir / "demo").iterdir()
-    assert f"Data and logs are kept in {kept}" in err.getvalue().replace("\n", "")
+    assert err.getvalue().endswith(f"Data and logs are kept in {kept}\n")
 
 
 def test_a_demo_that_finds_problems_says_which_and_keeps_its_data(

@@ -74,7 +74,7 @@ def test_a_batch_is_given_up_when_the_store_does_not_come_back() -> None:
     sent = sent_by(desk(), away=50 * MOMENT)
 
     assert sent.taken[Via.BATCH] == 0
-    assert {(reply.status, reply.code) for reply in sent.replies.values()} == {("U", "UNKNOWN_EXCEPTION")}
+    assert sent.replies == {notice.request_id: NO_REPLY for notice in BY_BATCH}
 
 
 def test_a_refusal_is_not_repeated() -> None:

@@ -1,0 +1,214 @@
+"""The delivery loop of a worker process on real parts, in this process: Valkey, HTTP, the gateway simulator."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import orjson
+from pyreqwest.client import ClientBuilder
+
+from api_adapter.clients import CLIENT_ID, Clients
+from api_adapter.wiring import make_intake
+from tests.fakes.hints import FakeHints
+from worker.adapters.celery.loop import DeliveryLoop
+from worker.adapters.gateways.simulator import Simulator
+from worker.bootstrap import Addresses, Services, opener, services
+from worker.contract.codes import ResultStatus
+from worker.contract.identity import message_id
+from worker.contract.messages import DeadCause, Hint, Lane
+from worker.contract.outcomes import MessageOutcome, Reason
+from worker.contract.templates import Content, TemplateDefinition
+from worker.contract.users import SEND_SCOPE, GatewayRoute, TokenGrant, User, Wallet
+from worker.settings import Settings
+
+APP = "app-1"
+PATIENCE = 30.0
+SETTINGS = {
+    "token_secret": "a secret of this test alone",
+    "lease": 1_000,
+    "grace": 200,
+    "sweep_interval": 100,
+    "call_timeout": 500,
+    "backoff_base": 20,
+    "backoff_cap": 50,
+    "max_tries": 6,
+    "drain_timeout": 2_000,
+}
+
+
+class DirectHints:
+    """Hands hints to the loop of this process from a thread, as Celery would."""
+
+    loop: DeliveryLoop
+
+    def publish(self, hints: Sequence[Hint]) -> None:
+        for hint in hints:
+            asyncio.get_running_loop().run_in_executor(None, self.loop.take, hint)
+
+
+@dataclass
+class Place:
+    """A wallet that the simulator plays, and a way to send to its users."""
+
+    services: Services
+    gateway_url: str
+    settings: Settings
+    addresses: Addresses
+
+    async def send(self, customers: list[str]) -> list[str]:
+        """Have one notice taken for each customer; return their messageIds."""
+        grants = [
+            (f"token-{one}", TokenGrant(User(one, "GCASH"), APP, frozenset({SEND_SCOPE}), None)) for one in customers
+        ]
+        await self.services.users.put(grants)
+        intake = make_intake(self.services, Clients({}), FakeHints())
+        bodies = [
+            orjson.dumps(
+                {
+                    "appId": APP,
+                    "accessToken": f"token-{one}",
+                    "requestId": f"r-{one}",
+                    "templateCode": "TP_1",
+                    "redirectUrl": "/orders/1",
+                    "templates": [{"templateParameters": {"who": one}}],
+                },
+            )
+            for one in customers
+        ]
+        answers = await intake.take({CLIENT_ID: "merchant-1"}, bodies, Lane.BULK)
+        assert {answer.result.status for answer in answers} == {ResultStatus.S}
+        return [message_id(APP, f"r-{one}") for one in customers]
+
+    async def counts(self) -> dict[str, int]:
+        """Return what the simulator counted."""
+        async with ClientBuilder().no_proxy().build() as client:
+            answer = await client.get(self.gateway_url + "/counts").build().send()
+            counts: dict[str, int] = await answer.json()
+            return counts
+
+    async def outcomes(self, ids: list[str]) -> dict[str, MessageOutcome]:
+        """Return the outcomes by customer, once all are settled."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            found = [outcome for outcome in await self.services.records.find(ids) if outcome is not None]
+            if all(outcome.settled_at is not None for outcome in found):
+                return {outcome.request_id.removeprefix("r-"): outcome for outcome in found}
+            assert time.monotonic() < deadline, [one for one in found if one.settled_at is None]
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def place(redis_url: str, **changed: object) -> AsyncIterator[Place]:
+    """Open the stores and the simulator, and put a template and a wallet."""
+    settings = Settings.model_validate({**SETTINGS, "redis_url": redis_url, **changed})
+    addresses = Addresses(redis_url, redis_url)
+    simulator = Simulator()
+    gateway_url = f"http://127.0.0.1:{await simulator.start()}"
+    text = Content(title="Payment", body="Hello, ${who}")
+    contents = {"en-US": {"PUSH": text, "INBOX": text}}
+    definition = {"code": "TP_1", "channels": ("PUSH", "INBOX"), "default_language": "en-US", "contents": contents}
+    async with services(settings, addresses) as found:
+        await found.ledger.open()
+        await found.templates.put(TemplateDefinition.model_validate(definition))
+        await found.wallets.put(Wallet("GCASH", (GatewayRoute("simulator", gateway_url),)))
+        yield Place(found, gateway_url, settings, addresses)
+    await simulator.stop()
+
+
+async def with_loop(here: Place, then: Callable[[], Awaitable[None]]) -> None:
+    """Run a delivery loop, whose sweeper finds the work by itself, for as long as `then` takes."""
+    hints = DirectHints()
+    loop = DeliveryLoop(
+        opener(here.settings, here.addresses, hints),
+        here.settings.drain_timeout,
+        here.settings.grace,
+        lambda _: None,
+    )
+    hints.loop = loop
+    try:
+        await then()
+    finally:
+        await asyncio.to_thread(loop.stop)
+
+
+FATES = {
+    "ann": (ResultStatus.S, "", ""),
+    "sim-fail-bob": (ResultStatus.F, "", ""),
+    "sim-retry-2-cat": (ResultStatus.S, "", ""),
+    "sim-retry-dan": (ResultStatus.F, DeadCause.TRIES, ""),
+    "sim-unknown-1-eve": (ResultStatus.S, "", ""),
+    "sim-act-hang-1-fay": (ResultStatus.S, "", ""),
+    "sim-hang-gus": (ResultStatus.U, DeadCause.UNANSWERED, Reason.UNANSWERED),
+    "sim-act-garbage-1-hal": (ResultStatus.S, "", ""),
+    "sim-act-reset-1-ida": (ResultStatus.S, "", ""),
+    "sim-503-1-1-jan": (ResultStatus.S, "", ""),
+    "sim-reject-kim": (ResultStatus.F, "", ""),
+    "sim-missing-1-leo": (ResultStatus.S, "", ""),
+}
+"""What each customer's messages come to, as the script in the customer id says."""
+
+
+def fate(outcome: MessageOutcome) -> tuple[str, str, str]:
+    return outcome.whole.status, outcome.dead_cause, outcome.whole.reason or ""
+
+
+def test_each_fault_of_a_gateway_ends_as_the_contract_says_and_nobody_gets_a_message_twice(redis_url: str) -> None:
+    async def main() -> None:
+        async with place(redis_url) as here:
+            good = [f"customer-{number}" for number in range(100)]
+            ids = await here.send([*FATES, *good])
+
+            async def then() -> None:
+                outcomes = await here.outcomes(ids)
+                found = {
+                    customer: (
+                        outcomes[customer].whole.status,
+                        outcomes[customer].dead_cause,
+                        outcomes[customer].whole.reason or "",
+                    )
+                    for customer in FATES
+                }
+                assert found == FATES
+                assert {outcomes[customer].whole.status for customer in good} == {ResultStatus.S}
+
+            await with_loop(here, then)
+            assert (await here.counts())["deliveredTwice"] == 0
+            tallies = await here.services.records.tallies()
+            assert all(tally.balanced and not tally.open for tally in tallies.values())
+            assert all([audit.clean async for audit in here.services.audit.shards()])
+
+    asyncio.run(main())
+
+
+def test_a_message_past_its_deadline_is_never_sent(redis_url: str) -> None:
+    async def main() -> None:
+        async with place(redis_url, deliver_within=1) as here:
+            ids = await here.send(["ann"])
+            await with_loop(here, lambda: _expired(here, ids))
+            assert (await here.counts())["delivered"] == 0
+
+    asyncio.run(main())
+
+
+async def _expired(here: Place, ids: list[str]) -> None:
+    (outcome,) = (await here.outcomes(ids)).values()
+    assert outcome.whole.status is ResultStatus.F
+    assert {delivery.code for delivery in outcome.deliveries} == {"EXPIRED"}
+    assert outcome.dead_cause == DeadCause.EXPIRED
+
+
+def test_a_merchant_beyond_its_window_is_delivered_in_the_end(redis_url: str) -> None:
+    async def main() -> None:
+        async with place(redis_url, window_bulk=2, shards=2) as here:
+            ids = await here.send([f"customer-{number}" for number in range(60)])
+            assert await here.services.ledger.backlogged() == [(0, Lane.BULK), (1, Lane.BULK)]
+
+            async def then() -> None:
+                outcomes = await here.outcomes(ids)
+                assert {outcome.whole.status for outcome in outcomes.values()} == {ResultStatus.S}
+
+            await with_loop(here, then)
+
+    asyncio.run(main())
