@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import structlog
 
+from api_adapter.admitting import Send, hints_of, new_message
 from api_adapter.clients import Clients
 from api_adapter.judging import Admission, Facts, judge, resolved_user, user_digest
 from api_adapter.live_templates import live_templates
 from api_adapter.turns import Turns
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
-from worker.contract.identity import message_id, shard_of
-from worker.contract.messages import Acceptance, Hint, Lane, NewMessage
-from worker.contract.payload import Payload
+from worker.contract.identity import message_id
+from worker.contract.messages import Acceptance, Lane
 from worker.contract.requests import ContractViolationError, SendRequest, parse
 from worker.contract.users import User
 from worker.ports import CapRequest, Caps, Clock, Hints, Ledger, Probe, Templates, Users, Wallets
@@ -50,16 +50,6 @@ class SendResult:
     """As far as the body could be read."""
     remarks: tuple[str, ...] = ()
     """The send's lint (R6, R9)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """A well-formed send on its way through intake."""
-
-    index: int
-    request: SendRequest
-    message_id: str
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,50 +219,17 @@ class Intake:
         admitted: Sequence[tuple[Send, Admission]],
         lane: Lane,
     ) -> dict[int, SendResult]:
-        messages = [self._new_message(client_id, send, admission) for send, admission in admitted]
+        within = self._limits.deliver_within
+        messages = [new_message(client_id, send, admission, within) for send, admission in admitted]
         try:
             accepted = await self._ledger.accept(app_id, lane, messages)
         except LedgerUnavailableError as error:
             return _unknown([send for send, _ in admitted], error)
-        self._hints.publish(self._hinted(lane, messages, accepted))
+        self._hints.publish(hints_of(lane, messages, accepted, self._limits.shards))
         return {
             send.index: _accepted(send, acceptance, admission.remarks)
             for (send, admission), acceptance in zip(admitted, accepted, strict=True)
         }
-
-    def _new_message(self, client_id: str, send: Send, admission: Admission) -> NewMessage:
-        template, choice = admission.template, admission.choice
-        payload = Payload(
-            customer_id=admission.user.customer_id,
-            wallet=admission.wallet.name,
-            template_code=template.code,
-            template_version=template.version,
-            language=choice.language,
-            parameters=choice.parameters,
-            redirect_url=admission.link,
-            extend_info=send.request.extendInfo,
-        )
-        return NewMessage(
-            message_id=send.message_id,
-            request_id=send.request.requestId,
-            fingerprint=send.fingerprint,
-            user=user_digest(admission.user),
-            client_id=client_id,
-            template_code=template.code,
-            template_version=template.version,
-            language=choice.language,
-            channels=admission.channels,
-            skipped=admission.skipped,
-            deliver_within=self._limits.deliver_within,
-            payload=payload.pack(),
-        )
-
-    def _hinted(self, lane: Lane, messages: Sequence[NewMessage], accepted: Sequence[Acceptance]) -> list[Hint]:
-        by_shard: dict[int, list[str]] = defaultdict(list)
-        for message, acceptance in zip(messages, accepted, strict=True):
-            if acceptance is Acceptance.DUE:
-                by_shard[shard_of(message.message_id, self._limits.shards)].append(message.message_id)
-        return [Hint(lane, shard, tuple(ids)) for shard, ids in by_shard.items()]
 
 
 def _accepted(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> SendResult:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+CHUNK = 200
+"""Most messages in a chunk, which is what one hint names and one script handles: none takes longer than about 5 ms."""
+
 
 class Channel(StrEnum):
     """Where a message is shown. The unit of delivery is (message, channel)."""

@@ -8,10 +8,8 @@ from itertools import chain
 import structlog
 
 from worker.batching import chunks
-from worker.contract.messages import Hint, Lane
+from worker.contract.messages import CHUNK, Hint, Lane
 
-CHUNK = 200
-"""Most message ids in one hint."""
 _MOST_WAITING = 200_000
 """Ids beyond which new hints are dropped: they fall due in the ledger."""
 

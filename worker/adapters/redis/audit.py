@@ -13,11 +13,10 @@ from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, run, unavailable
 from worker.batching import chunks
 from worker.contract.audits import Home, Misplaced, ShardAudit, miscounts
-from worker.contract.messages import Channel, DeliveryState, Lane
+from worker.contract.messages import CHUNK, Channel, DeliveryState, Lane
 from worker.contract.outcomes import Tally
 
 _AUDIT = Script.read("audit_messages")
-_CHUNK = 200
 _CALLS = 10
 """Scripts in one round trip."""
 _SCAN = 5_000
@@ -119,8 +118,8 @@ class RedisAudit:
 
     async def _read(self, shard: int, ids: Collection[str], backlogged: Collection[str]) -> _Reading:
         reading = _Reading()
-        for part in chunks(sorted({*ids, *backlogged}), _CHUNK * _CALLS):
-            calls = [self._call(shard, chunk) for chunk in chunks(part, _CHUNK)]
+        for part in chunks(sorted({*ids, *backlogged}), CHUNK * _CALLS):
+            calls = [self._call(shard, chunk) for chunk in chunks(part, CHUNK)]
             rows = [row for rows in await run(self._redis, calls) for row in rows]
             for message_id, row in zip(part, rows, strict=True):
                 _add(reading, message_id, row, backlogged=message_id in backlogged)

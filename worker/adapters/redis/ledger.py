@@ -10,16 +10,15 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from worker.adapters.redis.keys import SCHEMA, Keys
+from worker.adapters.redis.marshalling import new_message_arguments, read_claim, settlement_arguments, sweep_hints
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, run, unavailable
 from worker.batching import chunks
 from worker.contract.errors import LedgerMismatchError
 from worker.contract.messages import (
+    CHUNK,
     Acceptance,
-    Channel,
     Claim,
-    DeliveryState,
-    DeliveryUpdate,
     Hint,
     Lane,
     NewMessage,
@@ -28,8 +27,6 @@ from worker.contract.messages import (
 )
 from worker.ports import Probe
 
-CHUNK = 200
-"""Most messages that one script handles, so that none takes longer than about 5 ms."""
 _MERCHANTS_A_RELEASE = 64
 _QUANTUM = 50
 
@@ -119,7 +116,7 @@ class RedisLedger:
             limits = self._limits
             arguments: list[str | bytes | int] = [self._now(), app_id, lane, limits.grace, limits.window(lane)]
             for message in chunk:
-                arguments += _new_message_arguments(message)
+                arguments += new_message_arguments(message)
             return Call(_ACCEPT, shared + self._pairs(shard, chunk), arguments)
 
         return [Acceptance(code) for code in await self._each(messages, call)]
@@ -142,7 +139,7 @@ class RedisLedger:
             for message_id in ids:
                 keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
             calls.append(Call(_CLAIM, keys, [self._now(), claim_id, self._limits.lease, *ids]))
-        return [_claim(row, claim_id) for rows in await run(self._redis, calls) for row in rows]
+        return [read_claim(row, claim_id) for rows in await run(self._redis, calls) for row in rows]
 
     async def renew(self, claims: Sequence[Claim]) -> list[bool]:
         """Extend the leases of claims still held; False where another claim has the message."""
@@ -170,7 +167,7 @@ class RedisLedger:
             ]
             arguments: list[str | bytes | int] = [self._now(), self._limits.retention]
             for settlement in chunk:
-                arguments += _settlement_arguments(settlement)
+                arguments += settlement_arguments(settlement)
             return Call(_SETTLE, shared + self._pairs(shard, chunk), arguments)
 
         return [Settled(code) for code in await self._each(settlements, call)]
@@ -181,7 +178,7 @@ class RedisLedger:
         for shard, overdue in enumerate(await self._until_now(self._keys.due, self._limits.sweep_size)):
             calls = [self._sweep_call(shard, ids) for ids in chunks(overdue, CHUNK)]
             swept = [row for rows in await run(self._redis, calls) for row in rows]
-            hints += _hints(shard, [(text(i), Lane(text(lane)), crashes) for i, lane, crashes in swept])
+            hints += sweep_hints(shard, [(text(i), Lane(text(lane)), crashes) for i, lane, crashes in swept])
         return hints
 
     def _sweep_call(self, shard: int, ids: Sequence[str]) -> Call:
@@ -285,76 +282,3 @@ class RedisLedger:
         for message in messages:
             keys += (self._keys.message(shard, message.message_id), self._keys.payload(shard, message.message_id))
         return keys
-
-
-def _new_message_arguments(message: NewMessage) -> tuple[str | bytes | int, ...]:
-    return (
-        message.message_id,
-        message.request_id,
-        message.fingerprint,
-        message.user,
-        message.client_id,
-        message.template_code,
-        message.template_version,
-        message.language,
-        message.deliver_within,
-        _first_state(message, Channel.PUSH),
-        _first_state(message, Channel.INBOX),
-        message.payload,
-    )
-
-
-def _first_state(message: NewMessage, channel: Channel) -> str:
-    if channel in message.channels:
-        return DeliveryState.OPEN
-    return DeliveryState.SKIPPED if channel in message.skipped else ""
-
-
-def _settlement_arguments(settlement: Settlement) -> tuple[str | bytes | int, ...]:
-    updates = {update.channel: update for update in settlement.updates}
-    return (
-        settlement.message_id,
-        settlement.claim_id,
-        settlement.attempt,
-        settlement.verdict,
-        settlement.delay,
-        settlement.tries,
-        settlement.cause,
-        settlement.worker,
-        _update(updates.get(Channel.PUSH)),
-        _update(updates.get(Channel.INBOX)),
-    )
-
-
-def _update(update: DeliveryUpdate | None) -> str:
-    if update is None:
-        return ""
-    if not update.code:
-        return update.state
-    return f"{update.state}|{update.code}|{update.message}"
-
-
-def _claim(row: Sequence[Any], claim_id: str) -> Claim:
-    message_id, attempt, tries, crashes, taken, claimed, expires, push, inbox, payload = row
-    fields = ((Channel.PUSH, text(push)), (Channel.INBOX, text(inbox)))
-    return Claim(
-        message_id=text(message_id),
-        claim_id=claim_id,
-        attempt=attempt,
-        tries=tries,
-        crashes=crashes,
-        taken_at=taken,
-        claimed_at=claimed,
-        expires_at=expires,
-        deliveries={channel: field for channel, field in fields if field},
-        payload=payload,
-    )
-
-
-def _hints(shard: int, swept: Sequence[tuple[str, Lane, int]]) -> list[Hint]:
-    alone = [Hint(lane, shard, (message_id,), alone=True) for message_id, lane, crashes in swept if crashes]
-    together = []
-    for wanted in Lane:
-        ids = [message_id for message_id, lane, crashes in swept if lane is wanted and not crashes]
-        together += [Hint(wanted, shard, tuple(chunk)) for chunk in chunks(ids, CHUNK)]
-    return together + alone

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 from typing_extensions import override
 
 from worker.adapters.celery import hints
-from worker.adapters.celery.hints import CHUNK, HintPublisher
-from worker.contract.messages import Hint, Lane
+from worker.adapters.celery.hints import HintPublisher
+from worker.contract.messages import CHUNK, Hint, Lane
 
 SINGLE, BULK = Lane.SINGLE, Lane.BULK
 Sent = tuple[Lane, int, list[str]]

@@ -1,0 +1,64 @@
+"""An admitted send as the ledger takes it, and the hints of what the ledger took. Pure."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from api_adapter.judging import Admission, user_digest
+from worker.contract.identity import shard_of
+from worker.contract.messages import Acceptance, Hint, Lane, NewMessage
+from worker.contract.payload import Payload
+from worker.contract.requests import SendRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A well-formed send on its way through intake."""
+
+    index: int
+    request: SendRequest
+    message_id: str
+    fingerprint: str
+
+
+def new_message(client_id: str, send: Send, admission: Admission, deliver_within: int) -> NewMessage:
+    """Return what the ledger keeps of a send; `deliver_within` is in milliseconds. Its token goes no further (R64)."""
+    template, choice = admission.template, admission.choice
+    payload = Payload(
+        customer_id=admission.user.customer_id,
+        wallet=admission.wallet.name,
+        template_code=template.code,
+        template_version=template.version,
+        language=choice.language,
+        parameters=choice.parameters,
+        redirect_url=admission.link,
+        extend_info=send.request.extendInfo,
+    )
+    return NewMessage(
+        message_id=send.message_id,
+        request_id=send.request.requestId,
+        fingerprint=send.fingerprint,
+        user=user_digest(admission.user),
+        client_id=client_id,
+        template_code=template.code,
+        template_version=template.version,
+        language=choice.language,
+        channels=admission.channels,
+        skipped=admission.skipped,
+        deliver_within=deliver_within,
+        payload=payload.pack(),
+    )
+
+
+def hints_of(
+    lane: Lane,
+    messages: Sequence[NewMessage],
+    accepted: Sequence[Acceptance],
+    shards: int,
+) -> list[Hint]:
+    """Return the hints of the messages that are due, by shard; the others wait in their merchant's backlog."""
+    by_shard: dict[int, list[str]] = defaultdict(list)
+    for message, acceptance in zip(messages, accepted, strict=True):
+        if acceptance is Acceptance.DUE:
+            by_shard[shard_of(message.message_id, shards)].append(message.message_id)
+    return [Hint(lane, shard, tuple(ids)) for shard, ids in by_shard.items()]

@@ -1,0 +1,95 @@
+"""How messages, settlements and claims look as the arguments and replies of the ledger's scripts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from worker.adapters.redis.replies import text
+from worker.batching import chunks
+from worker.contract.messages import (
+    CHUNK,
+    Channel,
+    Claim,
+    DeliveryState,
+    DeliveryUpdate,
+    Hint,
+    Lane,
+    NewMessage,
+    Settlement,
+)
+
+
+def new_message_arguments(message: NewMessage) -> tuple[str | bytes | int, ...]:
+    """Return the 12 arguments of a message for `accept_messages`."""
+    return (
+        message.message_id,
+        message.request_id,
+        message.fingerprint,
+        message.user,
+        message.client_id,
+        message.template_code,
+        message.template_version,
+        message.language,
+        message.deliver_within,
+        _first_state(message, Channel.PUSH),
+        _first_state(message, Channel.INBOX),
+        message.payload,
+    )
+
+
+def _first_state(message: NewMessage, channel: Channel) -> str:
+    if channel in message.channels:
+        return DeliveryState.OPEN
+    return DeliveryState.SKIPPED if channel in message.skipped else ""
+
+
+def settlement_arguments(settlement: Settlement) -> tuple[str | bytes | int, ...]:
+    """Return the 10 arguments of a settlement for `settle_messages`."""
+    updates = {update.channel: update for update in settlement.updates}
+    return (
+        settlement.message_id,
+        settlement.claim_id,
+        settlement.attempt,
+        settlement.verdict,
+        settlement.delay,
+        settlement.tries,
+        settlement.cause,
+        settlement.worker,
+        _update(updates.get(Channel.PUSH)),
+        _update(updates.get(Channel.INBOX)),
+    )
+
+
+def _update(update: DeliveryUpdate | None) -> str:
+    if update is None:
+        return ""
+    if not update.code:
+        return update.state
+    return f"{update.state}|{update.code}|{update.message}"
+
+
+def read_claim(row: Sequence[Any], claim_id: str) -> Claim:
+    """Return the claim in one row of the reply of `claim_messages`."""
+    message_id, attempt, tries, crashes, taken, claimed, expires, push, inbox, payload = row
+    fields = ((Channel.PUSH, text(push)), (Channel.INBOX, text(inbox)))
+    return Claim(
+        message_id=text(message_id),
+        claim_id=claim_id,
+        attempt=attempt,
+        tries=tries,
+        crashes=crashes,
+        taken_at=taken,
+        claimed_at=claimed,
+        expires_at=expires,
+        deliveries={channel: field for channel, field in fields if field},
+        payload=payload,
+    )
+
+
+def sweep_hints(shard: int, swept: Sequence[tuple[str, Lane, int]]) -> list[Hint]:
+    """Return what was swept from a shard as hints: lanes apart, and a message that crashed a worker by itself."""
+    alone = [Hint(lane, shard, (message_id,), alone=True) for message_id, lane, crashes in swept if crashes]
+    together = []
+    for wanted in Lane:
+        ids = [message_id for message_id, lane, crashes in swept if lane is wanted and not crashes]
+        together += [Hint(wanted, shard, tuple(chunk)) for chunk in chunks(ids, CHUNK)]
+    return together + alone
