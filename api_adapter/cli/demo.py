@@ -21,9 +21,9 @@ from api_adapter.demo.progress import display
 from api_adapter.demo.report import Report, as_json, show
 from api_adapter.demo.scenario import APP_ID, CLIENT_ID, FEWEST, Notice, notices
 from api_adapter.http.app import INQUIRY
+from api_adapter.stack.exchanges import http_client
 from api_adapter.stack.interrupts import Interrupted, interruptible
 from api_adapter.stack.ports import Wish, choose_ports
-from api_adapter.stack.readiness import http_client
 from api_adapter.stack.running import Stack, running
 from api_adapter.wiring import front
 from worker.settings import Settings, read_settings

@@ -12,6 +12,7 @@ from pyreqwest.exceptions import PyreqwestError
 
 from api_adapter.demo.scenario import CLIENT_ID, Notice, Via
 from api_adapter.intake import Intake
+from api_adapter.stack.exchanges import exchange
 from worker.batching import chunks
 from worker.contract.codes import ResultStatus
 from worker.contract.messages import Lane
@@ -90,8 +91,8 @@ async def _one_connection(client: Client, url: str, waiting: Iterator[Notice], s
 
 async def _post(client: Client, url: str, body: bytes) -> Reply:
     with suppress(PyreqwestError, orjson.JSONDecodeError, KeyError):
-        response = await client.post(url).headers(HEADERS).body_bytes(body).build().send()
-        answer: dict[str, Any] = orjson.loads(bytes(await response.bytes()))
+        _, content = await exchange(client.post(url).headers(HEADERS).body_bytes(body))
+        answer: dict[str, Any] = orjson.loads(content)
         result = answer["result"]
         return Reply(result["resultStatus"], result["resultCode"], answer.get("messageId"))
     return NO_REPLY

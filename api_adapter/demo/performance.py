@@ -15,6 +15,7 @@ from api_adapter.demo.report import Report, make_report
 from api_adapter.demo.scenario import APP_ID, Notice, people
 from api_adapter.demo.verdict import Evidence, Repeat, total
 from api_adapter.http.app import BATCH_INQUIRY, SEND
+from api_adapter.stack.exchanges import exchange
 from api_adapter.stack.samples import put_templates
 from api_adapter.wiring import Front
 from worker.batching import chunks
@@ -111,13 +112,14 @@ class Performance:
         for chunk in chunks(self._notices, MAX_INQUIRIES):
             body = {"appId": APP_ID, "requestIds": [notice.request_id for notice in chunk]}
             request = self._client.post(self._api_url + BATCH_INQUIRY).headers(HEADERS).body_bytes(orjson.dumps(body))
-            answer = orjson.loads(bytes(await (await request.build().send()).bytes()))
-            statuses |= {item["requestId"]: _status(item) for item in answer["items"]}
+            _, answer = await exchange(request)
+            statuses |= {item["requestId"]: _status(item) for item in orjson.loads(answer)["items"]}
         return statuses
 
     async def _get(self, url: str) -> dict[str, Any]:
-        answer: dict[str, Any] = orjson.loads(bytes(await (await self._client.get(url).build().send()).bytes()))
-        return answer
+        _, answer = await exchange(self._client.get(url))
+        found: dict[str, Any] = orjson.loads(answer)
+        return found
 
 
 def _status(item: Mapping[str, Any]) -> str:

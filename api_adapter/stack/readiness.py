@@ -3,32 +3,27 @@
 import asyncio
 import re
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
 
-_PATIENCE = 2.0
+from api_adapter.stack.exchanges import exchange
+
 _OK = 200
 _REDIS_PORT = 6379
 _WORKER_READY = re.compile(rb"celery@\S+ ready\.")
 """Celery's own line at level info, once its children run and it consumes."""
 
 
-def http_client(patience: float = _PATIENCE) -> Client:
-    """Return a client for this machine's own servers, which waits so many seconds for an answer; close it."""
-    return ClientBuilder().timeout(timedelta(seconds=patience)).no_proxy().build()
-
-
 async def serves(client: Client, url: str) -> bool:
     """Tell whether a GET of the URL is answered with 200."""
     try:
-        response = await client.get(url).build().send()
+        status, _ = await exchange(client.get(url))
     except PyreqwestError:
         return False
-    return response.status == _OK
+    return status == _OK
 
 
 async def consumes(log: Path) -> bool:

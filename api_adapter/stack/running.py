@@ -9,9 +9,10 @@ from typing import Any, NoReturn, TypeVar
 
 from api_adapter.stack.claim import Claim, claimed
 from api_adapter.stack.environment import environment
+from api_adapter.stack.exchanges import http_client
 from api_adapter.stack.ports import url_of
 from api_adapter.stack.processes import IsReady, Part, PartError, Program, tail_of
-from api_adapter.stack.readiness import consumes, http_client, listens, serves
+from api_adapter.stack.readiness import consumes, listens, serves
 from worker.bootstrap import Addresses, stores
 from worker.settings import Settings
 

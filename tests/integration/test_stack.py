@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from api_adapter.stack.exchanges import http_client
 from api_adapter.stack.ports import Wish, choose_ports
 from api_adapter.stack.processes import Part, PartError, Program
-from api_adapter.stack.readiness import consumes, http_client, listens, serves
+from api_adapter.stack.readiness import consumes, listens, serves
 from api_adapter.stack.running import Stack, running
 from tests.stacks import ROOT
 from worker.settings import Settings
