@@ -122,9 +122,9 @@ def test_a_forked_child_gets_a_loop_of_its_own_and_leaves_its_parents_alone(monk
 
     monkeypatch.setattr("worker.adapters.celery.app.os.getpid", lambda: -1)
     process.stop()
-    childs = process.current()
+    of_child = process.current()
 
-    assert childs is not parents
+    assert of_child is not parents
     assert parents is loops.made[0]
     assert loops.made[0].stops == 0
 
