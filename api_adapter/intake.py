@@ -3,6 +3,7 @@
 HTTP, batches and the command line all call `Intake.take`. It knows no framework and holds no state of its own.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ MAX_BODY = 64 * 1024
 """Bytes of one send (R15)."""
 _AT_ONCE = 64
 """Calls that use the stores at once."""
+
+_PATIENCE = 8.0
+"""Seconds until a send is answered U: a caller that has given up by then learns nothing (R31)."""
 
 _INCONSISTENT = Result.refused(
     ResultCode.REPEAT_REQ_INCONSISTENT,
@@ -130,9 +134,9 @@ class Intake:
 
     async def _in_turn(self, client_id: str, sends: Sequence[Send], lane: Lane) -> dict[int, SendResult]:
         try:
-            async with self._turns.turn():
+            async with asyncio.timeout(_PATIENCE), self._turns.turn():
                 return await self._take_readable(client_id, sends, lane)
-        except LedgerUnavailableError as error:
+        except (LedgerUnavailableError, TimeoutError) as error:
             return _unknown(sends, error)
 
     async def _take_readable(self, client_id: str, sends: Sequence[Send], lane: Lane) -> dict[int, SendResult]:
@@ -239,8 +243,8 @@ def _accepted(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> S
     return SendResult(SUCCESS, send.message_id, request_id, remarks)
 
 
-def _unknown(sends: Sequence[Send], error: LedgerUnavailableError) -> dict[int, SendResult]:
-    log.warning("intake_unknown", sends=len(sends), reason=str(error))
+def _unknown(sends: Sequence[Send], error: Exception) -> dict[int, SendResult]:
+    log.warning("intake_unknown", sends=len(sends), reason=str(error) or type(error).__name__)
     return {send.index: SendResult(UNKNOWN, request_id=send.request.requestId) for send in sends}
 
 

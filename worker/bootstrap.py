@@ -146,7 +146,11 @@ async def dispatcher(
 def _dispatcher(found: Services, gateway: WalletGateway, hints: Hints, died: Callable[[], None]) -> Dispatcher:
     settings = found.settings
     draw = random.random
-    limits = CallLimits(settings.calls_per_gateway, settings.waiting_per_gateway)
+    limits = CallLimits(
+        settings.calls_per_gateway,
+        settings.waiting_per_gateway,
+        hold=(settings.call_timeout + settings.lease) / 1000,
+    )
     coalescers = Coalescers(gateway, found.clock, limits)
     policy = RetryPolicy(settings.max_tries, settings.backoff_base, settings.backoff_cap)
     settler = Settler(found.ledger, policy, draw, worker_name())

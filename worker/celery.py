@@ -11,8 +11,11 @@ from worker.adapters.celery.configuration import configuration
 from worker.adapters.celery.loop import DeliveryLoop
 from worker.adapters.telemetry.logs import configure_logs
 from worker.bootstrap import Addresses, check_ledger, opener, stores
-from worker.contract.errors import LedgerMismatchError
+from worker.contract.errors import LedgerMismatchError, SettingsError
 from worker.settings import Settings, read_settings
+
+_PATIENCE = 200
+"""Milliseconds that a hint may keep a child waiting for slots: behind it may be one of the other lane."""
 
 
 class Installation:
@@ -28,7 +31,10 @@ class Installation:
 
     def configure(self, **_: object) -> None:
         """Read the settings and start the embedded Valkey if they name no Redis; it is left when this process ends."""
-        self.settings = read_settings()
+        try:
+            self.settings = read_settings()
+        except SettingsError as error:
+            raise SystemExit(f"tidings: {error}") from None
         leaving = ExitStack()
         self.addresses = leaving.enter_context(stores(self.settings))
         atexit.register(leaving.close)
@@ -49,7 +55,7 @@ class Installation:
         """Start a delivery loop in this process."""
         hints = publisher(self._app)
         open_dispatcher = opener(self.settings, self.addresses, hints)
-        return DeliveryLoop(open_dispatcher, self.settings.drain_timeout, self.settings.grace, hints.flush)
+        return DeliveryLoop(open_dispatcher, self.settings.drain_timeout, _PATIENCE, hints.flush)
 
 
 app = Celery("tidings")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
-from worker.contract.messages import Channel
+from worker.contract.messages import Channel, Lane
 from worker.contract.users import GatewayRoute
 from worker.holding import Held
 from worker.ports import Clock, Gateway
@@ -36,6 +36,13 @@ class CallLimits:
 
     calls: int = 32
     waiting: int = 4_000
+    hold: float = 16.0
+    """Seconds from the start of a call for which its messages' leases are renewed: the call's own time and a lease."""
+
+
+_STUCK = 1.0
+"""Seconds without a call's end after which nothing waits here any longer: it would hold slots that others could use."""
+_BUSY = Answer(AnswerKind.UNREACHABLE, "GATEWAY_BUSY", "too many deliveries wait for this gateway here")
 
 
 class Coalescer:
@@ -47,9 +54,10 @@ class Coalescer:
         self._gateway = gateway
         self._clock = clock
         self._limits = limits
-        self._waiting: deque[Parcel] = deque()
+        self._waiting: dict[Lane, deque[Parcel]] = {lane: deque() for lane in Lane}
         self._calls: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
+        self._stuck: asyncio.TimerHandle | None = None
         self._answered: Answered
         self._paused: Paused
 
@@ -64,25 +72,45 @@ class Coalescer:
 
     def put(self, parcels: Sequence[Parcel]) -> None:
         """Take parcels and start as many calls as the bound allows, at once and with what there is."""
-        room = self._limits.waiting - len(self._waiting)
-        self._waiting.extend(parcels[:room])
-        busy = Answer(AnswerKind.UNREACHABLE, "GATEWAY_BUSY", "too many deliveries wait for this gateway here")
+        room = max(0, self._limits.waiting - sum(len(queue) for queue in self._waiting.values()))
+        for parcel in parcels[:room]:
+            self._waiting[parcel.held.lane].append(parcel)
         for parcel in parcels[room:]:
-            self._answered(parcel, busy)
+            self._answered(parcel, _BUSY)
         self._start_calls()
 
     def _start_calls(self) -> None:
         left = self._pause_left()
         if left:
-            parcels, self._waiting = self._waiting, deque()
-            self._hand_back(parcels, left)
-        while self._waiting and len(self._calls) < self._limits.calls:
+            self._hand_back(self._taken_back(), left)
+        while self._queue() and len(self._calls) < self._limits.calls:
             call = asyncio.get_running_loop().create_task(self._call(self._next_call()))
             self._calls.add(call)
             call.add_done_callback(self._call_ended)
+        if self._queue() and self._stuck is None:
+            self._stuck = asyncio.get_running_loop().call_later(_STUCK, self._stop_waiting)
+
+    def _stop_waiting(self) -> None:
+        """Give what waits back to the ledger: a gateway that answers nobody must not stop the others."""
+        self._stuck = None
+        for parcel in self._taken_back():
+            self._answered(parcel, _BUSY)
+
+    def _taken_back(self) -> list[Parcel]:
+        parcels = [parcel for queue in self._waiting.values() for parcel in queue]
+        for queue in self._waiting.values():
+            queue.clear()
+        return parcels
+
+    def _queue(self) -> deque[Parcel] | None:
+        """Return the queue that is next: interactive sends go before what batches left here."""
+        return next((queue for queue in self._waiting.values() if queue), None)
 
     def _call_ended(self, call: "asyncio.Task[None]") -> None:
         self._calls.discard(call)
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
         self._start_calls()
 
     def _pause_left(self) -> int:
@@ -97,10 +125,10 @@ class Coalescer:
             self._answered(parcel, answer)
 
     def _next_call(self) -> list[Parcel]:
-        call = [self._waiting.popleft()]
-        size = call[0].call_size
-        while self._waiting and len(call) < min(size, self._waiting[0].call_size):
-            parcel = self._waiting.popleft()
+        call: list[Parcel] = []
+        size = self._limits.waiting
+        while (queue := self._queue()) and len(call) < min(size, queue[0].call_size):
+            parcel = queue.popleft()
             size = min(size, parcel.call_size)
             call.append(parcel)
         return call
@@ -127,6 +155,8 @@ class Coalescer:
         for parcel in parcels:
             if parcel.held.deadline <= now:
                 self._answered(parcel, Answer(AnswerKind.NOT_SENT))
+            else:
+                parcel.held.renew_until = max(parcel.held.renew_until, now + self._limits.hold)
         return [parcel for parcel in parcels if parcel.held.deadline > now]
 
     async def _ask(self, parcels: list[Parcel]) -> list[Answer]:

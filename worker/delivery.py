@@ -87,9 +87,11 @@ class Delivery:
             payloads = [_unpacked(one.claim) for one in held]
             try:
                 surroundings = await self._look_up(payload for payload in payloads if payload is not None)
-            except BaseException:
-                self._holdings.remove(held)
-                raise
+            except LedgerUnavailableError as error:
+                # Given back, not dropped: a lease that merely ran out would count as a crash of each message.
+                log.warning("claims_given_back", messages=len(held), reason=str(error))
+                self._give_back(held)
+                return len(held)
             self._send(self._prepare(held, payloads, surroundings))
         return len(held)
 
@@ -102,6 +104,13 @@ class Delivery:
         held.waiting -= 1
         if not held.waiting:
             self._settler.put(held)
+
+    def _give_back(self, held: Sequence[Held]) -> None:
+        for one in held:
+            channels = open_channels(one.claim)
+            one.waiting = len(channels)
+            for channel in channels:
+                self._note(one, channel, Answer(AnswerKind.NOT_SENT))
 
     async def _claim(self, hint: Hint) -> list[Held]:
         now = self._clock.monotonic()
@@ -137,7 +146,7 @@ class Delivery:
         for one, payload in zip(held, payloads, strict=True):
             channels = open_channels(one.claim)
             one.waiting = len(channels)
-            if one.claim.claimed_at >= one.claim.expires_at:
+            if one.expired or not channels:
                 self._settler.put(one)
                 continue
             size = call_size(self._times.call_size, one.claim.tries)

@@ -23,6 +23,11 @@ class Held:
     """Channels whose answer is still out."""
     answers: dict[Channel, Answer] = field(default_factory=dict)
 
+    @property
+    def expired(self) -> bool:
+        """Whether it was past its deadline when it was claimed: then it is not sent (R43)."""
+        return self.claim.claimed_at >= self.claim.expires_at
+
 
 class Holdings:
     """Every held message of this process, and the extension of their leases."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from worker.contract.errors import LedgerUnavailableError
+from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
 from worker.contract.messages import Settled, Settlement
 from worker.holding import Held
 from worker.ports import Ledger
@@ -49,9 +49,9 @@ class Settler:
 
     async def _settle(self, batch: list[Held]) -> None:
         settlements = [
-            decide(one.claim, one.answers, self._policy, self._draw, self._worker)
-            if one.answers
-            else expire(one.claim, self._worker)
+            expire(one.claim, self._worker)
+            if one.expired
+            else decide(one.claim, one.answers, self._policy, self._draw, self._worker)
             for one in batch
         ]
         results = await self._record(settlements)
@@ -68,6 +68,16 @@ class Settler:
         while True:
             try:
                 return await self._ledger.settle(settlements)
+            except LedgerFaultError:
+                return await self._without_the_culprit(settlements)
             except LedgerUnavailableError as error:
                 log.warning("settle_waits_for_ledger", messages=len(settlements), reason=str(error))
                 await asyncio.sleep(_PATIENCE)
+
+    async def _without_the_culprit(self, settlements: list[Settlement]) -> list[Settled]:
+        """Record all but the one that the ledger can't take: its lease ends, and it alone is left."""
+        if len(settlements) == 1:
+            log.error("settlement_refused", message_id=settlements[0].message_id, advice="see tidings ledger check")
+            return [Settled.STALE]
+        middle = len(settlements) // 2
+        return await self._record(settlements[:middle]) + await self._record(settlements[middle:])

@@ -10,10 +10,12 @@ import structlog
 
 from worker.coalescing import Coalescers
 from worker.contract.errors import LedgerUnavailableError
+from worker.contract.messages import CHUNK
 from worker.ports import GatewayPauses, Hints, Ledger
 
 _RELEASE_PAUSE = 0.05
 """Seconds between releases while messages leave this process."""
+_FORGET_ROUNDS = 20
 
 log = structlog.get_logger(__name__)
 
@@ -84,9 +86,18 @@ class Sweeper:
             self._coalescers.pause(gateway, left)
         self._hints.publish(await self._ledger.sweep())
         await self._release()
-        forgotten = await self._ledger.forget()
+        forgotten = await self._forget()
         if forgotten:
             log.info("forgotten", messages=forgotten)
+
+    async def _forget(self) -> int:
+        forgotten = 0
+        for _ in range(_FORGET_ROUNDS):
+            erased = await self._ledger.forget()
+            forgotten += erased
+            if erased < CHUNK:
+                break
+        return forgotten
 
     async def _release(self) -> None:
         for shard, lane in await self._ledger.backlogged():

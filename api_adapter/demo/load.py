@@ -12,6 +12,7 @@ from pyreqwest.exceptions import PyreqwestError
 
 from api_adapter.demo.scenario import CLIENT_ID, Notice, Via
 from api_adapter.intake import Intake
+from api_adapter.stack.cancellation import heed_cancellation
 from api_adapter.stack.exchanges import exchange
 from worker.batching import chunks
 from worker.contract.codes import ResultStatus
@@ -119,6 +120,7 @@ async def _take(intake: Intake, notices: Sequence[Notice], sent: Sent) -> None:
 async def _take_once(intake: Intake, notices: Sequence[Notice], sent: Sent) -> list[Notice]:
     """Return the notices of which nobody can say whether they were taken."""
     results = await intake.take(HEADERS, [notice.body for notice in notices], Lane.BULK)
+    heed_cancellation()
     replies = [Reply(one.result.status, one.result.code, one.message_id) for one in results]
     for notice, reply in zip(notices, replies, strict=True):
         if reply.status != ResultStatus.U:

@@ -15,6 +15,7 @@ from api_adapter.demo.report import Report, make_report
 from api_adapter.demo.scenario import APP_ID, Notice, people
 from api_adapter.demo.verdict import Evidence, Repeat, total
 from api_adapter.http.app import BATCH_INQUIRY, SEND
+from api_adapter.stack.cancellation import heed_cancellation
 from api_adapter.stack.exchanges import exchange
 from api_adapter.stack.samples import put_templates
 from api_adapter.wiring import Front
@@ -58,6 +59,7 @@ class Performance:
         before: Mapping[Channel, Tally] = {}
         async with self._sending() as sending:
             while True:
+                heed_cancellation()
                 all_sent = sending.done()
                 tallies = await self._tallies()
                 display.show(Glance(loop.time() - started, len(self._notices), self._sent.taken, tallies))

@@ -1,10 +1,11 @@
 """HTTP calls to this machine's own servers."""
 
-import asyncio
 from datetime import timedelta
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.request import RequestBuilder
+
+from api_adapter.stack.cancellation import heed_cancellation
 
 _PATIENCE = 2.0
 
@@ -15,13 +16,8 @@ def http_client(patience: float = _PATIENCE) -> Client:
 
 
 async def exchange(request: RequestBuilder) -> tuple[int, bytes]:
-    """Send a request; return the answer's status and body, or raise what pyreqwest raises.
-
-    Of a task that is cancelled just as its answer arrives, pyreqwest forgets the cancellation: here it is raised.
-    """
+    """Send a request; return the answer's status and body, or raise what pyreqwest raises."""
     response = await request.build().send()
     body = bytes(await response.bytes())
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+    heed_cancellation()
     return response.status, body

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from api_adapter.stack.cancellation import heed_cancellation
 from api_adapter.stack.claim import Claim, claimed
 from api_adapter.stack.environment import environment
 from api_adapter.stack.exchanges import http_client
@@ -78,6 +79,7 @@ class Stack:
         """Raise PartError as soon as a part, or the embedded store, is gone."""
         misses = 0
         while True:
+            heed_cancellation()
             for part in self._parts:
                 part.check()
             if misses >= _STORE_MISSES:

@@ -15,13 +15,14 @@ from redis.backoff import NoBackoff
 from tests.fakes.clock import FakeClock
 from tests.ledger_driver import dead, final, ids, new_messages, retry
 from tests.ledger_state import state_of_redis
+from worker.adapters.redis.connection import connect
 from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisGatewayPauses, RedisWallets
-from worker.contract.errors import LedgerUnavailableError
+from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
 from worker.contract.messages import Acceptance, Claim, Lane, Settled, Settlement
 from worker.contract.users import SEND_SCOPE, SendCap, TokenGrant, User, Wallet
 from worker.ports import CapRequest, Probe
@@ -207,3 +208,34 @@ def end_of(claim: Claim) -> Settlement:
     if claim.message_id == MESSAGES[1].message_id:
         return dead(claim)
     return retry(claim, 0) if claim.attempt == 1 else final(claim)
+
+
+def test_a_connection_to_a_server_that_became_a_replica_is_left_so_that_the_retry_may_find_the_new_master(
+    redis_url: str,
+) -> None:
+    async def main() -> None:
+        redis = connect(redis_url)
+        before = await redis.client_id()
+        with Server.from_url(redis_url) as server:
+            server.replicaof("127.0.0.1", 1)
+            try:
+                with pytest.raises(LedgerUnavailableError):
+                    await ledger(redis).accept("shop", Lane.BULK, MESSAGES)
+            finally:
+                server.replicaof("no", "one")
+        assert await redis.client_id() != before
+        assert await ledger(redis).accept("shop", Lane.BULK, MESSAGES) == [DUE] * len(MESSAGES)
+        await redis.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_script_that_fails_on_what_a_key_holds_is_told_apart_from_a_redis_that_is_away(redis_url: str) -> None:
+    async def main() -> None:
+        async with Redis.from_url(redis_url) as redis:
+            await redis.set(KEYS.due(0), "not a sorted set")
+            await redis.set(KEYS.due(1), "not a sorted set")
+            with pytest.raises(LedgerFaultError):
+                await ledger(redis).accept("shop", Lane.BULK, MESSAGES)
+
+    asyncio.run(main())

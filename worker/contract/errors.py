@@ -15,3 +15,7 @@ class LedgerUnavailableError(TidingsError):
 
 class LedgerMismatchError(TidingsError):
     """The ledger in this Redis was made with other fixed parameters (shards, schema), so starting is refused."""
+
+
+class LedgerFaultError(LedgerUnavailableError):
+    """A script of the ledger failed on what a record holds: trying the same chunk again would fail again."""

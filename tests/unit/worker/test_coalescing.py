@@ -13,6 +13,7 @@ from tests.fakes.gateway import FakeGateway
 from tests.samples import PUSH, held, route, wallet_message
 from worker.coalescing import CallLimits, Coalescer, Coalescers, Parcel
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
+from worker.contract.messages import Lane
 from worker.contract.users import GatewayRoute
 
 DELIVERED = Answer(AnswerKind.DELIVERED)
@@ -339,6 +340,66 @@ def test_more_than_may_wait_is_answered_at_once() -> None:
     stand = run(play, limits=CallLimits(calls=1, waiting=40))
 
     assert sum(answer == DELIVERED for answer in stand.answers.values()) == 60
+
+
+def test_what_waits_for_a_gateway_that_answers_nobody_is_handed_back_so_that_it_holds_no_slots(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.coalescing._STUCK", 0.05)
+
+    async def play(stand: Stand) -> None:
+        answer = stand.gateway.hang("gcash")
+        stand.put(*parcels(30))
+        await asyncio.sleep(0.2)
+        assert stand.answers == dict.fromkeys((f"m{number}" for number in range(20, 30)), BUSY)
+        answer.set()
+
+    stand = run(play, limits=CallLimits(calls=1))
+
+    assert sum(answer == DELIVERED for answer in stand.answers.values()) == 20
+
+
+def test_what_waits_for_a_gateway_that_keeps_answering_is_not_handed_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.coalescing._STUCK", 0.2)
+
+    class Steady(FakeGateway):
+        @override
+        async def send(self, route: GatewayRoute, messages: Sequence[WalletMessage]) -> list[Answer]:
+            await asyncio.sleep(0.05)
+            return await super().send(route, messages)
+
+    stand = sent(*parcels(200), gateway=Steady(), limits=CallLimits(calls=1))
+
+    assert set(stand.answers.values()) == {DELIVERED}
+
+
+def test_interactive_sends_go_before_what_batches_left_waiting() -> None:
+    async def play(stand: Stand) -> None:
+        answer = stand.gateway.hang("gcash")
+        stand.put(parcel("first", 1))
+        await a_moment()
+        for name, lane in (("bulk", Lane.BULK), ("single", Lane.SINGLE)):
+            waiting = [parcel(f"{name}-{number}", 1) for number in (1, 2)]
+            for one in waiting:
+                one.held.lane = lane
+            stand.put(*waiting)
+        answer.set()
+
+    stand = run(play, limits=CallLimits(calls=1))
+
+    assert stand.calls == [["first"], ["single-1"], ["single-2"], ["bulk-1"], ["bulk-2"]]
+
+
+def test_the_lease_of_a_message_is_renewed_from_the_start_of_its_call_for_as_long_as_the_call_may_take() -> None:
+    one = parcel("m0")
+
+    async def play(stand: Stand) -> None:
+        stand.clock.advance(4_000)
+        stand.put(one)
+
+    run(play, limits=CallLimits(hold=16.0))
+
+    assert one.held.renew_until == 20.0
 
 
 def test_a_gateway_that_raises_leaves_its_messages_unanswered_and_says_so_in_the_log() -> None:

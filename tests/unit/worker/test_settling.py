@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -9,6 +10,7 @@ from tests.back_office import a_moment, notices, until
 from tests.fakes.ledger import FakeLedger
 from tests.samples import INBOX, PUSH
 from worker.contract.answers import Answer, AnswerKind
+from worker.contract.errors import LedgerFaultError
 from worker.contract.messages import DeadCause, Lane, Settled, Settlement
 from worker.contract.outcomes import MessageOutcome
 from worker.holding import Held
@@ -81,9 +83,10 @@ def test_an_answered_message_is_settled_at_once_by_what_its_gateways_said() -> N
     run(play)
 
 
-def test_R43_a_message_without_any_answer_is_past_its_deadline() -> None:
+def test_R43_a_message_claimed_past_its_deadline_expires() -> None:
     async def play(stand: Stand) -> None:
         (held,) = await stand.claim(1)
+        held.claim = replace(held.claim, claimed_at=held.claim.expires_at)
         stand.settler.put(held)
         await a_moment()
         assert stand.outcome(held).dead_cause == DeadCause.EXPIRED
@@ -148,3 +151,30 @@ def test_a_settlement_that_another_claim_overtook_leaves_our_hands_and_is_told()
         run(play)
 
     assert logs == [{"event": "settlements_were_stale", "messages": 1, "log_level": "warning"}]
+
+
+def test_one_settlement_that_the_ledger_can_not_take_leaves_all_others_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def play(stand: Stand) -> None:
+        held = await stand.claim(5)
+        culprit = held[3].claim.message_id
+        settle = stand.ledger.settle
+
+        async def failing(settlements: Sequence[Settlement]) -> list[Settled]:
+            if any(settlement.message_id == culprit for settlement in settlements):
+                raise LedgerFaultError("a script failed in Redis")
+            return await settle(settlements)
+
+        monkeypatch.setattr(stand.ledger, "settle", failing)
+        with capture_logs() as logs:
+            for one in held:
+                one.answers = dict(DELIVERED)
+                stand.settler.put(one)
+            await a_moment()
+
+        assert stand.settled == [held]
+        assert [stand.outcome(one).settled_at is None for one in held] == [one is held[3] for one in held]
+        assert [entry["message_id"] for entry in logs if entry["event"] == "settlement_refused"] == [culprit]
+
+    run(play)

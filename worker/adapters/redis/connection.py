@@ -6,6 +6,8 @@ import hiredis
 from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError
 from redis.typing import EncodableT
 from typing_extensions import override
 
@@ -26,6 +28,15 @@ class FastConnection(Connection):
         name = str(args[0])
         words: tuple[Any, ...] = (*name.split(), *args[1:]) if " " in name else args
         return [hiredis.pack_command(words)]
+
+    @override
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        """Return what Redis answers; leave a server that is a replica by now: the retry finds the new master."""
+        try:
+            return await super().read_response(*args, **options)
+        except ReadOnlyError as error:
+            await self.disconnect()
+            raise RedisConnectionError(str(error)) from error
 
 
 def connect(url: str) -> Redis:

@@ -7,9 +7,9 @@ from importlib import resources
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from worker.contract.errors import LedgerUnavailableError
+from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
 
 _KINDS = frozenset({"CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY"})
 """First words of Redis' errors that say more than the type of redis-py's exception."""
@@ -80,4 +80,6 @@ def unavailable(error: Exception) -> LedgerUnavailableError:
     """Return the ledger's error for one of Redis; its text never holds a command's arguments."""
     kind = str(error).partition(" ")[0] if isinstance(error, RedisError) else ""
     reason = kind if kind in _KINDS else type(error).__name__
+    if type(error) is ResponseError and kind not in _KINDS:
+        return LedgerFaultError(f"a script failed in Redis ({kind}); a key holds what no tidings wrote")
     return LedgerUnavailableError(f"Redis did not answer ({reason}); check TIDINGS_REDIS_URL and the server's log")

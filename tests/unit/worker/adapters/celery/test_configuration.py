@@ -3,8 +3,10 @@ from typing import Any
 import pytest
 from celery.app.defaults import DEFAULTS
 from kombu.entity import Queue
+from kombu.utils.scheduling import cycle_by_name
 
 from worker.adapters.celery.configuration import KEY_PREFIX, configuration
+from worker.adapters.celery.turns import SingleFirst
 
 REDIS = "redis://broker.test/1"
 REDIS_LIKE = [REDIS, "rediss://broker.test/1", "redis+socket:///broker.sock"]
@@ -35,7 +37,7 @@ def test_in_redis_nothing_emulates_acknowledgements(url: str) -> None:
 
 @pytest.mark.parametrize("url", REDIS_LIKE)
 def test_in_redis_single_is_asked_for_first_and_keys_have_a_prefix(url: str) -> None:
-    assert options(url)["queue_order_strategy"] == "priority"
+    assert cycle_by_name(options(url)["queue_order_strategy"]) is SingleFirst
     assert options(url)["priority_steps"] == [0]
     assert options(url)["global_keyprefix"] == KEY_PREFIX
 

@@ -1,0 +1,33 @@
+import asyncio
+from contextlib import suppress
+
+from api_adapter.stack.cancellation import heed_cancellation
+
+
+def test_a_task_that_lost_its_cancellation_ends_where_it_asks() -> None:
+    reached = []
+
+    async def forgetful() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        reached.append("went on")
+        heed_cancellation()
+        reached.append("asked in vain")
+
+    async def main() -> bool:
+        task = asyncio.create_task(forgetful())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    assert asyncio.run(main())
+    assert reached == ["went on"]
+
+
+def test_a_task_that_nobody_cancelled_goes_on() -> None:
+    async def main() -> str:
+        heed_cancellation()
+        return "done"
+
+    assert asyncio.run(main()) == "done"
