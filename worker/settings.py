@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from worker.contract.errors import SettingsError
 
 PREFIX = "TIDINGS_"
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 Milliseconds = Annotated[int, Field(gt=0)]
 
 
@@ -85,6 +86,20 @@ class Settings(BaseSettings):
             raise ValueError("must begin with / and not end with it, such as /api/open")
         return value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _names_a_redis(cls, value: str) -> str:
+        if value and not value.startswith(_REDIS_SCHEMES):
+            raise ValueError(f"must begin with {' or '.join(_REDIS_SCHEMES)}, such as redis://localhost:6379/0")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _names_a_broker(cls, value: str) -> str:
+        if value and "://" not in value:
+            raise ValueError("must be a URL, such as redis://localhost:6379/1 or amqp://localhost")
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.lease < 2 * self.sweep_interval:
@@ -104,4 +119,6 @@ def read_settings() -> Settings:
 def _text(fault: ErrorDetails) -> str:
     reason = fault["msg"].removeprefix("Value error, ")
     name = ".".join(str(part) for part in fault["loc"]).upper()
+    if fault["type"] == "int_parsing":
+        reason = f"Input should be a whole number, such as {Settings.model_fields[name.lower()].default}"
     return f"{PREFIX}{name}: {reason}" if name else reason

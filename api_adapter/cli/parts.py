@@ -11,6 +11,7 @@ from api_adapter.http.server import serve as serve_http
 from worker.adapters.gateways.simulator import Idempotency, SimulatorSettings
 from worker.adapters.gateways.simulator import run as run_simulator
 from worker.adapters.telemetry.logs import configure_logs
+from worker.local_secrets import token_secret
 from worker.settings import read_settings
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; default: the setting.")]
@@ -32,6 +33,7 @@ def serve(host: Host = None, port: Port = None) -> None:
     """
     with told():
         settings = read_settings()
+        token_secret(settings)
         configure_logs(settings.log_format, settings.log_level)
         given = {"api_host": host, "api_port": port}
         serve_http(settings.model_copy(update={name: value for name, value in given.items() if value is not None}))

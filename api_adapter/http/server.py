@@ -1,8 +1,11 @@
 """Runs the HTTP application on granian."""
 
+import socket
+
 from granian import Granian
 from granian.constants import Interfaces, Loops
 
+from worker.contract.errors import TidingsError
 from worker.settings import Settings
 
 _BACKLOG = 1024
@@ -16,8 +19,13 @@ _OUR_LOGS = {
 """Lets granian's lines go where all others go."""
 
 
+class AddressError(TidingsError):
+    """The API can't listen where the settings say."""
+
+
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are finished."""
+    """Serve until SIGTERM or SIGINT; requests under way are finished. Raises AddressError."""
+    _check_address(settings.api_host, settings.api_port)
     Granian(
         "api_adapter.http.asgi:application",
         factory=True,
@@ -32,3 +40,16 @@ def serve(settings: Settings) -> None:
         log_dictconfig=_OUR_LOGS,
         websockets=False,
     ).serve()
+
+
+def _check_address(host: str, port: int) -> None:
+    """Refuse an address in use: granian itself would share it with whoever listens there already."""
+    try:
+        family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise AddressError(
+            f"can't listen on {host}:{port} ({error.strerror}); set TIDINGS_API_HOST and TIDINGS_API_PORT",
+        ) from error

@@ -174,3 +174,23 @@ def test_settings_are_never_changed_after_the_start() -> None:
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("TIDINGS_LEASE", "6s", "TIDINGS_LEASE: Input should be a whole number, such as 6000"),
+        ("TIDINGS_REDIS_URL", "localhost:6379", "TIDINGS_REDIS_URL: must begin with redis://"),
+        ("TIDINGS_BROKER_URL", "localhost", "TIDINGS_BROKER_URL: must be a URL"),
+    ],
+)
+def test_a_wrong_setting_is_told_with_what_it_must_be(
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    reason: str,
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=reason):
+        read_settings()
