@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -134,6 +134,7 @@ async def running(
     Raises PartError where a part does not start, StackRunsError where another stack has the data directory.
 
     """
+    tell = partial(_tell_if_anybody_listens, tell)
     with claimed(settings.data_dir) as claim, stores(settings) as addresses:
         stack = Stack(settings, addresses, claim, inherited, tell)
         try:
@@ -142,6 +143,12 @@ async def running(
         finally:
             tell("Stopping: API, worker (finishes what it holds), gateway simulator, Valkey ...")
             await stack.stop(impatient)
+
+
+def _tell_if_anybody_listens(tell: Tell, line: str) -> None:
+    """Tell, unless the terminal was closed: what runs has to be stopped all the same."""
+    with suppress(OSError):
+        tell(line)
 
 
 def logs_of(settings: Settings) -> Path:
