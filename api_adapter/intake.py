@@ -15,6 +15,7 @@ from api_adapter.clients import Clients
 from api_adapter.judging import Admission, Facts, judge, resolved_user, user_digest
 from api_adapter.live_templates import live_templates
 from api_adapter.turns import Turns
+from worker.batching import chunks
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import message_id
@@ -29,6 +30,8 @@ MAX_BODY = 64 * 1024
 _AT_ONCE = 64
 """Calls that use the stores at once."""
 
+_PART = 500
+"""Sends of a batch that are read and judged at a time, while the store takes those before them."""
 _PATIENCE = 8.0
 """Seconds until a send is answered U: a caller that has given up by then learns nothing (R31)."""
 
@@ -108,6 +111,21 @@ class Intake:
         client_id = self._clients.identify(headers)
         if isinstance(client_id, Result):
             return [SendResult(client_id)] * len(bodies)
+        before: asyncio.Task[list[SendResult]] | None = None
+        parts = []
+        for part in chunks(bodies, _PART):
+            before = asyncio.create_task(self._take_part(client_id, part, lane, before))
+            parts.append(before)
+        return [result for part in await asyncio.gather(*parts) for result in part]
+
+    async def _take_part(
+        self,
+        client_id: str,
+        bodies: Sequence[bytes],
+        lane: Lane,
+        before: "asyncio.Task[list[SendResult]] | None",
+    ) -> list[SendResult]:
+        """Answer a part of a batch: it is read and judged while the part before it is taken, and taken after that."""
         results: dict[int, SendResult] = {}
         sends = []
         for index, body in enumerate(bodies):
@@ -117,7 +135,7 @@ class Intake:
             else:
                 results[index] = send
         if sends:
-            results |= await self._in_turn(client_id, sends, lane)
+            results |= await self._in_turn(client_id, sends, lane, before)
         return [results[index] for index in range(len(bodies))]
 
     def _read(self, client_id: str, index: int, body: bytes) -> Send | SendResult:
@@ -132,16 +150,30 @@ class Intake:
             return SendResult(refusal, request_id=request.requestId)
         return Send(index, request, message_id(request.appId, request.requestId), request.fingerprint())
 
-    async def _in_turn(self, client_id: str, sends: Sequence[Send], lane: Lane) -> dict[int, SendResult]:
+    async def _in_turn(
+        self,
+        client_id: str,
+        sends: Sequence[Send],
+        lane: Lane,
+        before: "asyncio.Task[list[SendResult]] | None",
+    ) -> dict[int, SendResult]:
         try:
             async with asyncio.timeout(_PATIENCE), self._turns.turn():
-                return await self._take_readable(client_id, sends, lane)
+                return await self._take_readable(client_id, sends, lane, before)
         except (LedgerUnavailableError, TimeoutError) as error:
             return _unknown(sends, error)
 
-    async def _take_readable(self, client_id: str, sends: Sequence[Send], lane: Lane) -> dict[int, SendResult]:
+    async def _take_readable(
+        self,
+        client_id: str,
+        sends: Sequence[Send],
+        lane: Lane,
+        before: "asyncio.Task[list[SendResult]] | None",
+    ) -> dict[int, SendResult]:
         facts = await self._facts(sends)
         verdicts = {send.index: judge(send.request, facts) for send in sends}
+        if before is not None:
+            await asyncio.wait([before])
         verdicts |= await self._over_cap(sends, verdicts)
         results = await self._accept(client_id, sends, verdicts, lane)
         # Refusals come after what is taken: the same requestId may stand in both.

@@ -34,5 +34,6 @@ def test_closing_the_terminal_of_dev_stops_everything(tmp_path: Path) -> None:
 
 
 def _of(tmp_path: Path) -> list[str]:
-    listing = subprocess.run(["/bin/ps", "axeww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
-    return [line for line in listing.splitlines() if str(tmp_path) in line and "/bin/ps axeww" not in line]
+    command = ["/bin/ps", "axeww", "-o", "pid=,args="]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [line for line in listing.splitlines() if str(tmp_path) in line and command[0] not in line]
