@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header $(ARGS)
+	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header $(ARGS)
 
 # Each stamp is newer than what its environment was made from.
 RUNTIME := $(VENV)/.runtime
