@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from api_adapter.judging import Admission, user_digest
 from worker.contract.identity import shard_of
@@ -11,11 +11,11 @@ from worker.contract.payload import Payload
 from worker.contract.requests import SendRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """A well-formed send on its way through intake."""
 
-    index: int
+    place: int
+    """Its number in the part of a batch that it came with."""
     request: SendRequest
     message_id: str
     fingerprint: str

@@ -6,6 +6,7 @@ The order of the rules is the order in which a merchant can mend things: token, 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from worker.contract.codes import Result, ResultCode
 from worker.contract.messages import Channel
@@ -34,8 +35,7 @@ class Facts:
     """Milliseconds since 1970."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """A send that can be taken, with everything that was decided about it."""
 
     user: User
@@ -121,6 +121,8 @@ def _choice(request: SendRequest, template: CompiledTemplate, user: User) -> Cho
 
 
 def _default_language_twice(request: SendRequest, template: CompiledTemplate) -> list[str]:
+    if len(request.templates) == 1:
+        return []
     languages = [entry.language for entry in request.templates]
     default = template.version.default_language
     if None not in languages or default not in languages:

@@ -5,8 +5,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from api_adapter.clients import Clients
+from api_adapter.collecting import rare_collections
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
+from api_adapter.taking import Stores
 from worker.bootstrap import Addresses, Services, hint_publisher, services
 from worker.contract.requests import LenientSendRequest, SendRequest
 from worker.ports import Hints
@@ -25,7 +27,7 @@ class Front:
 @asynccontextmanager
 async def front(settings: Settings, addresses: Addresses) -> AsyncIterator[Front]:
     """Give intake and inquiries for one asyncio loop."""
-    with hint_publisher(addresses) as hints:
+    with rare_collections(), hint_publisher(addresses) as hints:
         async with services(settings, addresses) as found:
             clients = Clients(settings.clients)
             yield Front(make_intake(found, clients, hints), Inquiries(clients, found.records), found)
@@ -35,8 +37,7 @@ def make_intake(found: Services, clients: Clients, hints: Hints) -> Intake:
     """Return the intake function of a process."""
     settings = found.settings
     model = LenientSendRequest if settings.extend_info_object == "allow" else SendRequest
-    return Intake(
-        clients=clients,
+    stores = Stores(
         ledger=found.ledger,
         users=found.users,
         templates=found.templates,
@@ -45,5 +46,5 @@ def make_intake(found: Services, clients: Clients, hints: Hints) -> Intake:
         caps=found.caps,
         hints=hints,
         clock=found.clock,
-        limits=IntakeLimits(settings.shards, settings.deliver_within, model),
     )
+    return Intake(clients, stores, IntakeLimits(settings.shards, settings.deliver_within, model))

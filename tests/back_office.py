@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.gateway import FakeGateway
@@ -157,7 +157,7 @@ def notice(
     """Return a message of the samples' template, as intake hands it to the ledger."""
     content = payload() if says is None else says
     packed = content.pack() if isinstance(content, Payload) else content
-    return replace(new_message(request_id, channels=channels), payload=packed)
+    return new_message(request_id, channels=channels)._replace(payload=packed)
 
 
 def notices(number: int) -> list[NewMessage]:

@@ -12,7 +12,8 @@ from api_adapter.clients import Clients
 from api_adapter.http.app import Api, make_app
 from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries
-from api_adapter.intake import Intake, IntakeLimits, SendResult
+from api_adapter.intake import Intake, IntakeLimits
+from api_adapter.taking import SendResult, Stores
 from tests.fakes.caps import FakeCaps
 from tests.fakes.clock import FakeClock
 from tests.fakes.hints import FakeHints
@@ -90,8 +91,7 @@ class FrontDesk:
         self.opening = Opening(self.ledger.ping)
         known = Clients(clients or {})
         self.inquiries = Inquiries(known, self.ledger)
-        self.intake = Intake(
-            clients=known,
+        stores = Stores(
             ledger=self.ledger,
             users=self.users,
             templates=self.templates,
@@ -100,8 +100,8 @@ class FrontDesk:
             caps=self.caps,
             hints=self.hints,
             clock=self.clock,
-            limits=IntakeLimits(SHARDS, DELIVER_WITHIN, request_model),
         )
+        self.intake = Intake(known, stores, IntakeLimits(SHARDS, DELIVER_WITHIN, request_model))
 
     def take(self, bodies: Sequence[bytes], lane: Lane = Lane.SINGLE, client: str = CLIENT) -> list[SendResult]:
         """Answer a batch."""

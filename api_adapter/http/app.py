@@ -18,7 +18,8 @@ from typing_extensions import override
 from api_adapter.http.openapi import openapi_document
 from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries, Json, refusal, result_json
-from api_adapter.intake import MAX_BODY, Intake, SendResult
+from api_adapter.intake import MAX_BODY, Intake
+from api_adapter.taking import SendResult
 from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
 from worker.contract.messages import Lane

@@ -28,9 +28,8 @@ def with_one_message(open_ledger: OpenLedger, **limits: int) -> LedgerDriver:
 
 def test_a_claim_hands_over_all_that_delivering_needs_and_leases_the_message(open_ledger: OpenLedger) -> None:
     ledger = open_ledger(lease=6_000)
-    message = dataclasses.replace(
-        new_message("r1", channels=(Channel.INBOX,), skipped=(Channel.PUSH,)), payload=b"\x00\xff raw \r\n"
-    )
+    taken = new_message("r1", channels=(Channel.INBOX,), skipped=(Channel.PUSH,))
+    message = taken._replace(payload=b"\x00\xff raw \r\n")
     ledger.accept([message])
     ledger.advance(100)
 

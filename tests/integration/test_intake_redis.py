@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 
 from api_adapter.clients import Clients
 from api_adapter.inquiries import Inquiries
-from api_adapter.intake import Intake, SendResult
+from api_adapter.intake import Intake
+from api_adapter.taking import SendResult
 from api_adapter.wiring import make_intake
 from tests.fakes.hints import FakeHints
 from tests.front_desk import APP, CLIENT, TOKEN, grant, payment_notice, user, wallet

@@ -6,6 +6,7 @@ Times are whole milliseconds of the ledger's own clock (Redis TIME) since 1970, 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 CHUNK = 200
 """Most messages in a chunk, which is what one hint names and one script handles: none takes longer than about 5 ms."""
@@ -50,8 +51,7 @@ class DeadCause(StrEnum):
     """Workers died while they held it alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(NamedTuple):
     """What intake hands to the ledger for one accepted send."""
 
     message_id: str

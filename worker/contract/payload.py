@@ -1,7 +1,7 @@
 """What a worker needs to deliver a message, kept beside its record until it is delivered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 from pydantic import TypeAdapter
@@ -10,8 +10,7 @@ _PACKED = TypeAdapter(tuple[str, str, str, int, str, dict[str, str], str, str | 
 """The fields in their order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(NamedTuple):
     """Everything that a delivery says. Holds a user's texts: never logged, never put on the broker."""
 
     customer_id: str
@@ -25,18 +24,7 @@ class Payload:
 
     def pack(self) -> bytes:
         """Return the bytes that the ledger keeps: a JSON array in the order of the fields."""
-        return orjson.dumps(
-            (
-                self.customer_id,
-                self.wallet,
-                self.template_code,
-                self.template_version,
-                self.language,
-                self.parameters,
-                self.redirect_url,
-                self.extend_info,
-            ),
-        )
+        return orjson.dumps(tuple(self))
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Payload":

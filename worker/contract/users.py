@@ -1,6 +1,7 @@
 """Users as a token resolves to them, and the wallets that serve them (CONTRACT R11, R37, R64)."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from worker.contract.messages import Channel
 
@@ -8,8 +9,7 @@ SEND_SCOPE = "SEND_MESSAGE"
 """The scope a token needs for a send (R37)."""
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(NamedTuple):
     """Whom a send reaches. Resolved at intake; the token itself goes no further."""
 
     customer_id: str
@@ -21,8 +21,7 @@ class User:
     opted_out: frozenset[Channel] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class TokenGrant:
+class TokenGrant(NamedTuple):
     """What the resolver knows of one access token."""
 
     user: User

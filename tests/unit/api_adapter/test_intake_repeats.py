@@ -30,6 +30,19 @@ class AnswerLost(FakeLedger):
         return accepted
 
 
+class SlowAtFirst(FakeLedger):
+    """Takes its first messages after everybody else had many turns."""
+
+    calls = 0
+
+    @override
+    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
+        self.calls += 1
+        for _ in range(100 if self.calls == 1 else 0):
+            await asyncio.sleep(0)
+        return await super().accept(app_id, lane, messages)
+
+
 def test_R50_the_same_content_while_the_first_is_in_flight_is_the_same_message() -> None:
     desk = FrontDesk()
     first = desk.send()
@@ -217,6 +230,15 @@ def test_R41_a_line_that_would_be_refused_is_inconsistent_with_the_same_request_
     answers = FrontDesk().take([send_body(), send_body(templateCode="NONE")])
 
     assert [answer.result.code for answer in answers] == [ResultCode.SUCCESS, ResultCode.REPEAT_REQ_INCONSISTENT]
+
+
+def test_R41_of_two_contents_in_a_long_batch_the_first_is_taken_however_slow_the_ledger_is() -> None:
+    desk = FrontDesk(ledger=SlowAtFirst(shards=SHARDS))
+    others = [send_body(requestId=f"other-{number}") for number in range(1_200)]
+
+    answers = desk.take([send_body(), *others, send_body(redirectUrl="/another")])
+
+    assert [answers[0].result, answers[-1].result.code] == [SUCCESS, ResultCode.REPEAT_REQ_INCONSISTENT]
 
 
 def test_R50_a_thousand_at_once_are_one_message() -> None:

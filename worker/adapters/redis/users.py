@@ -108,10 +108,6 @@ def _pack(grant: TokenGrant) -> bytes:
 
 def _grant(packed: bytes) -> TokenGrant:
     fields = orjson.loads(packed)
-    user = User(
-        customer_id=fields["customerId"],
-        wallet=fields["wallet"],
-        languages=tuple(fields["languages"]),
-        opted_out=frozenset(Channel(channel) for channel in fields["optedOut"]),
-    )
+    opted_out = frozenset(map(Channel, fields["optedOut"]))
+    user = User(fields["customerId"], fields["wallet"], tuple(fields["languages"]), opted_out)
     return TokenGrant(user, fields["appId"], frozenset(fields["scopes"]), fields["expiresAt"])

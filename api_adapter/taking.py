@@ -1,0 +1,187 @@
+"""A part of a batch through named steps: what the stores know, judge, cap, accept, and the repeats among the refused.
+
+The sends of a part are in order and already well-formed; what they become is decided here, for all of them in a few
+round trips (CONTRACT R30-R42, R50-R52).
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import structlog
+
+from api_adapter.admitting import Send, hints_of, new_message
+from api_adapter.judging import Admission, Facts, judge, resolved_user, user_digest
+from api_adapter.live_templates import live_templates
+from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
+from worker.contract.errors import LedgerUnavailableError
+from worker.contract.messages import Acceptance, Lane
+from worker.contract.users import User
+from worker.ports import CapRequest, Caps, Clock, Hints, Ledger, Probe, Templates, Users, Wallets
+from worker.rendering import CompiledTemplates
+
+_INCONSISTENT = Result.refused(
+    ResultCode.REPEAT_REQ_INCONSISTENT,
+    "$.requestId: is known with another content; use a new requestId for a new message",
+)
+_CAP_REACHED = Result.refused(
+    ResultCode.MESSAGE_SEND_EXCEED_LIMIT,
+    "the wallet's limit of messages of this appId to one customer is reached",
+)
+
+log = structlog.get_logger(__name__)
+
+
+class SendResult(NamedTuple):
+    """The answer to one send."""
+
+    result: Result
+    message_id: str | None = None
+    request_id: str | None = None
+    """As far as the body could be read."""
+    remarks: tuple[str, ...] = ()
+    """The send's lint (R6, R9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the sends of a part come from, and how their messages travel."""
+
+    client_id: str
+    lane: Lane
+    deliver_within: int
+    """Milliseconds after which a message expires."""
+    shards: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What taking looks at and writes to."""
+
+    ledger: Ledger
+    users: Users
+    templates: Templates
+    compiled: CompiledTemplates
+    wallets: Wallets
+    caps: Caps
+    hints: Hints
+    clock: Clock
+
+
+Verdicts: TypeAlias = dict[int, Admission | Result]
+"""What each send of a part becomes, by its place."""
+Results: TypeAlias = dict[int, SendResult]
+"""The answers to sends of a part, by their place."""
+
+
+async def take_part(stores: Stores, origin: Origin, sends: Sequence[Send]) -> Results:
+    """Have the ledger take what can be taken and answer each send.
+
+    Raises LedgerUnavailableError when the stores did not answer before anything was taken.
+    """
+    facts = await _facts(stores, sends)
+    verdicts: Verdicts = {send.place: judge(send.request, facts) for send in sends}
+    verdicts |= await _over_cap(stores, sends, verdicts)
+    results = await _accept(stores, origin, sends, verdicts)
+    # Refusals come after what is taken: the same requestId may stand in both.
+    refused = [send for send in sends if send.place not in results]
+    return results | await _refuse_or_repeat(stores, refused, verdicts, facts)
+
+
+async def _facts(stores: Stores, sends: Sequence[Send]) -> Facts:
+    tokens = list({send.request.accessToken for send in sends})
+    grants = await stores.users.resolve(tokens)
+    codes = list({send.request.templateCode for send in sends})
+    return Facts(
+        grants=dict(zip(tokens, grants, strict=True)),
+        templates=await live_templates(stores.templates, stores.compiled, codes),
+        wallets=await stores.wallets.all(),
+        now=stores.clock.now(),
+    )
+
+
+async def _over_cap(stores: Stores, sends: Sequence[Send], verdicts: Verdicts) -> dict[int, Result]:
+    """Return refusals for sends beyond their wallet's cap; a repeat takes no place (R35)."""
+    capped = [
+        (send, CapRequest(send.message_id, send.request.appId, verdict.user, verdict.wallet.cap))
+        for send in sends
+        if isinstance(verdict := verdicts[send.place], Admission) and verdict.wallet.cap is not None
+    ]
+    if not capped:
+        return {}
+    known = await stores.ledger.probe([_probe(send, request.user) for send, request in capped])
+    new = [place for place, acceptance in zip(capped, known, strict=True) if acceptance is Acceptance.ABSENT]
+    reserved = await stores.caps.reserve([request for _, request in new])
+    return {send.place: _CAP_REACHED for (send, _), has_place in zip(new, reserved, strict=True) if not has_place}
+
+
+async def _accept(stores: Stores, origin: Origin, sends: Sequence[Send], verdicts: Verdicts) -> Results:
+    by_app: dict[str, list[tuple[Send, Admission]]] = defaultdict(list)
+    for send in sends:
+        verdict = verdicts[send.place]
+        if isinstance(verdict, Admission):
+            by_app[send.request.appId].append((send, verdict))
+    taken = await asyncio.gather(*(_accept_for_app(stores, origin, app, admitted) for app, admitted in by_app.items()))
+    return {place: result for results in taken for place, result in results.items()}
+
+
+async def _accept_for_app(
+    stores: Stores,
+    origin: Origin,
+    app_id: str,
+    admitted: Sequence[tuple[Send, Admission]],
+) -> Results:
+    messages = [new_message(origin.client_id, send, admission, origin.deliver_within) for send, admission in admitted]
+    try:
+        accepted = await stores.ledger.accept(app_id, origin.lane, messages)
+    except LedgerUnavailableError as error:
+        return unknown((send for send, _ in admitted), error)
+    stores.hints.publish(hints_of(origin.lane, messages, accepted, origin.shards))
+    return {
+        send.place: _accepted(send, acceptance, admission.remarks)
+        for (send, admission), acceptance in zip(admitted, accepted, strict=True)
+    }
+
+
+async def _refuse_or_repeat(
+    stores: Stores,
+    sends: Sequence[Send],
+    verdicts: Mapping[int, Admission | Result],
+    facts: Facts,
+) -> Results:
+    """Answer sends that would be refused: a requestId that is known was taken once, whatever is true now (R50)."""
+    if not sends:
+        return {}
+    try:
+        probes = [_probe(send, resolved_user(send.request, facts)) for send in sends]
+        acceptances = await stores.ledger.probe(probes)
+    except LedgerUnavailableError as error:
+        return unknown(sends, error)
+    results = {}
+    for send, known in zip(sends, acceptances, strict=True):
+        refusal = verdicts[send.place]
+        if known is Acceptance.ABSENT and isinstance(refusal, Result):
+            results[send.place] = SendResult(refusal, request_id=send.request.requestId)
+        else:
+            results[send.place] = _accepted(send, known, ())
+    return results
+
+
+def unknown(sends: Iterable[Send], error: Exception) -> Results:
+    """Return U for sends of which nobody can say whether they were taken (R31)."""
+    results = {send.place: SendResult(UNKNOWN, request_id=send.request.requestId) for send in sends}
+    log.warning("intake_unknown", sends=len(results), reason=str(error) or type(error).__name__)
+    return results
+
+
+def _accepted(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> SendResult:
+    request_id = send.request.requestId
+    if acceptance is Acceptance.INCONSISTENT:
+        return SendResult(_INCONSISTENT, request_id=request_id)
+    return SendResult(SUCCESS, send.message_id, request_id, remarks)
+
+
+def _probe(send: Send, user: User | None) -> Probe:
+    return Probe(send.message_id, send.fingerprint, user_digest(user) if user else "")

@@ -1,0 +1,15 @@
+import gc
+
+from api_adapter.collecting import rare_collections
+
+
+def test_python_looks_for_cycles_seldom_while_sends_are_taken_and_as_before_afterwards() -> None:
+    before = gc.get_threshold()
+
+    with rare_collections():
+        within = gc.get_threshold()
+        set_apart = gc.get_freeze_count()
+
+    assert within[0] > 10 * before[0]
+    assert set_apart > 0
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
