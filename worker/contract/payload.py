@@ -11,6 +11,20 @@ _PACKED = TypeAdapter(tuple[str, str, str, int, str, dict[str, str], str, str | 
 
 
 @dataclass(frozen=True, slots=True)
+class MaskedPayload:
+    """What people may see of a payload: names and sizes, never a user's id or texts."""
+
+    wallet: str
+    language: str
+    parameters: tuple[str, ...]
+    """Names of the template parameters, sorted."""
+    has_redirect_url: bool
+    has_extend_info: bool
+    size: int
+    """Bytes as stored."""
+
+
+@dataclass(frozen=True, slots=True)
 class Payload:
     """Everything that a delivery says. Holds a user's texts: never logged, never put on the broker."""
 
@@ -22,6 +36,17 @@ class Payload:
     parameters: Mapping[str, str]
     redirect_url: str
     extend_info: str | None
+
+    def masked(self) -> MaskedPayload:
+        """Return what people may see of it."""
+        return MaskedPayload(
+            wallet=self.wallet,
+            language=self.language,
+            parameters=tuple(sorted(self.parameters)),
+            has_redirect_url=bool(self.redirect_url),
+            has_extend_info=self.extend_info is not None,
+            size=len(self.pack()),
+        )
 
     def pack(self) -> bytes:
         """Return the bytes that the ledger keeps: a JSON array in the order of the fields."""
