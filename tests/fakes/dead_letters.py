@@ -132,7 +132,12 @@ def dead_letter(record: Record) -> DeadLetter | None:
         cause=record.dead_cause,
         died_at=record.dead_at,
         channels=tuple(
-            DeadChannel(channel, delivery.state, label(delivery.code), label(record.gateways.get(channel, "")))
+            DeadChannel(
+                channel,
+                delivery.state,
+                label(delivery.code) if delivery.state in (DeliveryState.F, DeliveryState.U) else "",
+                label(record.gateways.get(channel, "")),
+            )
             for channel, delivery in record.deliveries.items()
         ),
     )

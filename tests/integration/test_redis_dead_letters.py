@@ -115,7 +115,7 @@ def test_a_selective_query_looks_through_more_cards_than_one_script_does(redis_u
     async def story(redis: Redis) -> None:
         cards = {
             f"{1_700_000_000_000 + index:013d}#{index:032x} cause=TRIES lane=bulk app=shop req=r{index} tpl=PAY ver=3 "
-            "PUSH=F|BUSY|gcash ": 0
+            "PUSH=F|BUSY|gcash inbox=S~ ": 0
             for index in range(4_500)
         }
         await redis.zadd(KEYS.cards(0), cards)

@@ -1,6 +1,7 @@
 """A dead letter's card, the line of its index: read as a DeadLetter, and what a query looks for in it."""
 
 import re
+from collections.abc import Iterator, Mapping
 
 from worker.contract.dead_letters import DeadChannel, DeadLetter, DeadLetterQuery, Position, label
 from worker.contract.messages import Channel, DeliveryState, Lane
@@ -24,13 +25,18 @@ def read_card(card: str) -> DeadLetter:
         template_version=int(fields["ver"]),
         cause=fields["cause"],
         died_at=int(died_at),
-        channels=tuple(_channel(channel, fields[channel]) for channel in Channel if channel in fields),
+        channels=tuple(_channels(fields)),
     )
 
 
-def _channel(channel: Channel, field: str) -> DeadChannel:
-    state, code, gateway = field.split("|")
-    return DeadChannel(channel, DeliveryState(state), code, gateway)
+def _channels(fields: Mapping[str, str]) -> Iterator[DeadChannel]:
+    for channel in Channel:
+        if channel in fields:
+            state, code, gateway = fields[channel].split("|")
+            yield DeadChannel(channel, DeliveryState(state), code, gateway)
+        elif channel.lower() in fields:
+            state, _, gateway = fields[channel.lower()].partition("~")
+            yield DeadChannel(channel, DeliveryState(state), "", gateway)
 
 
 def bounds(query: DeadLetterQuery, after: Position | None) -> tuple[str, str]:
@@ -50,7 +56,9 @@ def texts(query: DeadLetterQuery) -> list[str]:
         ("tpl", query.template_code),
     )
     wanted = [f" {name}={value} " for name, value in fields if value is not None]
-    # These alone would also fit another channel's code; the pattern tells, and they spare most cards the pattern.
+    # These would also fit a mixture of both channels: the pattern tells, and they spare most cards the pattern.
+    if query.channel is not None:
+        wanted.append(f" {query.channel}=")
     if query.code is not None:
         wanted.append(f"|{label(query.code)}|")
     if query.gateway is not None:
@@ -59,8 +67,8 @@ def texts(query: DeadLetterQuery) -> list[str]:
 
 
 def pattern(query: DeadLetterQuery) -> str:
-    """Return the Lua pattern of a channel that was given up and is the wanted one; empty: any card fits."""
-    if not query.asks_of_channels:
+    """Return the Lua pattern of a given-up channel that is the wanted one; empty: `texts` say it all."""
+    if query.code is query.gateway is None:
         return ""
     channel = query.channel or "%u+"
     code = "[^|]*" if query.code is None else _literally(label(query.code))

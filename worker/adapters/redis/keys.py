@@ -27,8 +27,9 @@ An open message is in exactly one of `due` and a `backlog`; being there is what 
 
 `dead` says which messages are dead letters. `cards` is derived from it and the records, so that searches need no
 record: whoever finds fewer cards than dead letters writes the missing ones (`index_dead_letters.lua`). A card is
-`<ms, 13 digits>#<messageId> cause= lane= app= req= tpl= ver= <channel>=<state>|<code>|<gateway>... `: fields parted by
-a space, one at the end too; white space, control characters and `|` in a code or gateway are `_`.
+`<ms, 13 digits>#<messageId> cause= lane= app= req= tpl= ver= PUSH=F|<code>|<gateway> inbox=S~<gateway> `: fields parted
+by a space, one at the end too; a channel that is neither F nor U is in small letters, so that a plain search for a
+given-up one passes it by; white space, control characters and `|` in a code or gateway are `_`.
 
 FIELDS of a record (absent means 0 or empty; the short ones keep a record in Redis' compact encoding):
 

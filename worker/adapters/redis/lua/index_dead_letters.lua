@@ -12,12 +12,12 @@ for i, id in ipairs(ARGV) do
   if r and r[1] then
     local card = string.format('%013.0f#%s cause=%s lane=%s app=%s req=%s tpl=%s ver=%s', died, id, unpack(r, 1, 6))
     for c, channel in ipairs({ 'PUSH', 'INBOX' }) do
-      if r[6 + c] ~= '' then
-        local code = string.match(r[6 + c], '^[^|]*|[^|]*|([^|]*)') or ''
-        card = card .. ' ' .. channel .. '=' .. string.sub(r[6 + c], 1, 1)
-        for _, part in ipairs({ code, r[8 + c] or '' }) do
-          card = card .. '|' .. string.gsub(part, '[%c%s|]', '_')
-        end
+      local state, gateway = string.sub(r[6 + c], 1, 1), string.gsub(r[8 + c] or '', '[%c%s|]', '_')
+      if state == 'F' or state == 'U' then
+        local code = string.gsub(string.match(r[6 + c], '^[^|]*|[^|]*|([^|]*)') or '', '[%c%s|]', '_')
+        card = card .. ' ' .. channel .. '=' .. state .. '|' .. code .. '|' .. gateway
+      elseif state ~= '' then
+        card = card .. ' ' .. string.lower(channel) .. '=' .. state .. '~' .. gateway
       end
     end
     cards[#cards + 1] = 0

@@ -38,7 +38,8 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
     for c, channel in ipairs({ 'PUSH', 'INBOX' }) do
       local update, before = ARGV[a + 8 + c], string.sub(r[7 + c], 1, 1)
       if update ~= '' and before == 'O' then
-        local state, gateway, rest = string.match(update, '^(.)|?([^|]*)(.*)$')
+        local state, gateway, rest = update, '', ''
+        if #update > 1 then state, gateway, rest = string.match(update, '^(.)|([^|]*)(.*)$') end
         if gateway ~= '' then
           changes[#changes + 1] = 'g' .. channel
           changes[#changes + 1] = gateway
