@@ -29,7 +29,7 @@ def dead_letters() -> None:
     "tidings dlq ls cause:EXPIRED --limit 1000 --json\n\nExit code: 0.",
 )
 def ls(
-    query: Annotated[list[str] | None, typer.Argument(metavar="[QUERY]...", help="Which ones; default: all.")] = None,
+    query: Annotated[list[str] | None, typer.Argument(metavar="QUERY", help="Which ones; default: all.")] = None,
     *,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most dead letters of a page.")] = 50,
     after: Annotated[str | None, typer.Option(metavar="CURSOR", help="Go on where a page ended: it says how.")] = None,

@@ -23,7 +23,7 @@ _AT_ONCE = 500
 
 
 def export(
-    query: Annotated[list[str] | None, typer.Argument(metavar="[QUERY]...", help="Which ones; default: all.")] = None,
+    query: Annotated[list[str] | None, typer.Argument(metavar="QUERY", help="Which ones; default: all.")] = None,
     *,
     output: Annotated[Path | None, typer.Option(help="A new file; default: standard output.")] = None,
 ) -> None:

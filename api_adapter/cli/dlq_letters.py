@@ -18,7 +18,7 @@ from worker.replay import Matching, Named, Selection
 
 HEADINGS = ("Died", "Cause", "App", "requestId", "Channels", "Template", "messageId")
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="messageIds, or requestIds of --app-id.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="messageIds, or requestIds of --app-id.")]
 AppId = Annotated[str | None, typer.Option(help="The mini program; required for requestIds.")]
 Where = Annotated[
     str | None, typer.Option(metavar="QUERY", help="All that a query finds, such as 'app:X cause:TRIES'.")

@@ -25,7 +25,7 @@ Story = tuple[DeadLetter, MessageOutcome, MaskedPayload | None]
 
 
 def show(
-    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="messageIds, or requestIds of --app-id.")],
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="messageIds, or requestIds of --app-id.")],
     *,
     app_id: AppId = None,
     as_json: AsJson = False,

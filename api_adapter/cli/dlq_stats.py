@@ -57,7 +57,7 @@ _GROUPINGS: dict[str, Callable[[DeadLetter], Iterable[str]]] = {
 
 
 def stats(
-    query: Annotated[list[str] | None, typer.Argument(metavar="[QUERY]...", help="Which ones; default: all.")] = None,
+    query: Annotated[list[str] | None, typer.Argument(metavar="QUERY", help="Which ones; default: all.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
