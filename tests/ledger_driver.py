@@ -8,11 +8,21 @@ from typing import Any, Protocol, TypeVar
 import uvloop
 from redis.asyncio import Redis
 
+from tests.fakes.dead_letters import FakeDeadLetters
 from tests.fakes.ledger import FakeLedger
 from tests.ledger_state import LedgerState, state_of_fake, state_of_redis
+from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
+from worker.contract.dead_letters import (
+    DeadLetter,
+    DeadLetterPage,
+    DeadLetterQuery,
+    Discarded,
+    Position,
+    Replayed,
+)
 from worker.contract.identity import message_id
 from worker.contract.messages import (
     Acceptance,
@@ -28,11 +38,12 @@ from worker.contract.messages import (
     Verdict,
 )
 from worker.contract.outcomes import MessageOutcome
-from worker.ports import Ledger, Probe, Records
+from worker.ports import DeadLetters, Ledger, Probe, Records
 
 Result = TypeVar("Result")
 START = 1_700_000_000_000
 DAY = 86_400_000
+ANY = DeadLetterQuery()
 
 
 class _Subject(Protocol):
@@ -40,6 +51,7 @@ class _Subject(Protocol):
 
     ledger: Ledger
     records: Records
+    dead_letters: DeadLetters
 
     def set_now(self, now: int) -> None: ...
 
@@ -51,6 +63,7 @@ class _Model:
         self.fake = FakeLedger(limits, shards, START)
         self.ledger: Ledger = self.fake
         self.records: Records = self.fake
+        self.dead_letters: DeadLetters = FakeDeadLetters(self.fake)
 
     def set_now(self, now: int) -> None:
         self.fake.now = now
@@ -64,6 +77,7 @@ class _Real:
         self._redis, self._keys, self._now = redis, Keys(shards), START
         self.ledger: Ledger = RedisLedger(redis, self._keys, limits, lambda: self._now)
         self.records: Records = RedisRecords(redis, self._keys)
+        self.dead_letters: DeadLetters = RedisDeadLetters(redis, self._keys, limits, lambda: self._now)
 
     def set_now(self, now: int) -> None:
         self._now = now
@@ -126,6 +140,22 @@ class LedgerDriver:
     def forget(self) -> int:
         """Erase what is past its retention."""
         return self._wait(self._ledger.forget())
+
+    def letters(self, query: DeadLetterQuery = ANY, most: int = 100, after: Position | None = None) -> DeadLetterPage:
+        """Search the dead letters."""
+        return self._wait(self._subject.dead_letters.page(query, most, after))
+
+    def find_letters(self, message_ids: Sequence[str]) -> list[DeadLetter | None]:
+        """Look dead letters up."""
+        return self._wait(self._subject.dead_letters.find(message_ids))
+
+    def replay(self, letters: Sequence[DeadLetter], run: str = "run-1", within: int = DAY) -> list[Replayed]:
+        """Open dead letters again."""
+        return self._wait(self._subject.dead_letters.replay(letters, run, within))
+
+    def discard(self, letters: Sequence[DeadLetter], run: str = "run-1", reason: str = "no use") -> list[Discarded]:
+        """Let dead letters go."""
+        return self._wait(self._subject.dead_letters.discard(letters, run, reason))
 
     def twice_at_once(self, operation: Callable[[Ledger], Awaitable[Result]]) -> list[Result]:
         """Let two workers do the same at the same time."""

@@ -32,17 +32,20 @@ def check_homes(state: LedgerState) -> None:
     assert homes == Counter(still_open)
     assert state.records.keys() - still_open == state.dead.keys() | state.retention.keys()
     assert not state.dead.keys() & state.retention.keys()
+    assert {letter.message_id: letter.died_at for letter in state.dead_letters} == state.dead
     assert still_open | state.dead.keys() <= state.payloads.keys() <= state.records.keys()
     assert {message_id for _, _, message_id in state.window} <= state.due.keys()
     assert state.backlogs.keys() == state.released.keys()
 
 
 def check_history(before: LedgerState, after: LedgerState) -> None:
-    """No attempt number decreases, and no channel that has an outcome gets another one."""
+    """No attempt number decreases, and no channel that has an outcome gets another one, unless a replay opens it."""
     for message_id in before.records.keys() & after.records.keys():
         was, is_now = before.records[message_id].outcome, after.records[message_id].outcome
         assert is_now.attempts >= was.attempts
-        assert is_now.tries >= was.tries
-        assert is_now.crashes >= was.crashes
+        assert is_now.interventions[: len(was.interventions)] == was.interventions
+        reopened = len(is_now.interventions) > len(was.interventions)
+        assert reopened or is_now.tries >= was.tries
+        assert reopened or is_now.crashes >= was.crashes
         for old, new in zip(was.deliveries, is_now.deliveries, strict=True):
-            assert new == old or old.state is DeliveryState.OPEN
+            assert new == old or old.state is DeliveryState.OPEN or (reopened and old.state is not DeliveryState.S)

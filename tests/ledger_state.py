@@ -7,13 +7,18 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from tests.fakes.dead_letters import FakeDeadLetters
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.record import Record
+from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.records import RedisRecords
+from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 from worker.contract.messages import Channel, Lane
 from worker.contract.outcomes import MessageOutcome, Tally
 
+ALL = 100_000
+"""More dead letters than any test has."""
 Merchant = tuple[int, Lane, str]
 """Shard, lane and appId."""
 
@@ -44,6 +49,8 @@ class LedgerState:
     """Lane, appId and messageId of what occupies its merchant's window."""
     retention: Mapping[str, int]
     dead: Mapping[str, int]
+    dead_letters: tuple[DeadLetter, ...]
+    """What a search for any finds, the newest first."""
     tallies: Mapping[tuple[str, Channel], Tally]
 
 
@@ -58,6 +65,7 @@ async def state_of_fake(ledger: FakeLedger) -> LedgerState:
         released=dict(ledger.released),
         window=frozenset((r.lane, r.app_id, r.new.message_id) for r in records.values() if r.occupies_window),
         retention={message_id: r.forget_at for message_id, r in records.items() if r.forget_at is not None},
+        dead_letters=(await FakeDeadLetters(ledger).page(DeadLetterQuery(), ALL)).letters,
         dead={message_id: record.dead_at for message_id, record in records.items() if record.dead_at is not None},
         tallies=await ledger.tallies(),
     )
@@ -95,11 +103,12 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
         window=_window(contents),
         retention=_times(contents, "retention"),
         dead=_times(contents, "dead"),
+        dead_letters=(await RedisDeadLetters(redis, keys).page(DeadLetterQuery(), ALL)).letters,
         tallies=_tallies(contents),
     )
 
 
-_KINDS = {"message", "payload", "due", "backlogs", "backlog", "window", "retention", "dead", "counters"}
+_KINDS = {"message", "payload", "due", "backlogs", "backlog", "window", "retention", "dead", "cards", "counters"}
 _Contents = Mapping[tuple[str, ...], Any]
 
 

@@ -18,6 +18,7 @@ from worker.adapters.celery.loop import Opener
 from worker.adapters.gateways.wallet import WalletGateway
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.connection import connect
+from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
@@ -72,6 +73,7 @@ class Services:
     clock: SystemClock
     ledger: RedisLedger
     records: RedisRecords
+    dead_letters: RedisDeadLetters
     wallets: RedisWallets
     templates: RedisTemplates
     caps: RedisCaps
@@ -95,13 +97,14 @@ class Services:
 async def services(settings: Settings, addresses: Addresses) -> AsyncIterator[Services]:
     """Give the services of one asyncio loop; connects at the first use."""
     redis = connect(addresses.redis_url)
-    keys, clock = Keys(settings.shards), SystemClock()
+    keys, clock, limits = Keys(settings.shards), SystemClock(), _limits(settings)
     try:
         yield Services(
             settings=settings,
             clock=clock,
-            ledger=RedisLedger(redis, keys, _limits(settings)),
+            ledger=RedisLedger(redis, keys, limits),
             records=RedisRecords(redis, keys),
+            dead_letters=RedisDeadLetters(redis, keys, limits),
             wallets=RedisWallets(redis, keys, clock),
             templates=RedisTemplates(redis, keys, clock),
             caps=RedisCaps(redis, keys),

@@ -156,6 +156,7 @@ class Delivery:
                 except Exception as error:  # noqa: BLE001 - one message's fault must not take its chunk along
                     self._note(one, channel, _undeliverable(error))
                 else:
+                    one.gateways[channel] = route.name
                     by_route[route].append(Parcel(one, channel, message, size))
         return by_route
 

@@ -22,6 +22,8 @@ class Held:
     waiting: int = 0
     """Channels whose answer is still out."""
     answers: dict[Channel, Answer] = field(default_factory=dict)
+    gateways: dict[Channel, str] = field(default_factory=dict)
+    """Name of the gateway that each channel was put on the way to."""
 
     @property
     def expired(self) -> bool:

@@ -5,8 +5,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from worker.contract.answers import Answer, WalletMessage
+from worker.contract.dead_letters import (
+    DeadLetter,
+    DeadLetterPage,
+    DeadLetterQuery,
+    Discarded,
+    Position,
+    Replayed,
+)
 from worker.contract.messages import Acceptance, Claim, Hint, Lane, NewMessage, Settled, Settlement
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
+from worker.contract.payload import MaskedPayload
 from worker.contract.templates import TemplateVersion
 from worker.contract.users import GatewayRoute, SendCap, TokenGrant, User, Wallet
 
@@ -89,6 +98,37 @@ class Records(Protocol):
 
     async def ping(self) -> None:
         """Return when the store answers."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """The messages that nobody tries any more. Every method raises LedgerUnavailableError when the store didn't answer.
+
+    Replaying and discarding are atomic for each letter and safe to repeat under the same `run`.
+    """
+
+    async def now(self) -> int:
+        """Return the ledger's time."""
+        ...
+
+    async def page(self, query: DeadLetterQuery, most: int, after: Position | None = None) -> DeadLetterPage:
+        """Return the newest letters that the query finds, older than `after`."""
+        ...
+
+    async def find(self, message_ids: Sequence[str]) -> list[DeadLetter | None]:
+        """Return each message as a dead letter, None for one that is none, in order."""
+        ...
+
+    async def contents(self, message_ids: Sequence[str]) -> list[MaskedPayload | None]:
+        """Return what may be seen of each payload, None for one that is gone or unreadable, in order."""
+        ...
+
+    async def replay(self, letters: Sequence[DeadLetter], run: str, deliver_within: int) -> list[Replayed]:
+        """Open letters again, each once in a run however often it dies; `deliver_within` is in milliseconds."""
+        ...
+
+    async def discard(self, letters: Sequence[DeadLetter], run: str, reason: str) -> list[Discarded]:
+        """Let letters be forgotten after their retention; their outcomes stay."""
         ...
 
 

@@ -1,12 +1,13 @@
 """The end of claims: turns answers into settlements and records them, many in one round trip."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import structlog
 
 from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
-from worker.contract.messages import Settled, Settlement
+from worker.contract.messages import Channel, Settled, Settlement, Verdict
 from worker.holding import Held
 from worker.ports import Ledger
 from worker.retry import RetryPolicy, decide, expire
@@ -48,17 +49,18 @@ class Settler:
             await self._settle(batch)
 
     async def _settle(self, batch: list[Held]) -> None:
-        settlements = [
-            expire(one.claim, self._worker)
-            if one.expired
-            else decide(one.claim, one.answers, self._policy, self._draw, self._worker)
-            for one in batch
-        ]
+        settlements = [self._end(one) for one in batch]
         results = await self._record(settlements)
         stale = sum(result is Settled.STALE for result in results)
         if stale:
             log.warning("settlements_were_stale", messages=stale)
         self._settled(batch)
+
+    def _end(self, held: Held) -> Settlement:
+        if held.expired:
+            return expire(held.claim, self._worker)
+        settlement = decide(held.claim, held.answers, self._policy, self._draw, self._worker)
+        return _with_gateways(settlement, held.gateways)
 
     async def _record(self, settlements: list[Settlement]) -> list[Settled]:
         """Record, however long the ledger is away: what the gateways said is known here alone.
@@ -81,3 +83,11 @@ class Settler:
             return [Settled.STALE]
         middle = len(settlements) // 2
         return await self._record(settlements[:middle]) + await self._record(settlements[middle:])
+
+
+def _with_gateways(settlement: Settlement, gateways: Mapping[Channel, str]) -> Settlement:
+    """Say whose answer each update is, unless the message is final: then nobody has to ask that gateway anything."""
+    if settlement.verdict is Verdict.FINAL:
+        return settlement
+    updates = (replace(update, gateway=gateways.get(update.channel, "")) for update in settlement.updates)
+    return replace(settlement, updates=tuple(updates))

@@ -1,85 +1,85 @@
-"""`tidings dlq`: the dead letters, which nobody tries any more until they are replayed."""
+"""`tidings dlq`: the dead letters, which nobody tries any more until they are replayed or discarded."""
 
-from collections.abc import Iterator
+import shlex
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
+from api_adapter.cli import dlq_discard, dlq_export, dlq_replay, dlq_show, dlq_stats
+from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson, print_json, screen, stacked, table, utc
-from worker.contract.outcomes import DeliveryOutcome, MessageOutcome
+from api_adapter.cli.dlq_letters import HEADINGS, letter_json, row
+from api_adapter.cli.letter_queries import HELP, parse
+from api_adapter.cli.printing import AsJson, print_json, screen, table
+from worker.contract.dead_letters import DeadLetterPage, Position, PositionError
 
 app = typer.Typer(
-    help="See the dead letters: messages that nobody tries any more.",
+    help="Understand, replay and discard the dead letters: messages that nobody tries any more.",
     no_args_is_help=True,
 )
-
-_HEADINGS = ("Died", "Cause", "App", "requestId", "Channels", "Template", "messageId")
 
 
 @app.callback()
 def dead_letters() -> None:
-    """See the dead letters: messages that nobody tries any more."""
+    """Understand, replay and discard the dead letters: messages that nobody tries any more."""
 
 
-@app.command(epilog="Examples:\n\ntidings dlq ls\n\ntidings dlq ls --limit 1000 --json")
+@app.command(
+    epilog=f"{HELP}\n\nExamples:\n\ntidings dlq ls\n\ntidings dlq ls app:333301 code:SYSTEM_BUSY newer:1d\n\n"
+    "tidings dlq ls cause:EXPIRED --limit 1000 --json\n\nExit code: 0.",
+)
 def ls(
+    query: Annotated[list[str] | None, typer.Argument(metavar="QUERY", help="Which ones; default: all.")] = None,
     *,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most dead letters to list.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most dead letters of a page.")] = 50,
+    after: Annotated[str | None, typer.Option(metavar="CURSOR", help="Go on where a page ended: it says how.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the newest dead letters, the newest first: when, why and which, never what they say."""
+    """List dead letters, the newest first: when, why and which, never what they say.
+
+    A page says whether more follow and how to get them. Its cursor stays right while letters come and go.
+    """
     with told():
+        position = _position(after)
 
-        async def main(services: Services) -> tuple[list[MessageOutcome], int]:
-            return await services.records.dead(limit), await services.records.dead_count()
+        async def main(services: Services) -> tuple[DeadLetterPage, int]:
+            wanted = parse(query or (), await services.dead_letters.now())
+            page = await services.dead_letters.page(wanted, limit, position)
+            return page, await services.records.dead_count()
 
-        letters, number = run(main)
+        page, number = run(main)
         if as_json:
-            print_json([_json(letter) for letter in letters])
+            print_json(_page_json(page, number))
             return
-        if letters:
-            screen().print(table(_HEADINGS, map(_row, letters)))
-        typer.echo(f"{len(letters):,} of {number:,} dead letters")
+        if page.letters:
+            screen().print(table(HEADINGS, map(row, page.letters)))
+        typer.echo(f"{len(page.letters):,} of {number:,} dead letters{_rest(page, query or [], limit)}")
 
 
-def _died_at(letter: MessageOutcome) -> int:
-    """Return when a letter died: with its last attempt, which settled it."""
-    return letter.timeline[-1].settled_at if letter.timeline else letter.taken_at
+def _position(after: str | None) -> Position | None:
+    try:
+        return None if after is None else Position.parse(after)
+    except PositionError as error:
+        raise ArgumentError(f"--after: {error}") from None
 
 
-def _row(letter: MessageOutcome) -> tuple[str | Text, ...]:
-    template = f"{letter.template_code} v{letter.template_version}"
-    return (
-        utc(_died_at(letter)),
-        Text(letter.dead_cause, "red"),
-        letter.app_id,
-        letter.request_id,
-        stacked(_channels(letter)),
-        template,
-        letter.message_id,
-    )
+def _rest(page: DeadLetterPage, query: list[str], limit: int) -> str:
+    if page.more_after is None:
+        return ""
+    again = shlex.join(["tidings", "dlq", "ls", *query, "--limit", str(limit), "--after", page.more_after.text])
+    return f"; more follow: {again}"
 
 
-def _channels(letter: MessageOutcome) -> Iterator[str]:
-    for delivery in letter.deliveries:
-        yield " ".join(filter(None, (delivery.channel, delivery.status or "SKIPPED", delivery.code)))
-
-
-def _json(letter: MessageOutcome) -> dict[str, object]:
+def _page_json(page: DeadLetterPage, number: int) -> dict[str, object]:
     return {
-        "diedAt": _died_at(letter),
-        "cause": letter.dead_cause,
-        "appId": letter.app_id,
-        "requestId": letter.request_id,
-        "messageId": letter.message_id,
-        "templateCode": letter.template_code,
-        "templateVersion": letter.template_version,
-        "channels": [_channel_json(delivery) for delivery in letter.deliveries],
+        "deadLetters": number,
+        "letters": [letter_json(letter) for letter in page.letters],
+        "moreAfter": page.more_after.text if page.more_after else None,
     }
 
 
-def _channel_json(delivery: DeliveryOutcome) -> dict[str, object]:
-    status = delivery.status or "SKIPPED"
-    return {"channel": delivery.channel, "status": status, "code": delivery.code or None, "at": delivery.at}
+app.command("stats", epilog=dlq_stats.EPILOG)(dlq_stats.stats)
+app.command("show", epilog=dlq_show.EPILOG)(dlq_show.show)
+app.command("replay", epilog=dlq_replay.EPILOG)(dlq_replay.replay)
+app.command("discard", epilog=dlq_discard.EPILOG)(dlq_discard.discard)
+app.command("export", epilog=dlq_export.EPILOG)(dlq_export.export)

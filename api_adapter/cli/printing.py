@@ -74,10 +74,13 @@ def period(milliseconds: int) -> str:
 
 
 def elapsed(milliseconds: int) -> str:
-    """Return how long something took, to three figures or so: `87 ms`, `4.21 s`, `12 min 5 s`."""
+    """Return how long something took, to three figures or so: `87 ms`, `4.21 s`, `12 min 5 s`, `3 d 4 h`."""
     seconds = milliseconds / 1000
+    hours = int(seconds) // 3_600
     if milliseconds < 1_000:  # noqa: PLR2004 - a second
         return f"{milliseconds} ms"
     if seconds < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.3g} s"
-    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    if not hours:
+        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    return f"{hours // 24} d {hours % 24} h" if hours >= 24 else f"{hours} h {int(seconds) // 60 % 60} min"  # noqa: PLR2004 - a day

@@ -1,22 +1,18 @@
 """`tidings status`: what became of messages, and how."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
-import orjson
 import typer
 from rich.text import Text
 
-from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
+from api_adapter.cli.given_ids import candidates
 from api_adapter.cli.printing import STYLES, AsJson, counted, elapsed, harmless, print_json, screen, stacked, table, utc
 from api_adapter.inquiries import NEVER_SEEN, outcome_json
 from worker.contract.codes import ResultStatus
-from worker.contract.identity import message_id
 from worker.contract.messages import DeliveryState
-from worker.contract.outcomes import DeliveryOutcome, MessageOutcome, TimelineEntry
-from worker.contract.requests import ContractViolationError, Inquiry, parse
+from worker.contract.outcomes import DeliveryOutcome, Intervention, MessageOutcome, TimelineEntry
 
 EXITS = {ResultStatus.S: 0, ResultStatus.F: 1, ResultStatus.U: 3}
 EXIT_NEVER_SEEN = 4
@@ -27,7 +23,6 @@ EPILOG = (
     "Exit code, the highest that applies: 0 all delivered (S), 1 some failed (F), 3 some open or unanswered (U), "
     "4 some never seen."
 )
-_MESSAGE_ID = re.compile(r"[0-9a-fA-F]{32}")
 _STATES = {
     DeliveryState.OPEN: "retry",
     DeliveryState.S: "delivered",
@@ -45,7 +40,7 @@ def status(
 ) -> None:
     """Show what became of messages: the outcome of each channel, and every attempt."""
     with told():
-        wanted = [_candidates(given, app_id) for given in ids]
+        wanted = [candidates(given, app_id) for given in ids]
         outcomes = run(lambda services: _find(services, wanted))
         if as_json:
             print_json([_json(given, outcome) for given, outcome in zip(ids, outcomes, strict=True)])
@@ -59,25 +54,10 @@ def _exit_code(outcome: MessageOutcome | None) -> int:
     return EXIT_NEVER_SEEN if outcome is None else EXITS[outcome.whole.status]
 
 
-def _candidates(given: str, app_id: str | None) -> list[str]:
-    """Return the messageIds that an argument may mean, the likelier first."""
-    itself = [given.lower()] if _MESSAGE_ID.fullmatch(given) else []
-    if app_id is None:
-        if itself:
-            return itself
-        raise ArgumentError("--app-id: is required for requestIds (a messageId has 32 hexadecimal digits)")
-    try:
-        parse(Inquiry, orjson.dumps({"appId": app_id, "requestId": given}))
-    except ContractViolationError as violation:
-        told_by = str(violation).replace("$.appId", "--app-id").replace("$.requestId", "REQUEST_ID")
-        raise ArgumentError(told_by) from None
-    return [message_id(app_id, given), *itself]
-
-
 async def _find(services: Services, wanted: Sequence[Sequence[str]]) -> list[MessageOutcome | None]:
-    every = [candidate for candidates in wanted for candidate in candidates]
+    every = [one for meant in wanted for one in meant]
     found = dict(zip(every, await services.records.find(every), strict=True))
-    return [next((found[candidate] for candidate in candidates if found[candidate]), None) for candidates in wanted]
+    return [next((found[one] for one in meant if found[one]), None) for meant in wanted]
 
 
 def _json(given: str, outcome: MessageOutcome | None) -> dict[str, object]:
@@ -88,14 +68,26 @@ def _print(given: str, outcome: MessageOutcome | None) -> None:
     console = screen()
     if outcome is None:
         console.print(Text.assemble((harmless(given), "bold"), ": never seen, or forgotten"))
-        console.print()
-        return
+    else:
+        print_story(outcome)
+    console.print()
+
+
+def print_story(outcome: MessageOutcome) -> None:
+    """Print a message's outcome, each channel, every attempt, and what people did to it."""
+    console = screen()
     for line in _headlines(outcome):
         console.print(line)
     console.print(table(("Channel", "Status", "Code", "Message", "Time"), map(_channel, outcome.deliveries)))
     if outcome.timeline:
         console.print(table(("Attempt", "At", "Took", "Worker", "Result"), map(_attempt, outcome.timeline)))
-    console.print()
+    for entry in outcome.interventions:
+        console.print(Text(_intervention(entry)))
+
+
+def _intervention(entry: Intervention) -> str:
+    reason = f": {harmless(entry.reason)}" if entry.reason else ""
+    return f"{utc(entry.at)} {entry.kind.lower()} after attempt {entry.after_attempt}, was {entry.cause}{reason}"
 
 
 def _headlines(outcome: MessageOutcome) -> Iterator[Text]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from worker.contract.messages import Channel, Claim, DeliveryState, DeliveryUpdate, Lane, NewMessage, Settlement
-from worker.contract.outcomes import DeliveryOutcome, MessageOutcome, TimelineEntry
+from worker.contract.outcomes import DeliveryOutcome, Intervention, MessageOutcome, TimelineEntry
 
 KEPT_FIRST = 10
 KEPT_LAST = 40
@@ -35,15 +35,21 @@ class Record:
     not_before: int | None = None
     hints: int = 0
     """How often it was hinted since its newest claim."""
+    gateways: dict[Channel, str] = field(default_factory=dict)
     dead_cause: str = ""
     dead_at: int | None = None
     forget_at: int | None = None
     timeline: dict[int, TimelineEntry] = field(default_factory=dict)
+    runs: dict[str, int] = field(default_factory=dict)
+    """What the newest replay or discard answered, by its run."""
+    interventions: tuple[Intervention, ...] = ()
+    reopened_until: int | None = None
+    """The deadline that the newest replay gave."""
 
     @property
     def expires_at(self) -> int:
         """When the message expires."""
-        return self.taken_at + self.new.deliver_within
+        return self.taken_at + self.new.deliver_within if self.reopened_until is None else self.reopened_until
 
     @property
     def occupies_window(self) -> bool:
@@ -95,6 +101,8 @@ class Record:
         updates = {update.channel: update for update in settlement.updates}
         for channel, before in self.deliveries.items():
             if channel in updates and before.state is DeliveryState.OPEN:
+                if updates[channel].gateway:
+                    self.gateways[channel] = updates[channel].gateway
                 self.deliveries[channel] = _learnt(updates[channel], now)
                 yield f"{channel}={updates[channel].state}:{updates[channel].code}"
 
@@ -118,6 +126,7 @@ class Record:
             next_at=self.not_before,
             dead_cause=self.dead_cause,
             timeline=tuple(self.timeline[attempt] for attempt in sorted(self.timeline)),
+            interventions=self.interventions,
         )
 
 

@@ -1,12 +1,10 @@
-"""`tidings status` and `tidings dlq`, on messages in every state there is."""
+"""`tidings status`, on messages in every state there is."""
 
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from tests.command_line import CommandLine
 from tests.ledger_driver import dead, final, learnt, new_message, retry
@@ -161,63 +159,3 @@ def test_what_can_not_be_looked_up_is_one_line_and_code_2(
     reason: str,
 ) -> None:
     assert tidings.refused("status", *arguments).startswith(reason)
-
-
-def letters(tidings: CommandLine, *arguments: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads("\n".join(tidings.lines("dlq", "ls", "--json", *arguments)))
-    return found
-
-
-def test_dead_letters_are_listed_the_newest_first(tidings: CommandLine) -> None:
-    heading, newest, oldest, summary = tidings.lines("dlq", "ls")
-
-    assert heading.split() == ["Died", "Cause", "App", "requestId", "Channels", "Template", "messageId"]
-    assert newest.split()[1:4] == ["UNANSWERED", "shop", "unanswered"]
-    assert "PUSH U UNANSWERED, INBOX S" in newest
-    assert newest.endswith(new_message("unanswered").message_id)
-    assert oldest.split()[1:4] == ["TRIES", "shop", "failed"]
-    assert summary == "2 of 2 dead letters"
-
-
-def test_dead_letters_are_bounded_and_counted(tidings: CommandLine) -> None:
-    assert tidings.lines("dlq", "ls", "--limit", "1")[-1] == "1 of 2 dead letters"
-    assert len(letters(tidings, "--limit", "1")) == 1
-
-
-def test_a_dead_letter_has_everything_but_what_it_says(tidings: CommandLine) -> None:
-    letter = letters(tidings)[1]
-
-    died_at = letter.pop("diedAt")
-    assert died_at == json.loads(tidings("status", "failed", "--app-id", "shop", "--json").stdout)[0]["settledAt"]
-    assert letter == {
-        "cause": "TRIES",
-        "appId": "shop",
-        "requestId": "failed",
-        "messageId": new_message("failed").message_id,
-        "templateCode": "PAY",
-        "templateVersion": 3,
-        "channels": [
-            {"channel": "PUSH", "status": "F", "code": "TOO_MANY", "at": died_at},
-            {"channel": "INBOX", "status": "F", "code": "TOO_MANY", "at": died_at},
-        ],
-    }
-    assert "payload" not in tidings("dlq", "ls").output + json.dumps(letter)
-
-
-def test_where_there_are_no_dead_letters_it_says_so(redis_url: str) -> None:
-    tidings = CommandLine(redis_url)
-
-    assert tidings.lines("dlq", "ls") == ["0 of 0 dead letters"]
-    assert letters(tidings) == []
-
-
-def test_a_dead_letter_that_was_never_attempted_died_when_it_was_taken(tidings: CommandLine) -> None:
-    async def no_timeline(services: Services) -> None:
-        redis: Redis = services.redis
-        id_ = new_message("failed").message_id
-        await redis.hdel(services.keys.message(services.keys.shard(id_), id_), "t1")
-
-    tidings.on_services(no_timeline)
-
-    taken_at = json.loads(tidings("status", "failed", "--app-id", "shop", "--json").stdout)[0]["takenAt"]
-    assert letters(tidings)[1]["diedAt"] == taken_at

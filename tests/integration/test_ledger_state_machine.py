@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from random import Random
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -20,7 +20,9 @@ from typing_extensions import override
 
 from tests.ledger_driver import LedgerDriver, ids, model, new_message, real
 from tests.ledger_invariants import check_conservation, check_history, check_homes
+from tests.ledger_state import LedgerState
 from worker.adapters.redis.ledger import LedgerLimits
+from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 from worker.contract.identity import shard_of
 from worker.contract.messages import (
     Acceptance,
@@ -71,6 +73,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.real: LedgerDriver = self.stack.enter_context(real(self.redis_url, LIMITS, SHARDS))
         self.hints: list[Hint] = []
         self.claims: list[Claim] = []
+        self.letters: list[DeadLetter] = []
         self.accepted: Counter[tuple[str, Channel]] = Counter()
         self.before = self.real.state()
 
@@ -169,6 +172,29 @@ class LedgerMachine(RuleBasedStateMachine):
         self.advance(pause)
         self.until_heard(times, LedgerDriver.forget)
 
+    @precondition(lambda self: self.before.dead)
+    @rule(seed=seeds, times=st.integers(1, 2))
+    def search(self, seed: int, times: int) -> None:
+        """Turn pages of what some query finds."""
+        dice = Random(seed)
+        query, after = any_query(dice, self.before), None
+        for _ in range(times):
+            page = self.both(partial(LedgerDriver.letters, query=query, most=dice.randint(1, 3), after=after))
+            after = page.more_after
+
+    @precondition(lambda self: self.before.dead)
+    @rule(seed=seeds, times=st.integers(1, 2), run=st.sampled_from(["run-a", "run-b"]), discard=chance)
+    def intervene(self, seed: int, times: int, run: str, discard: bool) -> None:  # noqa: FBT001 - drawn
+        """Replay or discard letters, some of which are dead no more, perhaps in a run that had them before."""
+        dice = Random(seed)
+        self.letters += self.before.dead_letters
+        letters = some(dice, self.letters)
+        if discard:
+            self.until_heard(times, lambda ledger: ledger.discard(letters, f"{run}-discard"))
+        else:
+            within = dice.randint(1, 30)
+            self.until_heard(times, lambda ledger: ledger.replay(letters, run, within))
+
     @precondition(lambda self: len(self.claims) > 20)
     @rule()
     def work_until_nothing_is_open(self) -> None:
@@ -217,6 +243,23 @@ def new_request(dice: Random, app: str) -> NewMessage:
     return new_message(f"r{index}", app, channels=channels, skipped=skipped, fingerprint=fingerprint)
 
 
+def any_query(dice: Random, state: LedgerState) -> DeadLetterQuery:
+    """Choose what some dead letter is, or nearly."""
+    letter = dice.choice(state.dead_letters)
+    channel = dice.choice(letter.channels)
+    every: dict[str, Any] = {
+        "app_id": letter.app_id,
+        "request_id": letter.request_id,
+        "template_code": dice.choice([letter.template_code, "PA"]),
+        "channel": channel.channel,
+        "code": channel.code,
+        "gateway": channel.gateway,
+        "died_from": letter.died_at - dice.randint(-1, 3),
+        "died_until": letter.died_at + dice.randint(-1, 3),
+    }
+    return DeadLetterQuery(**{name: every[name] for name in dice.sample(sorted(every), k=dice.randint(0, 3))})
+
+
 def any_end(dice: Random, claim: Claim) -> Settlement:
     """Choose how a claim ends: whoever retries leaves a channel open, whoever closes leaves none."""
     channels = [channel for channel, text in claim.deliveries.items() if text.startswith(OPEN)]
@@ -224,14 +267,14 @@ def any_end(dice: Random, claim: Claim) -> Settlement:
     states = [dice.choice([None, OPEN, S, F] if verdict is Verdict.RETRY else [S, S, F, U]) for _ in channels]
     if verdict is Verdict.RETRY and not {None, OPEN} & set(states):
         states[0] = OPEN
-    code = dice.choice(["", "BUSY", "UNANSWERED"])
+    code = dice.choice(["", "BUSY", "NOT BUSY", "UNANSWERED"])
     return Settlement(
         message_id=claim.message_id,
         claim_id=claim.claim_id,
         attempt=claim.attempt,
         verdict=verdict,
         updates=tuple(
-            DeliveryUpdate(channel, state, code, "text" if code else "")
+            DeliveryUpdate(channel, state, code, "text" if code else "", dice.choice(["", "gate-1", "gate 2|"]))
             for channel, state in zip(channels, states, strict=True)
             if state is not None
         ),

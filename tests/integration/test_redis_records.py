@@ -1,4 +1,4 @@
-"""The read side of the ledger in Redis: look-ups, dead letters and counts (CONTRACT R70, R72, R73)."""
+"""The read side of the ledger in Redis: look-ups and counts (CONTRACT R70, R72, R73)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from tests.ledger_driver import START, dead, final, ids, learnt, new_message, new_messages, retry
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
 from worker.adapters.redis.records import RedisRecords
 from worker.contract.codes import ResultStatus
 from worker.contract.messages import Channel, Claim, DeliveryState, Lane, NewMessage, Settlement
@@ -121,27 +121,6 @@ def test_R70_looking_up_changes_nothing_and_nothing_asked_is_nothing_found(redis
 
         assert await records.find(ids(MESSAGES.values())) == first
         assert (await records.find([]), await records.statuses([])) == ([], [])
-
-    on_redis(redis_url, story)
-
-
-def test_dead_letters_come_newest_first_and_no_more_than_asked_for(redis_url: str) -> None:
-    messages = new_messages(12)
-
-    async def story(redis: Redis) -> None:
-        time, records = HandTime(), RedisRecords(redis, KEYS)
-        ledger = RedisLedger(redis, KEYS, LedgerLimits(), time)
-        await ledger.accept("shop", Lane.BULK, messages)
-        assert (await records.dead(5), await records.dead_count()) == ([], 0)
-        for message in messages:
-            time.now += 10
-            await ledger.settle([dead(await claim(ledger, message), cause="EXPIRED")])
-
-        newest = await records.dead(5)
-
-        assert [outcome.request_id for outcome in newest] == ["r11", "r10", "r9", "r8", "r7"]
-        assert {outcome.dead_cause for outcome in newest} == {"EXPIRED"}
-        assert len(await records.dead(100)) == await records.dead_count() == 12
 
     on_redis(redis_url, story)
 

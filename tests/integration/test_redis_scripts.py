@@ -17,6 +17,7 @@ from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.scripts import Call, Script, run
+from worker.contract.dead_letters import Discarded, Replayed
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
 from worker.contract.messages import Acceptance, Channel, Hint, Lane, Settled
 from worker.contract.outcomes import Tally
@@ -79,6 +80,8 @@ def test_a_header_counts_the_arguments_as_the_script_does(script: str) -> None:
         ("accept_messages", Acceptance, {"ABSENT"}),
         ("probe_messages", Acceptance, {"DUE", "BACKLOGGED"}),
         ("settle_messages", Settled, set()),
+        ("replay_messages", Replayed, set()),
+        ("discard_messages", Discarded, set()),
     ],
 )
 def test_a_header_names_the_codes_that_the_caller_reads(script: str, codes: type[IntEnum], others: set[str]) -> None:

@@ -16,12 +16,14 @@ from tests.fakes.clock import FakeClock
 from tests.ledger_driver import dead, final, ids, new_messages, retry
 from tests.ledger_state import state_of_redis
 from worker.adapters.redis.connection import connect
+from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisGatewayPauses, RedisWallets
+from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
 from worker.contract.messages import Acceptance, Claim, Lane, Settled, Settlement
 from worker.contract.users import SEND_SCOPE, SendCap, TokenGrant, User, Wallet
@@ -33,6 +35,7 @@ SECRETS = ("token-4711", "customer-4711", "payload of r0", "shop-4711", "passwor
 USER = User("customer-4711", "GCASH")
 CLAIM = Claim("0" * 32, "claim-1", 1, 0, 0, 0, 0, 0, {}, b"payload of r0")
 MESSAGES = new_messages(8, app_id="shop-4711")
+LETTER = DeadLetter("0" * 32, "shop-4711", "r0", Lane.BULK, "PAY", 3, "TRIES", 0, ())
 
 
 def ledger(redis: Redis) -> RedisLedger:
@@ -41,6 +44,10 @@ def ledger(redis: Redis) -> RedisLedger:
 
 def records(redis: Redis) -> RedisRecords:
     return RedisRecords(redis, KEYS)
+
+
+def dead_letters(redis: Redis) -> RedisDeadLetters:
+    return RedisDeadLetters(redis, KEYS)
 
 
 def users(redis: Redis) -> RedisUsers:
@@ -66,7 +73,12 @@ OPERATIONS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     "forget": lambda redis: ledger(redis).forget(),
     "find": lambda redis: records(redis).find(["0" * 32]),
     "statuses": lambda redis: records(redis).statuses(ids(MESSAGES)),
-    "dead": lambda redis: records(redis).dead(10),
+    "dead letters": lambda redis: dead_letters(redis).page(DeadLetterQuery(), 10),
+    "find dead letters": lambda redis: dead_letters(redis).find(ids(MESSAGES)),
+    "contents of dead letters": lambda redis: dead_letters(redis).contents(ids(MESSAGES)),
+    "time of dead letters": lambda redis: dead_letters(redis).now(),
+    "replay": lambda redis: dead_letters(redis).replay([LETTER], "run-1", 1_000),
+    "discard": lambda redis: dead_letters(redis).discard([LETTER], "run-1", "of customer-4711"),
     "dead count": lambda redis: records(redis).dead_count(),
     "tallies": lambda redis: records(redis).tallies(),
     "ping": lambda redis: records(redis).ping(),

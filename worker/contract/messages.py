@@ -116,6 +116,8 @@ class DeliveryUpdate:
     state: DeliveryState
     code: str = ""
     message: str = ""
+    gateway: str = ""
+    """Name of the gateway that was asked, where the message is not final by it; empty: nothing new of that."""
 
 
 class Verdict(StrEnum):

@@ -83,6 +83,29 @@ class TimelineEntry:
     """What was learnt of each channel, such as `PUSH=S:` or `INBOX=O:UNANSWERED`."""
 
 
+class InterventionKind(StrEnum):
+    """What people do to a dead letter; the texts are the record's."""
+
+    REPLAYED = "REPLAYED"
+    DISCARDED = "DISCARDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """One replay or discard, between two attempts."""
+
+    after_attempt: int
+    at: int
+    """Milliseconds since 1970."""
+    kind: InterventionKind
+    cause: str
+    """The DeadCause of the letter until then."""
+    run: str
+    """Which run of replay or discard it was."""
+    reason: str
+    """Why it was discarded; empty at a replay."""
+
+
 @dataclass(frozen=True, slots=True)
 class MessageOutcome:
     """Everything that is known of one message; times in milliseconds since 1970."""
@@ -106,6 +129,8 @@ class MessageOutcome:
     dead_cause: str
     """A DeadCause, or empty."""
     timeline: tuple[TimelineEntry, ...]
+    interventions: tuple[Intervention, ...] = ()
+    """Replays and discards, the earliest first."""
 
     @property
     def whole(self) -> WholeOutcome:

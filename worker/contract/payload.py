@@ -1,6 +1,7 @@
 """What a worker needs to deliver a message, kept beside its record until it is delivered."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import orjson
@@ -8,6 +9,20 @@ from pydantic import TypeAdapter
 
 _PACKED = TypeAdapter(tuple[str, str, str, int, str, dict[str, str], str, str | None])
 """The fields in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedPayload:
+    """What people may see of a payload: names and sizes, never a user's id or texts."""
+
+    wallet: str
+    language: str
+    parameters: tuple[str, ...]
+    """Names of the template parameters, sorted."""
+    has_redirect_url: bool
+    has_extend_info: bool
+    size: int
+    """Bytes as stored."""
 
 
 class Payload(NamedTuple):
@@ -21,6 +36,17 @@ class Payload(NamedTuple):
     parameters: Mapping[str, str]
     redirect_url: str
     extend_info: str | None
+
+    def masked(self) -> MaskedPayload:
+        """Return what people may see of it."""
+        return MaskedPayload(
+            wallet=self.wallet,
+            language=self.language,
+            parameters=tuple(sorted(self.parameters)),
+            has_redirect_url=bool(self.redirect_url),
+            has_extend_info=self.extend_info is not None,
+            size=len(self.pack()),
+        )
 
     def pack(self) -> bytes:
         """Return the bytes that the ledger keeps: a JSON array in the order of the fields."""

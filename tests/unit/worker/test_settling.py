@@ -83,6 +83,29 @@ def test_an_answered_message_is_settled_at_once_by_what_its_gateways_said() -> N
     run(play)
 
 
+def test_what_is_not_final_yet_tells_which_gateway_was_asked() -> None:
+    async def play(stand: Stand) -> None:
+        (held,) = await stand.claim(1)
+        held.answers, held.gateways = dict(RETRYABLE), {PUSH: "push-gate", INBOX: "inbox-gate"}
+        stand.settler.put(held)
+        await a_moment()
+        gateways = stand.ledger.records[held.claim.message_id].gateways
+        assert gateways == {PUSH: "push-gate", INBOX: "inbox-gate"}
+
+    run(play)
+
+
+def test_a_final_message_needs_no_gateway_any_more() -> None:
+    async def play(stand: Stand) -> None:
+        (held,) = await stand.claim(1)
+        held.answers, held.gateways = dict(DELIVERED), {PUSH: "push-gate", INBOX: "inbox-gate"}
+        stand.settler.put(held)
+        await a_moment()
+        assert stand.ledger.records[held.claim.message_id].gateways == {}
+
+    run(play)
+
+
 def test_R43_a_message_claimed_past_its_deadline_expires() -> None:
     async def play(stand: Stand) -> None:
         (held,) = await stand.claim(1)

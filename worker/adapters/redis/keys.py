@@ -15,6 +15,7 @@ tidings:{n}:window                      zset    `<lane>#<appId>#<messageId>`, sc
 tidings:{n}:counters                    hash    `<appId>#<channel>#<status>` -> number of deliveries
 tidings:{n}:retention                   zset    messageId -> ms when a final message is forgotten
 tidings:{n}:dead                        zset    messageId -> ms when it became a dead letter
+tidings:{n}:cards                       zset    the cards of dead letters, score 0, in the order of their deaths
 tidings:{n}:token:<keyed hash>          string  what an access token grants (JSON); never the token
 tidings:{n}:cap:<wallet>#<app>#<cust>   zset    messageId -> ms when it was counted under the wallet's cap
 tidings:{gateways}:pauses               hash    gateway name -> ms until which nobody calls it
@@ -23,6 +24,12 @@ tidings:{wallets}                       hash    wallet name -> its gateways and 
 ======================================  ======  =================================================================
 
 An open message is in exactly one of `due` and a `backlog`; being there is what makes it open.
+
+`dead` says which messages are dead letters. `cards` is derived from it and the records, so that searches need no
+record: whoever finds fewer cards than dead letters writes the missing ones (`index_dead_letters.lua`). A card is
+`<ms, 13 digits>#<messageId> cause= lane= app= req= tpl= ver= PUSH=F|<code>|<gateway> inbox=S~<gateway> `: fields parted
+by a space, one at the end too; a channel that is neither F nor U is in small letters, so that a plain search for a
+given-up one passes it by; white space, control characters and `|` in a code or gateway are `_`.
 
 FIELDS of a record (absent means 0 or empty; the short ones keep a record in Redis' compact encoding):
 
@@ -50,7 +57,15 @@ tries      settle       how often a gateway answered or timed out
 crashes    claim        claims that ended without being settled
 nb         settle       ms before which nobody may claim it (a retry waits)
 hints      sweep        how often it was hinted since its newest claim; doubles the grace
-dead       settle       cause, once it is a dead letter
+gPUSH      settle       gateway that was asked last for the channel, where the message was not final by it
+gINBOX
+dead       settle,      cause, while it is a dead letter
+           replay,
+           discard
+run        replay,      `<result>|<run>` of the newest replay or discard: asked again, it answers the same
+           discard
+n<n>       replay,      what was done to it after attempt n: `<ms>|<REPLAYED or DISCARDED>|<cause>|<run>|<reason>`
+           discard
 t<n>       settle       timeline of attempt n: `<claimed>|<settled>|<worker>|<channel>=<state>:<code>...`
 =========  ===========  =========================================================================================
 """
@@ -115,6 +130,10 @@ class Keys:
     def dead(self, shard: int) -> str:
         """Return the key of a shard's dead letters."""
         return f"{PREFIX}:{{{shard}}}:dead"
+
+    def cards(self, shard: int) -> str:
+        """Return the key of the cards of a shard's dead letters."""
+        return f"{PREFIX}:{{{shard}}}:cards"
 
     def token(self, keyed_hash: str) -> str:
         """Return the key of a token's grant; the hash is hexadecimal."""

@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from worker.adapters.redis.dead_letter_index import index_dead_letters
 from worker.adapters.redis.keys import SCHEMA, Keys
 from worker.adapters.redis.marshalling import new_message_arguments, read_claim, settlement_arguments, sweep_hints
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, run, unavailable
+from worker.adapters.redis.times import ledger_time, server_time
 from worker.batching import chunks
 from worker.contract.errors import LedgerMismatchError
 from worker.contract.messages import (
@@ -24,6 +26,7 @@ from worker.contract.messages import (
     NewMessage,
     Settled,
     Settlement,
+    Verdict,
 )
 from worker.ports import Probe
 
@@ -40,11 +43,6 @@ _SETTLE = Script.read("settle_messages")
 _SWEEP = Script.read("sweep_due")
 _RELEASE = Script.read("release_backlog")
 _FORGET = Script.read("forget_messages")
-
-
-def server_time() -> str:
-    """Let scripts use Redis TIME: no worker's clock is ever trusted."""
-    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +168,11 @@ class RedisLedger:
                 arguments += settlement_arguments(settlement)
             return Call(_SETTLE, shared + self._pairs(shard, chunk), arguments)
 
-        return [Settled(code) for code in await self._each(settlements, call)]
+        codes = [Settled(code) for code in await self._each(settlements, call)]
+        dead = [one.message_id for one in settlements if one.verdict is Verdict.DEAD]
+        if dead:
+            await index_dead_letters(self._redis, self._keys, dead)
+        return codes
 
     async def sweep(self) -> list[Hint]:
         """Re-score overdue messages to a later time and return them as hints; one with a crash is hinted alone."""
@@ -237,21 +239,11 @@ class RedisLedger:
 
     async def _until_now(self, index: Callable[[int], str], most: int) -> list[list[str]]:
         """Return the first ids of an index whose time has come, by shard."""
-        now = await self._time()
+        now = await ledger_time(self._redis, self._now)
         heads = await self._pipeline(
             lambda pipe, shard: pipe.zrange(index(shard), "-inf", now, byscore=True, offset=0, num=most),
         )
         return [[text(member) for member in head] for head in heads]
-
-    async def _time(self) -> int:
-        fixed = self._now()
-        if fixed != "":
-            return int(fixed)
-        try:
-            seconds, microseconds = await self._redis.time()
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
-        return int(seconds) * 1000 + int(microseconds) // 1000
 
     async def _pipeline(self, command: Callable[[Any, int], object]) -> list[Any]:
         pipeline = self._redis.pipeline(transaction=False)

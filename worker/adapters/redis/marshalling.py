@@ -5,6 +5,7 @@ from typing import Any
 
 from worker.adapters.redis.replies import text
 from worker.batching import chunks
+from worker.contract.dead_letters import label
 from worker.contract.messages import (
     CHUNK,
     Channel,
@@ -62,9 +63,9 @@ def settlement_arguments(settlement: Settlement) -> tuple[str | bytes | int, ...
 def _update(update: DeliveryUpdate | None) -> str:
     if update is None:
         return ""
-    if not update.code:
-        return update.state
-    return f"{update.state}|{update.code}|{update.message}"
+    if update.code:
+        return f"{update.state}|{label(update.gateway)}|{update.code}|{update.message}"
+    return f"{update.state}|{label(update.gateway)}" if update.gateway else update.state
 
 
 def read_claim(row: Sequence[Any], claim_id: str) -> Claim:

@@ -1,4 +1,4 @@
-"""The read side of the ledger: look-ups, dead letters and counts."""
+"""The read side of the ledger: look-ups and counts."""
 
 import re
 from collections import defaultdict
@@ -13,11 +13,20 @@ from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, run, unavailable
 from worker.batching import chunks
 from worker.contract.messages import Channel, DeliveryState, Lane
-from worker.contract.outcomes import DeliveryOutcome, MessageOutcome, Tally, TimelineEntry, WholeOutcome
+from worker.contract.outcomes import (
+    DeliveryOutcome,
+    Intervention,
+    InterventionKind,
+    MessageOutcome,
+    Tally,
+    TimelineEntry,
+    WholeOutcome,
+)
 
 _LOOKUP = Script.read("lookup_messages")
 _CHUNK = 500
 _TIMELINE_FIELD = re.compile(r"t(\d+)")
+_INTERVENTION_FIELD = re.compile(r"n(\d+)")
 
 
 class RedisRecords:
@@ -40,15 +49,6 @@ class RedisRecords:
             WholeOutcome.of(_deliveries(dict(zip(Channel, map(text, row), strict=True)))) if row else None
             for row in rows
         ]
-
-    async def dead(self, most: int) -> list[MessageOutcome]:
-        """Return the newest dead letters, the newest first."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for shard in range(self._keys.shards):
-            pipeline.zrange(self._keys.dead(shard), 0, most - 1, desc=True, withscores=True)
-        found = [(score, text(member)) for shard in await self._execute(pipeline) for member, score in shard]
-        newest = [message_id for _, message_id in sorted(found, reverse=True)[:most]]
-        return [outcome for outcome in await self.find(newest) if outcome is not None]
 
     async def dead_count(self) -> int:
         """Return how many dead letters there are."""
@@ -126,6 +126,7 @@ def _outcome(message_id: str, row: list[Any]) -> MessageOutcome | None:
         next_at=int(record["nb"]) if record.get("nb") else None,
         dead_cause=record.get("dead", ""),
         timeline=_timeline(record),
+        interventions=_interventions(record),
     )
 
 
@@ -146,3 +147,13 @@ def _timeline(record: Mapping[str, str]) -> tuple[TimelineEntry, ...]:
             claimed, settled, worker, *results = entry.split("|")
             entries.append(TimelineEntry(int(attempt[1]), int(claimed), int(settled), worker, tuple(results)))
     return tuple(sorted(entries, key=lambda entry: entry.attempt))
+
+
+def _interventions(record: Mapping[str, str]) -> tuple[Intervention, ...]:
+    entries = []
+    for field, entry in record.items():
+        attempt = _INTERVENTION_FIELD.fullmatch(field)
+        if attempt:
+            at, kind, cause, run_id, reason = entry.split("|", 4)
+            entries.append(Intervention(int(attempt[1]), int(at), InterventionKind(kind), cause, run_id, reason))
+    return tuple(sorted(entries, key=lambda entry: entry.after_attempt))

@@ -15,7 +15,12 @@ VERBS = (
     ("token", "revoke"),
     ("wallet", "put"),
     ("wallet", "list"),
+    ("dlq", "stats"),
     ("dlq", "ls"),
+    ("dlq", "show"),
+    ("dlq", "replay"),
+    ("dlq", "discard"),
+    ("dlq", "export"),
     ("ledger", "check"),
 )
 

@@ -55,7 +55,18 @@ def test_a_period_is_in_the_largest_unit_that_divides_it(milliseconds: int, text
 
 @pytest.mark.parametrize(
     ("milliseconds", "text"),
-    [(0, "0 ms"), (999, "999 ms"), (4_214, "4.21 s"), (59_400, "59.4 s"), (59_999, "60 s"), (725_000, "12 min 5 s")],
+    [
+        (0, "0 ms"),
+        (999, "999 ms"),
+        (4_214, "4.21 s"),
+        (59_400, "59.4 s"),
+        (59_999, "60 s"),
+        (725_000, "12 min 5 s"),
+        (3_599_999, "59 min 59 s"),
+        (3_600_000, "1 h 0 min"),
+        (86_399_999, "23 h 59 min"),
+        (273_600_000, "3 d 4 h"),
+    ],
 )
 def test_what_took_long_is_told_less_exactly(milliseconds: int, text: str) -> None:
     assert elapsed(milliseconds) == text

@@ -6,7 +6,7 @@
 -- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 retention in ms, then 10 for each message: id, claim id, attempt,
 --       verdict (final, retry, dead), delay in ms, tries to add, cause, worker, PUSH update, INBOX update
---       (update: '' or `state|code|message`)
+--       (update: '', `state`, `state|gateway` or `state|gateway|code|message`)
 -- RETURNS  an array: 0 STALE, 1 DONE, 2 ALREADY
 local FIXED, WIDTH, KEPT_FIRST, KEPT_LAST = 2, 10, 10, 40
 local now = tonumber(ARGV[1])
@@ -38,7 +38,12 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
     for c, channel in ipairs({ 'PUSH', 'INBOX' }) do
       local update, before = ARGV[a + 8 + c], string.sub(r[7 + c], 1, 1)
       if update ~= '' and before == 'O' then
-        local state, rest = string.sub(update, 1, 1), string.sub(update, 2)
+        local state, gateway, rest = update, '', ''
+        if #update > 1 then state, gateway, rest = string.match(update, '^(.)|([^|]*)(.*)$') end
+        if gateway ~= '' then
+          changes[#changes + 1] = 'g' .. channel
+          changes[#changes + 1] = gateway
+        end
         changes[#changes + 1] = channel
         changes[#changes + 1] = state .. '|' .. now_text .. rest
         notes = notes .. '|' .. channel .. '=' .. state .. ':' .. (string.match(rest, '^|([^|]*)') or '')

@@ -1,0 +1,172 @@
+"""Dead letters in Redis: searched by their cards, opened again or let go by scripts."""
+
+from collections.abc import Callable, Sequence
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from worker.adapters.redis.dead_letter_cards import bounds, pattern, read_card, texts
+from worker.adapters.redis.dead_letter_index import complete_index
+from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.replies import raw, text
+from worker.adapters.redis.scripts import Call, Script, run, unavailable
+from worker.adapters.redis.times import Now, ledger_time, server_time
+from worker.batching import chunks, grouped
+from worker.contract.dead_letters import (
+    DeadLetter,
+    DeadLetterPage,
+    DeadLetterQuery,
+    Discarded,
+    Position,
+    Replayed,
+)
+from worker.contract.messages import CHUNK
+from worker.contract.payload import MaskedPayload, Payload
+
+_SCAN = Script.read("scan_dead_letters")
+_FIND = Script.read("find_dead_letters")
+_REPLAY = Script.read("replay_messages")
+_DISCARD = Script.read("discard_messages")
+_CARDS_A_SCAN = 2_000
+"""Cards that one run of the script looks at: about a millisecond."""
+
+
+class RedisDeadLetters:
+    """Implements `ports.DeadLetters`. `now` gives the time for tests; in service it is Redis' own."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        limits: LedgerLimits | None = None,
+        now: Now = server_time,
+    ) -> None:
+        """Keep the connection pool; connects at the first call."""
+        self._redis = redis
+        self._keys = keys
+        self._limits = limits or LedgerLimits()
+        self._now = now
+
+    async def now(self) -> int:
+        """Return the ledger's time."""
+        return await ledger_time(self._redis, self._now)
+
+    async def page(self, query: DeadLetterQuery, most: int, after: Position | None = None) -> DeadLetterPage:
+        """Return the newest letters that the query finds, older than `after`."""
+        await complete_index(self._redis, self._keys)
+        found = [read_card(card) for card in await self._newest(query, most + 1, after)]
+        return DeadLetterPage(tuple(found[:most]), found[most - 1].position if len(found) > most else None)
+
+    async def _newest(self, query: DeadLetterQuery, most: int, after: Position | None) -> list[str]:
+        """Search all shards side by side, and each only as long as it may still have one of the newest."""
+        upper, lower = bounds(query, after)
+        wanted = [pattern(query), *texts(query)]
+        # Without a search a shard's share of the page is enough, most of the time.
+        at_once = _CARDS_A_SCAN if any(wanted) else min(_CARDS_A_SCAN, 2 * most // self._keys.shards + 1)
+        found: list[str] = []
+        places = dict.fromkeys(range(self._keys.shards), upper)
+        while places:
+            calls = [
+                Call(_SCAN, [self._keys.cards(shard)], [place, lower, at_once, most, *wanted])
+                for shard, place in places.items()
+            ]
+            results = await run(self._redis, calls)
+            found += [text(card) for cards, _ in results for card in cards]
+            found = sorted(found, reverse=True)[:most]
+            floor = found[-1] if len(found) == most else ""
+            last = {shard: text(card) for shard, (_, card) in zip(places, results, strict=True)}
+            places = {shard: f"({card}" for shard, card in last.items() if card > floor}
+        return found
+
+    async def find(self, message_ids: Sequence[str]) -> list[DeadLetter | None]:
+        """Return each message as a dead letter, None for one that is none, in order."""
+        await complete_index(self._redis, self._keys)
+        cards: dict[str, str] = {}
+        pairs = [
+            (shard, ids)
+            for shard, every in grouped(message_ids, self._keys.shard).items()
+            for ids in chunks(every, CHUNK)
+        ]
+        calls = [Call(_FIND, [self._keys.dead(shard), self._keys.cards(shard)], ids) for shard, ids in pairs]
+        for (_, ids), result in zip(pairs, await run(self._redis, calls), strict=True):
+            cards |= zip(ids, map(text, result), strict=True)
+        return [read_card(cards[message_id]) if cards[message_id] else None for message_id in message_ids]
+
+    async def contents(self, message_ids: Sequence[str]) -> list[MaskedPayload | None]:
+        """Return what may be seen of each payload, None for one that is gone or unreadable, in order."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for message_id in message_ids:
+            pipeline.get(self._keys.payload(self._keys.shard(message_id), message_id))
+        try:
+            return [_masked(packed) for packed in await pipeline.execute()]
+        except (RedisError, OSError) as error:
+            raise unavailable(error) from error
+
+    async def replay(self, letters: Sequence[DeadLetter], run: str, deliver_within: int) -> list[Replayed]:
+        """Open letters again, each once in a run however often it dies."""
+        keys, limits = self._keys, self._limits
+
+        def call(chunk: Sequence[DeadLetter]) -> Call:
+            shard, lane, app = keys.shard(chunk[0].message_id), chunk[0].lane, chunk[0].app_id
+            shared = [
+                keys.due(shard),
+                keys.window(shard),
+                keys.backlog(shard, lane, app),
+                keys.backlogs(shard, lane),
+                keys.counters(shard),
+                keys.retention(shard),
+                keys.dead(shard),
+                keys.cards(shard),
+            ]
+            arguments = [self._now(), app, lane, limits.window(lane), deliver_within, limits.retention, run]
+            return Call(_REPLAY, shared + self._pairs(chunk), [*arguments, *_ids(chunk)])
+
+        codes = await self._each(letters, lambda one: (keys.shard(one.message_id), one.lane, one.app_id), call)
+        return [Replayed(code) for code in codes]
+
+    async def discard(self, letters: Sequence[DeadLetter], run: str, reason: str) -> list[Discarded]:
+        """Let letters be forgotten after their retention; their outcomes stay."""
+        keys = self._keys
+
+        def call(chunk: Sequence[DeadLetter]) -> Call:
+            shard = keys.shard(chunk[0].message_id)
+            shared = [keys.retention(shard), keys.dead(shard), keys.cards(shard)]
+            arguments = [self._now(), self._limits.retention, run, reason]
+            return Call(_DISCARD, shared + self._pairs(chunk), [*arguments, *_ids(chunk)])
+
+        return [Discarded(code) for code in await self._each(letters, lambda one: keys.shard(one.message_id), call)]
+
+    async def _each(
+        self,
+        letters: Sequence[DeadLetter],
+        place: Callable[[DeadLetter], object],
+        call: Callable[[Sequence[DeadLetter]], Call],
+    ) -> list[int]:
+        """Run a script for letters of one place at a time, and return its codes in the order of the letters."""
+        by_place = grouped(range(len(letters)), lambda index: place(letters[index])).values()
+        parts = [part for indexes in by_place for part in chunks(indexes, CHUNK)]
+        calls = [call([letters[index] for index in part]) for part in parts]
+        codes = [0] * len(letters)
+        for part, result in zip(parts, await run(self._redis, calls), strict=True):
+            for index, code in zip(part, result, strict=True):
+                codes[index] = code
+        return codes
+
+    def _pairs(self, letters: Sequence[DeadLetter]) -> list[str]:
+        pairs: list[str] = []
+        for message_id in _ids(letters):
+            shard = self._keys.shard(message_id)
+            pairs += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
+        return pairs
+
+
+def _ids(letters: Sequence[DeadLetter]) -> list[str]:
+    return [letter.message_id for letter in letters]
+
+
+def _masked(packed: bytes | str | None) -> MaskedPayload | None:
+    try:
+        return None if packed is None else Payload.unpack(raw(packed)).masked()
+    except ValueError:
+        return None

@@ -1,0 +1,75 @@
+#!lua
+-- Open dead letters of one merchant in one lane again: F and U channels are open, S stays, tries and crashes begin
+-- anew, the attempt number goes on (a fencing token never goes back), and the home is chosen as at accept. A letter
+-- without F and U is final.
+-- Safe to repeat: what this run replayed answers the same and is left alone, even if it died again.
+--
+-- KEYS  1 due, 2 window, 3 backlog of (lane, app), 4 backlogs of the lane, 5 counters, 6 retention, 7 dead, 8 cards,
+--       then 2 for each message: record, payload
+-- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 window size, 5 deliver_within in ms, 6 retention in
+--       ms, 7 run, then the ids
+-- RETURNS  an array: 1 SENT, 2 SUPPRESSED, 3 REFUSED, 4 EMPTY
+local now = tonumber(ARGV[1])
+if not now then
+  local t = redis.call('TIME')
+  now = t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local app, lane, run = ARGV[2], ARGV[3], ARGV[7]
+local prefix, now_text = lane .. '#' .. app .. '#', string.format('%.0f', now)
+local room = 0
+if redis.call('EXISTS', KEYS[3]) == 0 then
+  room = ARGV[4] - redis.call('ZLEXCOUNT', KEYS[2], '[' .. prefix, '(' .. lane .. '#' .. app .. '$')
+end
+local result, waiting, moves = {}, {}, {}
+
+local function reopen(changes, channel, field)
+  local state, counter = string.sub(field, 1, 1), app .. '#' .. channel .. '#'
+  if state ~= 'F' and state ~= 'U' then return 0 end
+  changes[#changes + 1] = channel
+  -- A U says that the gateway may have acted: the next claim must know.
+  changes[#changes + 1] = state == 'U' and 'O' .. string.sub(field, 2) or 'O'
+  moves[counter .. state] = (moves[counter .. state] or 0) - 1
+  moves[counter .. 'open'] = (moves[counter .. 'open'] or 0) + 1
+  return 1
+end
+
+for i = 1, #ARGV - 7 do
+  local id, record, payload = ARGV[7 + i], KEYS[7 + i * 2], KEYS[8 + i * 2]
+  local died = redis.call('ZSCORE', KEYS[7], id)
+  local r = redis.call('HMGET', record, 'run', 'dead', 'PUSH', 'INBOX', 'attempt', 'lane')
+  if r[6] ~= lane then
+    result[i] = 3 -- not what the caller saw: that was forgotten, and its requestId taken again
+  elseif r[1] and string.sub(r[1], 3) == run then
+    result[i] = tonumber(string.sub(r[1], 1, 1))
+  elseif not died or not r[2] then
+    result[i] = 3
+  elseif redis.call('EXISTS', payload) == 0 then
+    result[i] = 4
+  else
+    local changes = { 'exp', string.format('%.0f', now + ARGV[5]) }
+    result[i] = reopen(changes, 'PUSH', r[3]) + reopen(changes, 'INBOX', r[4]) > 0 and 1 or 2
+    redis.call('HSET', record, 'run', result[i] .. '|' .. run,
+      'n' .. (r[5] or 0), now_text .. '|REPLAYED|' .. r[2] .. '|' .. run .. '|', unpack(changes))
+    redis.call('HDEL', record, 'dead', 'tries', 'crashes', 'hints', 'nb')
+    redis.call('ZREM', KEYS[7], id)
+    local place = string.format('%013.0f#%s', died, id)
+    redis.call('ZREMRANGEBYLEX', KEYS[8], '[' .. place .. ' ', '(' .. place .. '!')
+    if result[i] == 2 then
+      redis.call('ZADD', KEYS[6], string.format('%.0f', now + ARGV[6]), id)
+      redis.call('DEL', payload)
+    elseif room > 0 then
+      room = room - 1
+      redis.call('ZADD', KEYS[1], now_text, id)
+      redis.call('ZADD', KEYS[2], 0, prefix .. id)
+    else
+      waiting[#waiting + 1] = id
+    end
+  end
+end
+if #waiting > 0 then
+  redis.call('RPUSH', KEYS[3], unpack(waiting))
+  local least = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
+  redis.call('ZADD', KEYS[4], 'NX', least[2] or 0, app)
+end
+for field, number in pairs(moves) do redis.call('HINCRBY', KEYS[5], field, number) end
+return result
