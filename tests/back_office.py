@@ -97,6 +97,7 @@ class BackOffice:
             sweeper=self.sweeper,
             holdings=self.holdings,
             slots=self.slots,
+            hints=self.hints,
             lease=lease,
             died=self._die,
         )

@@ -25,7 +25,7 @@ class Stand:
         messages = notices(number)
         await self.ledger.accept("shop", Lane.BULK, messages)
         claims = await self.ledger.claim(0, [message.message_id for message in messages], "c1")
-        return [Held(claim, Lane.BULK, LEASE / 1000, LEASE / 1000 + 10) for claim in claims]
+        return [Held(claim, Lane.BULK, 0, LEASE / 1000, LEASE / 1000 + 10) for claim in claims]
 
     def advance(self, milliseconds: int) -> None:
         self.clock.advance(milliseconds)
