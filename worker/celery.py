@@ -5,9 +5,9 @@ import atexit
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from billiard.process import current_process
 from celery import signals
 from celery.bin.celery import celery as command
+from celery.utils.log import current_process_index  # type: ignore[attr-defined]  # missing in the stubs
 
 from worker.adapters.celery.app import ProcessLoops, publisher, register_delivery
 from worker.adapters.celery.configuration import worker_configuration
@@ -61,8 +61,9 @@ class Installation:
         """Start a delivery loop in this process."""
         hints = publisher(self._app)
         times = Times(self.settings.drain_timeout, _PATIENCE)
-        # A process without a number is the worker itself, in a pool of threads: it needs no pulse.
-        pulse = self._app.vitals.pulse(getattr(current_process(), "index", -1))
+        # A process without a number is the worker itself, in a pool of threads: nobody could replace it.
+        child = current_process_index(base=0)
+        pulse = self._app.vitals.pulse(-1 if child is None else child)
         return DeliveryLoop(opener(self.settings, self.addresses, hints), times, hints, pulse)
 
 

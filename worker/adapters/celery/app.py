@@ -76,7 +76,7 @@ class ProcessLoops:
 def register_delivery(app: Celery, loops: ProcessLoops) -> None:
     """Give an app the delivery task, and tie the loop's life to the process that runs it."""
 
-    @app.task(name=DELIVER_TASK, ignore_result=True)
+    @app.task(name=DELIVER_TASK, ignore_result=True, shared=False)
     def deliver(lane: str, shard: int, message_ids: list[str]) -> None:
         loops.current().take(Hint(Lane(lane), shard, tuple(message_ids)))
 
@@ -98,6 +98,6 @@ def name_apart(instance: Any, **_: object) -> None:  # noqa: ANN401 - Celery's w
 
     `inspect ping` counts names: workers of the same name would be one worker to it.
     """
-    if instance.hostname == default_nodename(None):  # type: ignore[arg-type]  # None is this host
-        _, host = nodesplit(instance.hostname)
+    if instance.hostname == default_nodename(""):
+        host = nodesplit(instance.hostname)[1]
         instance.hostname = nodename(f"tidings-{os.getpid()}", host)

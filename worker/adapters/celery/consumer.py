@@ -39,6 +39,16 @@ class HintConsumer(Consumer):
         conn.ensure_connection = partial(conn.ensure_connection, **_PAUSES)  # type: ignore[method-assign]  # no option
         return super().ensure_connected(conn)
 
+    @override
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Let go of the connection."""
+        # Kombu would put back what it had handed out over the broken connection, fail, and write it to a file in /tmp.
+        # Those hints fall due in the ledger.
+        tasks: Any = self.task_consumer  # type: ignore[attr-defined]  # set by Celery's own step
+        if tasks is not None:
+            tasks.channel.do_restore = False
+        super().on_connection_error_after_connected(exc)
+
 
 class GiveBack(StartStopStep):
     """Step of the worker: at its end, others get at once what this worker was handed and has not begun."""

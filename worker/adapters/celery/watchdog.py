@@ -124,12 +124,13 @@ class Queues:
             self._connection.connect()
         if self._channel is None:
             self._channel = self._connection.channel()
+        # RabbitMQ is asked without declaring anything. On Redis nothing is ever declared, and kombu (5.7) looks for the
+        # queue without its key prefix when asked so.
+        passive = self._connection.transport.driver_type == "amqp"
         try:
-            return int(self._channel.queue_declare(queue=name, passive=True).message_count)
-        except self._connection.channel_errors:
-            # On Redis an empty queue is one that is not there. RabbitMQ closes the channel at such a question.
-            if not getattr(self._channel, "is_open", True):
-                self._channel = None
+            return int(self._channel.queue_declare(queue=name, passive=passive).message_count)
+        except self._connection.channel_errors:  # it is not there, and RabbitMQ has closed the channel
+            self._channel = None
             return 0
 
 
