@@ -40,6 +40,7 @@ def deafen(consumer: Any) -> None:  # noqa: ANN401 - as above
 def on_signal(consumer: Any) -> None:  # noqa: ANN401 - as above
     Deaf.for_good = os.environ.get("DEAF") == "for good"
     deafen(consumer)
+    print("deaf from now on", flush=True)  # noqa: T201 - for whoever waits for it
 
 
 def listen(sender: Consumer, **_: object) -> None:
