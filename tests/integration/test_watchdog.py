@@ -46,8 +46,11 @@ class DeafWorker:
 
 
 @contextmanager
-def deaf_worker(directory: Path, redis_url: str, broker_url: str, deaf: str = "") -> Iterator[DeafWorker]:
+def deaf_worker(
+    directory: Path, redis_url: str, broker_url: str, deaf: str = "", **changed: str
+) -> Iterator[DeafWorker]:
     settings = {"redis_url": redis_url, "broker_url": broker_url, "watchdog": "2000", "data_dir": str(directory)}
+    settings |= changed
     environ = {name: text for name, text in os.environ.items() if not name.startswith("TIDINGS_")}
     environ |= {f"TIDINGS_{name.upper()}": text for name, text in settings.items()}
     command = [sys.executable, "-m", "celery", "-A", "tests.deaf_worker", "worker", "-c2", "-l", "info"]
@@ -121,3 +124,17 @@ def test_a_worker_before_whom_nothing_waits_is_left_alone(tmp_path: Path, redis_
 
         assert worker.told("watchdog_reconnects") == 0
         assert worker.process.poll() is None
+
+
+def test_a_worker_that_is_stopped_while_a_child_hangs_ends_all_the_same(
+    tmp_path: Path, redis_url: str, broker_url: str
+) -> None:
+    with deaf_worker(tmp_path, redis_url, broker_url, watchdog="0", drain_timeout="500") as worker:
+        everybody = {worker.process.pid, *children(worker.process.pid)}
+        os.kill(min(everybody - {worker.process.pid}), signal.SIGSTOP)
+
+        worker.process.terminate()
+
+        assert worker.process.wait(PATIENCE) == 0
+        assert worker.told("child_killed_at_stop") > 0
+        assert running(everybody) == set()
