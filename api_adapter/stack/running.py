@@ -22,8 +22,8 @@ _START_PATIENCE = 60.0
 _API_GRACE = 15.0
 _GATEWAY_GRACE = 10.0
 _WORKER_GRACE = 20.0
-"""Seconds on top of the drain: a broker that does not answer is waited for (10 s), and a child that does not end is
-killed (5 s)."""
+"""Seconds on top of the drain, after which a child that does not end is killed (5 s); a broker that does not answer is
+waited for, too (some 13 s in all)."""
 _GLANCE = 0.2
 _STORE_MISSES = 5
 """Looks in a row at which nobody listened: then the store is gone, and not just busy."""

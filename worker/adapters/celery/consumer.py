@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from celery.bootsteps import StartStopStep
+from celery.utils.threads import bound_open_broker_sockets  # type: ignore[attr-defined]  # missing in the stubs
 from celery.worker.consumer import Consumer
 from kombu import Connection
 from kombu.common import ignore_errors
@@ -13,6 +14,10 @@ from typing_extensions import override
 _HEARTBEAT = 10
 """Seconds; asked of RabbitMQ alone."""
 _PAUSES: dict[str, Any] = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2}
+
+
+_LAST_WORDS = 2.0
+"""Seconds that a broker may take to answer a worker that leaves; a BRPOP is answered within one."""
 
 
 class HintConsumer(Consumer):
@@ -61,6 +66,7 @@ class GiveBack(StartStopStep):
         """
         tasks = parent.consumer.task_consumer
         if tasks is not None:
+            bound_open_broker_sockets(parent.consumer.connection, _LAST_WORDS)
             ignore_errors(parent.consumer, tasks.cancel)
         parent.app.vitals.stop()
         if tasks is not None:

@@ -74,6 +74,7 @@ class Stopping:
         self.consumer = self
         self.task_consumer = self
         self.channel = self
+        self.connection = None
         self.connection_errors = (ConnectionError,)
         self.channel_errors = (KeyError,)
 

@@ -7,9 +7,7 @@ from worker.adapters.celery.pool import Child, Children, DeliveryPool
 
 def test_a_child_at_its_end_waits_for_nobody_to_read_its_results() -> None:
     child = object.__new__(Child)
-    vars(child)["on_ready_counter"] = Value(
-        "i", 0
-    )  # nobody has read one; billiard's own child would look for half a minute
+    vars(child)["on_ready_counter"] = Value("i", 0)  # nobody has read one; billiard's own would look for 30 s
 
     assert child._ensure_messages_consumed(completed=5)
 
