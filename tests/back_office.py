@@ -97,6 +97,7 @@ class BackOffice:
             sweeper=self.sweeper,
             holdings=self.holdings,
             slots=self.slots,
+            hints=self.hints,
             lease=lease,
             died=self._die,
         )
@@ -118,12 +119,13 @@ class BackOffice:
         await until(lambda: not self.dispatcher._deliveries and not len(self.holdings))
 
     def open(self, play: Callable[["BackOffice"], Awaitable[None]]) -> "BackOffice":
-        """Run the process while a test plays, then drain it."""
+        """Run the process while a test plays and until it has settled what it took, then drain it."""
 
         async def main() -> None:
             self.dispatcher.start()
             try:
                 await play(self)
+                await self.idle()
             finally:
                 await self.dispatcher.drain(5.0)
 

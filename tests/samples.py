@@ -75,7 +75,7 @@ def claim(
 
 def held(message_id: str = MESSAGE_ID, deadline: float = 6.0, **replaced: Any) -> Held:  # noqa: ANN401 - as `claim`
     """Return a claimed message that may be sent until `deadline`, in seconds of the monotonic clock."""
-    return Held(claim(message_id, **replaced), Lane.SINGLE, deadline, deadline + 10)
+    return Held(claim(message_id, **replaced), Lane.SINGLE, 0, deadline, deadline + 10)
 
 
 def wallet_message(message_id: str = f"{MESSAGE_ID}-PUSH", **replaced: Any) -> WalletMessage:  # noqa: ANN401 - as above

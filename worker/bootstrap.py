@@ -184,6 +184,7 @@ def _dispatcher(found: Services, gateway: WalletGateway, hints: Hints, died: Cal
         sweeper=sweeper,
         holdings=holdings,
         slots=Slots(settings.slots),
+        hints=hints,
         lease=settings.lease,
         died=died,
     )

@@ -2,13 +2,18 @@
 
 import asyncio
 import atexit
+from collections.abc import Sequence
 from contextlib import ExitStack
 
-from celery import Celery, signals
+from celery import signals
+from celery.bin.celery import celery as command
+from celery.utils.log import current_process_index  # type: ignore[attr-defined]  # missing in the stubs
 
 from worker.adapters.celery.app import ProcessLoops, publisher, register_delivery
-from worker.adapters.celery.configuration import configuration
-from worker.adapters.celery.loop import DeliveryLoop
+from worker.adapters.celery.configuration import worker_configuration
+from worker.adapters.celery.delivering import DeliveringApp
+from worker.adapters.celery.loop import DeliveryLoop, Times
+from worker.adapters.celery.vitals import Vitals
 from worker.adapters.telemetry.logs import configure_logs
 from worker.bootstrap import Addresses, check_ledger, opener, stores
 from worker.contract.errors import LedgerMismatchError, SettingsError
@@ -24,7 +29,7 @@ class Installation:
     settings: Settings
     addresses: Addresses
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: DeliveringApp) -> None:
         """Wait for the app to be used."""
         self._app = app
         app.on_configure.connect(self.configure, weak=False)
@@ -38,7 +43,8 @@ class Installation:
         leaving = ExitStack()
         self.addresses = leaving.enter_context(stores(self.settings))
         atexit.register(leaving.close)
-        self._app.config_from_object(configuration(self.addresses.broker_url))
+        self._app.config_from_object(worker_configuration(self.addresses.broker_url))
+        self._app.share(Vitals(), self.settings.drain_timeout, self.settings.watchdog)
 
     def check_ledger(self, **_: object) -> None:
         """Stop a worker whose settings don't fit the ledger before it starts children."""
@@ -54,11 +60,20 @@ class Installation:
     def make_loop(self) -> DeliveryLoop:
         """Start a delivery loop in this process."""
         hints = publisher(self._app)
-        open_dispatcher = opener(self.settings, self.addresses, hints)
-        return DeliveryLoop(open_dispatcher, self.settings.drain_timeout, _PATIENCE, hints.flush)
+        times = Times(self.settings.drain_timeout, _PATIENCE)
+        # A process without a number is the worker itself, in a pool of threads: nobody could replace it.
+        child = current_process_index(base=0)
+        pulse = self._app.vitals.pulse(-1 if child is None else child)
+        return DeliveryLoop(opener(self.settings, self.addresses, hints), times, hints, pulse)
 
 
-app = Celery("tidings")
+def run(arguments: Sequence[str]) -> int:
+    """Run `celery -A worker worker` with these arguments in this process; return its exit code."""
+    command.params[0].default = app
+    return command.main(["worker", *arguments], prog_name="tidings", standalone_mode=False) or 0
+
+
+app = DeliveringApp("tidings")
 _installation = Installation(app)
 register_delivery(app, ProcessLoops(_installation.make_loop))
 signals.worker_init.connect(_installation.check_ledger, weak=False)

@@ -42,6 +42,7 @@ class CallLimits:
 
 _STUCK = 1.0
 """Seconds without a call's end after which nothing waits here any longer: it would hold slots that others could use."""
+_NOT_SENT = Answer(AnswerKind.NOT_SENT)
 _BUSY = Answer(AnswerKind.UNREACHABLE, "GATEWAY_BUSY", "too many deliveries wait for this gateway here")
 
 
@@ -57,6 +58,7 @@ class Coalescer:
         self._waiting: dict[Lane, deque[Parcel]] = {lane: deque() for lane in Lane}
         self._calls: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
+        self._stopped = False
         self._stuck: asyncio.TimerHandle | None = None
         self._answered: Answered
         self._paused: Paused
@@ -70,13 +72,20 @@ class Coalescer:
         """Let no call start for so long; a longer pause in force stays."""
         self._paused_until = max(self._paused_until, self._clock.monotonic() + milliseconds / 1000)
 
+    def stop(self) -> None:
+        """Start no call any more: what waits here, and what still comes, was not sent. Calls in flight go on."""
+        self._stopped = True
+        self._answer_all(self._taken_back(), _NOT_SENT)
+
     def put(self, parcels: Sequence[Parcel]) -> None:
         """Take parcels and start as many calls as the bound allows, at once and with what there is."""
+        if self._stopped:
+            self._answer_all(parcels, _NOT_SENT)
+            return
         room = max(0, self._limits.waiting - sum(len(queue) for queue in self._waiting.values()))
         for parcel in parcels[:room]:
             self._waiting[parcel.held.lane].append(parcel)
-        for parcel in parcels[room:]:
-            self._answered(parcel, _BUSY)
+        self._answer_all(parcels[room:], _BUSY)
         self._start_calls()
 
     def _start_calls(self) -> None:
@@ -93,8 +102,11 @@ class Coalescer:
     def _stop_waiting(self) -> None:
         """Give what waits back to the ledger: a gateway that answers nobody must not stop the others."""
         self._stuck = None
-        for parcel in self._taken_back():
-            self._answered(parcel, _BUSY)
+        self._answer_all(self._taken_back(), _BUSY)
+
+    def _answer_all(self, parcels: Iterable[Parcel], answer: Answer) -> None:
+        for parcel in parcels:
+            self._answered(parcel, answer)
 
     def _taken_back(self) -> list[Parcel]:
         parcels = [parcel for queue in self._waiting.values() for parcel in queue]
@@ -121,8 +133,7 @@ class Coalescer:
     def _hand_back(self, parcels: Iterable[Parcel], milliseconds: int) -> None:
         """Send parcels back to the ledger's due index: it is the place to wait, not our memory."""
         answer = Answer(AnswerKind.THROTTLED, "GATEWAY_PAUSED", "the gateway asked to wait", milliseconds)
-        for parcel in parcels:
-            self._answered(parcel, answer)
+        self._answer_all(parcels, answer)
 
     def _next_call(self) -> list[Parcel]:
         call: list[Parcel] = []
@@ -146,7 +157,10 @@ class Coalescer:
             self._deliver(sendable, answers)
 
     def _sendable(self, parcels: Sequence[Parcel]) -> list[Parcel]:
-        """Return what may be sent now, and answer what may not: the gateway is paused, or the lease ran out."""
+        """Return what may be sent now, and answer what may not: we stop, it is paused, or the lease ran out."""
+        if self._stopped:
+            self._answer_all(parcels, _NOT_SENT)
+            return []
         left = self._pause_left()
         if left:
             self._hand_back(parcels, left)
@@ -154,7 +168,7 @@ class Coalescer:
         now = self._clock.monotonic()
         for parcel in parcels:
             if parcel.held.deadline <= now:
-                self._answered(parcel, Answer(AnswerKind.NOT_SENT))
+                self._answered(parcel, _NOT_SENT)
             else:
                 parcel.held.renew_until = max(parcel.held.renew_until, now + self._limits.hold)
         return [parcel for parcel in parcels if parcel.held.deadline > now]
@@ -185,6 +199,7 @@ class Coalescers:
         self._clock = clock
         self._limits = limits
         self._by_route: dict[GatewayRoute, Coalescer] = {}
+        self._stopped = False
         self._answered: Answered
         self._paused: Paused
 
@@ -199,7 +214,15 @@ class Coalescers:
         if coalescer is None:
             coalescer = self._by_route[route] = Coalescer(route, self._gateway, self._clock, self._limits)
             coalescer.wire(self._answered, self._paused)
+            if self._stopped:
+                coalescer.stop()
         return coalescer
+
+    def stop(self) -> None:
+        """Start no call to any gateway any more; see `Coalescer.stop`."""
+        self._stopped = True
+        for coalescer in self._by_route.values():
+            coalescer.stop()
 
     def pause(self, gateway: str, milliseconds: int) -> None:
         """Pause every way to the gateway of that name."""

@@ -95,6 +95,10 @@ class Delivery:
             self._send(self._prepare(held, payloads, surroundings))
         return len(held)
 
+    def stop_sending(self) -> None:
+        """Give back what was claimed and not sent, now and from now on; calls in flight go on."""
+        self._coalescers.stop()
+
     def answered(self, parcel: Parcel, answer: Answer) -> None:
         """Note one delivery's answer; a message whose channels all have theirs goes on to be settled."""
         self._note(parcel.held, parcel.channel, answer)
@@ -116,7 +120,7 @@ class Delivery:
         now = self._clock.monotonic()
         claims = await self._ledger.claim(hint.shard, hint.message_ids, secrets.token_hex(_CLAIM_ID_BYTES))
         lease, call = self._times.lease / 1000, self._times.call_timeout / 1000
-        held = [Held(claim, hint.lane, now + lease, now + lease + call) for claim in claims]
+        held = [Held(claim, hint.lane, hint.shard, now + lease, now + lease + call) for claim in claims]
         self._holdings.add(held)
         return held
 

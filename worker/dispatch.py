@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from worker.batching import chunks
+from worker.contract.answers import AnswerKind
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Hint
 from worker.delivery import Delivery
-from worker.holding import Held, Holdings
+from worker.holding import Held, Holdings, hints_of
+from worker.ports import Hints
 from worker.settling import Settler
 from worker.slots import Slots
 from worker.sweeping import Sweeper
@@ -32,16 +34,22 @@ class Dispatcher:
         sweeper: Sweeper,
         holdings: Holdings,
         slots: Slots,
+        hints: Hints,
         lease: int,
         died: Callable[[], None],
     ) -> None:
-        """Keep the parts; `lease` is in milliseconds, `died` ends a process whose services failed."""
+        """Keep the parts; `lease` is in milliseconds, `died` ends a process whose services failed.
+
+        `hints` takes what is given back at the end, for other workers.
+        """
         self._delivery = delivery
         self._settler = settler
         self._sweeper = sweeper
         self._holdings = holdings
         self._slots = slots
+        self._hints = hints
         self._died = died
+        self._draining = False
         self._renew_every = lease / 1000 / _RENEWALS_A_LEASE
         self._moved = asyncio.Event()
         self._services: list[asyncio.Task[None]] = []
@@ -54,17 +62,26 @@ class Dispatcher:
             self._services.append(asyncio.create_task(self._guarded(service)))
 
     async def take(self, hint: Hint) -> None:
-        """Return once the hint's messages have slots; they are delivered meanwhile."""
+        """Return once the hint's messages have slots; they are delivered meanwhile. While draining, hand it on."""
         for ids in chunks(hint.message_ids, self._slots.most_at_once):
-            part = Hint(hint.lane, hint.shard, tuple(ids))
+            part = Hint(hint.lane, hint.shard, tuple(ids), hint.alone)
             await self._slots.take(hint.lane, len(ids))
+            if self._draining:
+                self._slots.free(hint.lane, len(ids))
+                self._hints.publish([part])
+                continue
             task = asyncio.create_task(self._deliver(part))
             self._deliveries.add(task)
             task.add_done_callback(self._delivery_ended)
 
     async def drain(self, seconds: float) -> None:
-        """Finish what is in hand, at most for so long; what is left comes back when its lease ends."""
+        """Finish the calls in flight, at most for so long; what is left comes back when its lease ends.
+
+        What was not sent yet is due at once, and hinted again: other workers need not wait for a lease or a sweep.
+        """
+        self._draining = True
         self._sweeper.stop()
+        self._delivery.stop_sending()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._until_empty()
@@ -96,6 +113,8 @@ class Dispatcher:
 
     def _settled(self, batch: list[Held]) -> None:
         self._holdings.remove(batch)
+        if self._draining:
+            self._hints.publish(hints_of([one for one in batch if one.has_answer(AnswerKind.NOT_SENT)]))
         for lane, number in Counter(one.lane for one in batch).items():
             self._slots.free(lane, number)
         self._sweeper.room_may_be_free()

@@ -1,11 +1,13 @@
 """Messages in the hands of this process, from claim to settlement."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from worker.contract.answers import Answer
+from worker.batching import chunks
+from worker.contract.answers import Answer, AnswerKind
 from worker.contract.errors import LedgerUnavailableError
-from worker.contract.messages import Channel, Claim, Lane
+from worker.contract.messages import CHUNK, Channel, Claim, Hint, Lane
 from worker.ports import Clock, Ledger
 
 
@@ -15,6 +17,7 @@ class Held:
 
     claim: Claim
     lane: Lane
+    shard: int
     deadline: float
     """Seconds of the monotonic clock; taken before the claim was asked for, so never later than the ledger's lease."""
     renew_until: float
@@ -29,6 +32,22 @@ class Held:
     def expired(self) -> bool:
         """Whether it was past its deadline when it was claimed: then it is not sent (R43)."""
         return self.claim.claimed_at >= self.claim.expires_at
+
+    def has_answer(self, kind: AnswerKind) -> bool:
+        """Whether any of its channels was answered so."""
+        return any(answer.kind is kind for answer in self.answers.values())
+
+
+def hints_of(held: Iterable[Held]) -> list[Hint]:
+    """Return messages as hints: lanes and shards apart, and a message that crashed a worker by itself (DESIGN 9)."""
+    alone, together = list[Hint](), defaultdict[tuple[Lane, int], list[str]](list)
+    for one in held:
+        if one.claim.crashes:
+            alone.append(Hint(one.lane, one.shard, (one.claim.message_id,), alone=True))
+        else:
+            together[one.lane, one.shard].append(one.claim.message_id)
+    parts = [Hint(*place, tuple(ids)) for place, every in together.items() for ids in chunks(every, CHUNK)]
+    return parts + alone
 
 
 class Holdings:

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
     waiting_per_gateway: int = Field(4_000, ge=20, description="Most deliveries waiting for one gateway in one process")
     slots: int = Field(2_000, ge=20, description="Most messages held by one process; a tenth is kept for each lane")
     drain_timeout: Milliseconds = Field(15_000, description="How long a stopping worker process finishes what it holds")
+    watchdog: int = Field(
+        8_000,
+        ge=0,
+        description="After how long a worker that takes no hints, or a child whose loop hangs, is recycled; 0: never",
+    )
 
     log_format: Literal["json", "console"] = Field("json", description="json: an object a line; console: for people")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -98,6 +103,8 @@ class Settings(BaseSettings):
     def _names_a_broker(cls, value: str) -> str:
         if value and "://" not in value:
             raise ValueError("must be a URL, such as redis://localhost:6379/1 or amqp://localhost")
+        if value.startswith("sentinel://") and "master_name=" not in value:
+            raise ValueError("must name the master, as in sentinel://host:26379/1?master_name=mymaster")
         return value
 
     @model_validator(mode="after")

@@ -42,26 +42,23 @@ def serve(host: Host = None, port: Port = None) -> None:
 def worker(
     children: Annotated[int, typer.Option(min=1, help="Child processes; default: one a core.")] = os.cpu_count() or 1,
     pool: Annotated[Pool, typer.Option(help="Celery's pool; prefork unless you debug.")] = Pool.PREFORK,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Node name for `celery inspect`, %h is the host; default: tidings-<process id>@%h."),
+    ] = None,
 ) -> None:
-    """Run a delivery worker until SIGTERM or Ctrl-C; it finishes what it holds.
+    """Run a delivery worker until SIGTERM or Ctrl-C; it finishes what it is sending and hands on the rest.
 
     The same as `celery -A worker worker`, which takes all of Celery's own options. Start as many as you like, anywhere.
+    Exit code 75: it lived and did not work, and ended itself to be started again.
     """
     with told():
         settings = read_settings()
-        from worker.celery import app  # noqa: PLC0415 - the entry module of the worker alone
+        from worker.celery import run  # noqa: PLC0415 - the entry module of the worker alone
 
         level = {"warning": "WARNING", "error": "ERROR"}.get(settings.log_level, settings.log_level.upper())
-        app.worker_main(
-            [
-                "worker",
-                f"--concurrency={children}",
-                f"--pool={pool}",
-                f"--loglevel={level}",
-                "--without-mingle",
-                "--without-gossip",
-            ],
-        )
+        arguments = [f"--concurrency={children}", f"--pool={pool}", f"--loglevel={level}"]
+        raise typer.Exit(run([*arguments, *([f"--hostname={name}"] if name else [])]))
 
 
 def gateway(

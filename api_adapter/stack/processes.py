@@ -45,7 +45,8 @@ class Part:
         """Start it; it and its children keep the descriptor `inherited` open."""
         self.name = program.name
         self.log = program.log
-        self._grace = program.grace
+        self._program = program
+        self._inherited = inherited
         _make_way(program.log)
         with program.log.open("wb") as log:
             # -P: what lies in the directory that a user happens to be in is not ours to import.
@@ -69,6 +70,15 @@ class Part:
         """Whether the process is there."""
         return self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """How the process ended; None while it runs."""
+        return self._process.poll()
+
+    def again(self) -> "Part":
+        """Start the same program once more."""
+        return Part(self._program, self._inherited)
+
     def check(self) -> None:
         """Raise PartError if it ended."""
         code = self._process.poll()
@@ -89,7 +99,7 @@ class Part:
 
         What it leaves of its process group is killed in any case.
         """
-        deadline = asyncio.get_running_loop().time() + self._grace
+        deadline = asyncio.get_running_loop().time() + self._program.grace
         if self.runs:
             self._process.terminate()
         while self.runs and not impatient.is_set() and asyncio.get_running_loop().time() < deadline:

@@ -13,7 +13,7 @@ from api_adapter.stack.exchanges import exchange
 
 _OK = 200
 _REDIS_PORT = 6379
-_WORKER_READY = re.compile(rb"celery@\S+ ready\.")
+_WORKER_READY = re.compile(rb"\S+@\S+ ready\.")
 """Celery's own line at level info, once its children run and it consumes."""
 
 

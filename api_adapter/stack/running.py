@@ -15,14 +15,15 @@ from api_adapter.stack.ports import url_of
 from api_adapter.stack.processes import IsReady, Part, PartError, Program, tail_of
 from api_adapter.stack.readiness import consumes, listens, serves
 from worker.bootstrap import Addresses, stores
+from worker.contract.exits import RECYCLED
 from worker.settings import Settings
 
 _START_PATIENCE = 60.0
 _API_GRACE = 15.0
 _GATEWAY_GRACE = 10.0
-_WORKER_GRACE = 45.0
-"""Seconds on top of the drain. Celery stops reading results before its children end, and a child that sent one then
-waits half a minute for its being read."""
+_WORKER_GRACE = 20.0
+"""Seconds on top of the drain, after which a child that does not end is killed (5 s); a broker that does not answer is
+waited for, too (some 13 s in all)."""
 _GLANCE = 0.2
 _STORE_MISSES = 5
 """Looks in a row at which nobody listened: then the store is gone, and not just busy."""
@@ -80,8 +81,7 @@ class Stack:
         misses = 0
         while True:
             heed_cancellation()
-            for part in self._parts:
-                part.check()
+            self._check()
             if misses >= _STORE_MISSES:
                 log = self.settings.data_dir / "valkey" / "valkey.log"
                 raise PartError(f"the embedded Valkey is gone{tail_of(log)}")
@@ -104,6 +104,17 @@ class Stack:
         for part in sorted(self._parts, key=lambda part: _STOP_ORDER.index(part.name)):
             if not await part.stop(impatient):
                 self._tell(f"The {part.name} was killed; what a worker held comes back when its lease ends.")
+
+    def _check(self) -> None:
+        """Raise PartError where a part ended, but for a worker that recycled itself: it is started again."""
+        for place, part in enumerate(self._parts):
+            if part.exit_code != RECYCLED:
+                part.check()
+                continue
+            self._tell(f"The {part.name} lived and did not work, and ended itself: starting it again ...")
+            part.kill()
+            self._parts[place] = part.again()
+            self._claim.note(self.pids, {"api": self.api_url, "gateway": self.gateway_url})
 
     async def _has_store(self) -> bool:
         # A server of the user's own may come and go: every part waits for it.

@@ -11,6 +11,7 @@ class FakeHints:
     def __init__(self) -> None:
         """Start with nothing published."""
         self.published: list[Hint] = []
+        self.flushed: list[float] = []
 
     @property
     def message_ids(self) -> list[str]:
@@ -20,3 +21,8 @@ class FakeHints:
     def publish(self, hints: Sequence[Hint]) -> None:
         """Remember hints."""
         self.published += hints
+
+    def flush(self, seconds: float) -> bool:
+        """Remember for how long the caller would have waited."""
+        self.flushed.append(seconds)
+        return True

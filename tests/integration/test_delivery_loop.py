@@ -12,7 +12,8 @@ from pyreqwest.client import ClientBuilder
 from api_adapter.clients import CLIENT_ID, Clients
 from api_adapter.wiring import make_intake
 from tests.fakes.hints import FakeHints
-from worker.adapters.celery.loop import DeliveryLoop
+from worker.adapters.celery.loop import DeliveryLoop, Times
+from worker.adapters.celery.vitals import Vitals
 from worker.adapters.gateways.simulator import Simulator
 from worker.bootstrap import Addresses, Services, opener, services
 from worker.contract.codes import ResultStatus
@@ -46,6 +47,10 @@ class DirectHints:
     def publish(self, hints: Sequence[Hint]) -> None:
         for hint in hints:
             asyncio.get_running_loop().run_in_executor(None, self.loop.take, hint)
+
+    def flush(self, seconds: float) -> bool:
+        """Have nothing to wait for, however many `seconds`."""
+        return seconds > 0
 
 
 @dataclass
@@ -122,9 +127,9 @@ async def with_loop(here: Place, then: Callable[[], Awaitable[None]]) -> None:
     hints = DirectHints()
     loop = DeliveryLoop(
         opener(here.settings, here.addresses, hints),
-        here.settings.drain_timeout,
-        here.settings.grace,
-        lambda _: None,
+        Times(drain=here.settings.drain_timeout, patience=here.settings.grace),
+        hints,
+        Vitals().pulse(0),
     )
     hints.loop = loop
     try:

@@ -16,6 +16,7 @@ from api_adapter.stack.processes import Part, PartError, Program
 from api_adapter.stack.readiness import consumes, listens, serves
 from api_adapter.stack.running import Stack, running
 from tests.stacks import ROOT
+from worker.contract.exits import RECYCLED
 from worker.settings import Settings
 
 ENVIRON = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
@@ -98,6 +99,29 @@ def test_an_embedded_valkey_that_is_gone_ends_the_work_on_its_stack(tmp_path: Pa
 
     with pytest.raises(PartError, match=r"^the embedded Valkey is gone; the end of .*valkey\.log:"):
         asyncio.run(main())
+
+
+def test_a_worker_that_recycles_itself_is_started_again(tmp_path: Path) -> None:
+    told: list[str] = []
+    # Any Python process of this stack ends at this signal as a worker does that recycles itself.
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import os, signal\nsignal.signal(signal.SIGUSR2, lambda *_: os._exit({RECYCLED}))\n"
+    )
+    environ = ENVIRON | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+
+    async def work(stack: Stack) -> None:
+        before = stack.pids["worker"]
+        os.kill(before, signal.SIGUSR2)
+        while stack.pids["worker"] == before or not await consumes(stack.logs / "worker.log"):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+    async def main() -> None:
+        async with running(settings(tmp_path / "data"), environ, asyncio.Event(), told.append) as stack:
+            await stack.guard(work(stack))
+
+    asyncio.run(main())
+
+    assert "The worker lived and did not work, and ended itself: starting it again ..." in told
 
 
 def test_an_error_of_the_work_is_told_and_everything_is_stopped(tmp_path: Path) -> None:

@@ -105,6 +105,17 @@ def test_the_worker_may_finish_what_it_holds_before_it_is_killed() -> None:
     assert seconds(SERVICES["worker"]["stop_grace_period"]) > drain + 10
 
 
+def test_a_worker_that_recycled_itself_is_started_again() -> None:
+    assert SERVICES["worker"]["restart"] == "unless-stopped"
+
+
+def test_the_health_check_asks_a_worker_by_the_name_that_it_was_given() -> None:
+    _, _, name = SERVICES["worker"]["command"]
+    probe = SERVICES["worker"]["healthcheck"]["test"][-1]
+
+    assert probe.endswith(f"--destination {name.replace('%h', '$$HOSTNAME')}")
+
+
 def test_the_ledger_is_durable_and_never_evicts() -> None:
     command = SERVICES["redis"]["command"]
     options = dict(zip(command[1::2], command[2::2], strict=True))

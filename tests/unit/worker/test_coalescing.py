@@ -463,3 +463,51 @@ def test_a_gateway_that_never_answers_stops_no_other() -> None:
     asyncio.run(main())
 
     assert len(answers) == 31
+
+
+def test_a_way_that_was_stopped_hands_back_what_waits_and_finishes_the_call_in_flight() -> None:
+    async def play(stand: Stand) -> None:
+        answer = stand.gateway.hang("gcash")
+        stand.put(parcel("sent"))
+        await a_moment()
+        stand.put(parcel("waits"))
+        stand.coalescer.stop()
+        assert stand.answers == {"waits": NOT_SENT}
+        answer.set()
+
+    stand = run(play, limits=CallLimits(calls=1))
+
+    assert stand.answers == {"waits": NOT_SENT, "sent": DELIVERED}
+    assert stand.calls == [["sent"]]
+
+
+def test_a_way_that_was_stopped_sends_nothing_that_comes_later() -> None:
+    async def play(stand: Stand) -> None:
+        stand.coalescer.stop()
+        stand.put(parcel("late"))
+
+    assert run(play).answers == {"late": NOT_SENT}
+
+
+def test_a_call_that_was_not_begun_when_its_way_was_stopped_is_not_sent() -> None:
+    async def play(stand: Stand) -> None:
+        stand.put(parcel("begins"))
+        stand.coalescer.stop()
+
+    stand = run(play)
+
+    assert (stand.answers, stand.calls) == ({"begins": NOT_SENT}, [])
+
+
+def test_ways_that_are_met_after_the_stop_are_stopped_too() -> None:
+    async def main() -> list[tuple[str, AnswerKind]]:
+        heard: list[tuple[str, AnswerKind]] = []
+        coalescers = Coalescers(FakeGateway(), FakeClock(), CallLimits())
+        coalescers.wire(lambda parcel, answer: heard.append((parcel.message.message_id, answer.kind)), lambda *_: None)
+        known = coalescers.to(route(name="known"))
+        coalescers.stop()
+        known.put([parcel("a")])
+        coalescers.to(route(name="new")).put([parcel("b")])
+        return heard
+
+    assert asyncio.run(main()) == [("a", AnswerKind.NOT_SENT), ("b", AnswerKind.NOT_SENT)]

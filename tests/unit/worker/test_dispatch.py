@@ -170,7 +170,7 @@ def test_drain_finishes_what_is_in_hand() -> None:
     assert logs[-1] == {"event": "drained", "messages_left": 0, "log_level": "info"}
 
 
-def test_drain_finishes_a_claim_that_was_just_begun() -> None:
+def test_drain_gives_back_a_claim_that_was_just_begun() -> None:
     office, messages = BackOffice(), notices(5)
 
     async def main() -> None:
@@ -180,7 +180,8 @@ def test_drain_finishes_a_claim_that_was_just_begun() -> None:
 
     asyncio.run(main())
 
-    assert delivered(office, messages) == 5
+    assert office.calls == []
+    assert sorted(office.hints.message_ids) == sorted(message.message_id for message in messages)
 
 
 def test_drain_leaves_in_time_what_never_ends() -> None:
@@ -295,3 +296,63 @@ def test_overdue_messages_are_hinted_while_the_process_runs() -> None:
         await until(lambda: bool(office.hints.published))
 
     assert office.open(play).hints.message_ids == [message.message_id]
+
+
+def test_drain_gives_back_what_was_not_sent_so_that_it_is_due_at_once_and_hints_it_again() -> None:
+    office, messages = BackOffice(OfficeHours(calls=1)), notices(30)
+
+    async def main() -> None:
+        office.dispatcher.start()
+        answer = office.gateway.hang("gcash")
+        await office.take(*messages, lane=Lane.BULK)
+        await a_moment()
+        draining = asyncio.create_task(office.dispatcher.drain(5.0))
+        await until(lambda: len(office.hints.message_ids) == 20)
+        answer.set()
+        await draining
+
+    asyncio.run(main())
+
+    given_back = [office.ledger.records[message_id] for message_id in office.hints.message_ids]
+    assert delivered(office, messages) == 10  # one call: 20 deliveries of 10 messages
+    assert {(record.crashes, record.tries, record.due_at) for record in given_back} == {(0, 0, office.ledger.now)}
+    assert {(hint.lane, hint.shard, hint.alone) for hint in office.hints.published} == {(Lane.BULK, 0, False)}
+
+
+def test_a_hint_that_comes_while_draining_is_handed_on() -> None:
+    office, held, late = BackOffice(), notice("held"), notice("late")
+
+    async def main() -> None:
+        office.dispatcher.start()
+        answer = office.gateway.hang("gcash")
+        await office.take(held)
+        await a_moment()
+        draining = asyncio.create_task(office.dispatcher.drain(5.0))
+        await a_moment()
+        await office.take(late)
+        answer.set()
+        await draining
+
+    asyncio.run(main())
+
+    assert office.hints.published == [Hint(Lane.SINGLE, 0, (late.message_id,))]
+    assert delivered(office, [held, late]) == 1
+    assert office.slots.used == 0
+
+
+def test_what_a_process_finishes_while_draining_is_not_hinted_again() -> None:
+    office = BackOffice()
+
+    async def main() -> None:
+        office.dispatcher.start()
+        answer = office.gateway.hang("gcash")
+        await office.take(*notices(3))
+        await a_moment()
+        draining = asyncio.create_task(office.dispatcher.drain(5.0))
+        await a_moment()
+        answer.set()
+        await draining
+
+    asyncio.run(main())
+
+    assert office.hints.published == []

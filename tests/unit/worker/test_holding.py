@@ -4,9 +4,10 @@ from dataclasses import replace
 from tests.back_office import notices
 from tests.fakes.clock import FakeClock
 from tests.fakes.ledger import FakeLedger
+from tests.samples import claim
 from worker.adapters.redis.ledger import LedgerLimits
-from worker.contract.messages import Lane
-from worker.holding import Held, Holdings
+from worker.contract.messages import CHUNK, Hint, Lane
+from worker.holding import Held, Holdings, hints_of
 
 LEASE = 6_000
 
@@ -25,7 +26,7 @@ class Stand:
         messages = notices(number)
         await self.ledger.accept("shop", Lane.BULK, messages)
         claims = await self.ledger.claim(0, [message.message_id for message in messages], "c1")
-        return [Held(claim, Lane.BULK, LEASE / 1000, LEASE / 1000 + 10) for claim in claims]
+        return [Held(claim, Lane.BULK, 0, LEASE / 1000, LEASE / 1000 + 10) for claim in claims]
 
     def advance(self, milliseconds: int) -> None:
         self.clock.advance(milliseconds)
@@ -141,3 +142,30 @@ def test_two_claims_of_one_message_are_held_apart() -> None:
     stand.holdings.remove([first])
 
     assert len(stand.holdings) == 1
+
+
+def held_by(lane: Lane, shard: int, name: str, crashes: int = 0) -> Held:
+    return Held(claim(name, crashes=crashes), lane, shard, 6.0, 16.0)
+
+
+def test_messages_are_hinted_by_lane_and_shard_and_one_that_crashed_a_worker_alone() -> None:
+    given = [
+        held_by(Lane.BULK, 1, "a"),
+        held_by(Lane.SINGLE, 1, "b"),
+        held_by(Lane.BULK, 2, "c"),
+        held_by(Lane.BULK, 1, "d"),
+        held_by(Lane.BULK, 1, "crashed", crashes=1),
+    ]
+
+    assert hints_of(given) == [
+        Hint(Lane.BULK, 1, ("a", "d")),
+        Hint(Lane.SINGLE, 1, ("b",)),
+        Hint(Lane.BULK, 2, ("c",)),
+        Hint(Lane.BULK, 1, ("crashed",), alone=True),
+    ]
+
+
+def test_no_hint_names_more_than_a_chunk() -> None:
+    given = [held_by(Lane.BULK, 0, str(number)) for number in range(CHUNK + 1)]
+
+    assert [len(hint.message_ids) for hint in hints_of(given)] == [CHUNK, 1]

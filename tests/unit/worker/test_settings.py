@@ -108,6 +108,12 @@ def test_a_prefix_that_is_no_path_is_named(monkeypatch: pytest.MonkeyPatch, valu
     )
 
 
+def test_a_sentinel_broker_must_name_its_master(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fault(monkeypatch, broker_url="sentinel://one.test:26379/1") == (
+        "wrong settings: TIDINGS_BROKER_URL: must name the master, as in sentinel://host:26379/1?master_name=mymaster"
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -50,7 +50,7 @@ class Stand:
         messages = notices(number)
         await self.ledger.accept("shop", Lane.BULK, messages)
         claims = await self.ledger.claim(0, [message.message_id for message in messages], "c1")
-        return [Held(claim, Lane.BULK, 6.0, 16.0) for claim in claims]
+        return [Held(claim, Lane.BULK, 0, 6.0, 16.0) for claim in claims]
 
     def outcome(self, held: Held) -> MessageOutcome:
         return self.ledger.records[held.claim.message_id].outcome()

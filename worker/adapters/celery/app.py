@@ -2,13 +2,20 @@
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 from celery import Celery, signals
+from celery.utils.nodenames import default_nodename, nodename, nodesplit
 
 from worker.adapters.celery.configuration import DELIVER_TASK, configuration
+from worker.adapters.celery.consumer import GiveBack
 from worker.adapters.celery.hints import HintPublisher
 from worker.adapters.celery.loop import DeliveryLoop
+from worker.adapters.celery.watchdog import Watchdog
 from worker.contract.messages import Hint, Lane
+
+_ONCE_MORE: Any = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+"""A connection that broke while nobody used it is made anew; then the hint is dropped and falls due in the ledger."""
 
 LoopFactory = Callable[[], DeliveryLoop]
 
@@ -26,7 +33,8 @@ class HintSender:
             DELIVER_TASK,
             args=(lane, shard, message_ids),
             queue=lane,
-            retry=False,
+            retry=True,
+            retry_policy=_ONCE_MORE,
             ignore_result=True,
         )
 
@@ -68,7 +76,7 @@ class ProcessLoops:
 def register_delivery(app: Celery, loops: ProcessLoops) -> None:
     """Give an app the delivery task, and tie the loop's life to the process that runs it."""
 
-    @app.task(name=DELIVER_TASK, ignore_result=True)
+    @app.task(name=DELIVER_TASK, ignore_result=True, shared=False)
     def deliver(lane: str, shard: int, message_ids: list[str]) -> None:
         loops.current().take(Hint(Lane(lane), shard, tuple(message_ids)))
 
@@ -78,6 +86,18 @@ def register_delivery(app: Celery, loops: ProcessLoops) -> None:
     def stop(**_: object) -> None:
         loops.stop()
 
+    app.steps["worker"].update({GiveBack, Watchdog})
+    signals.celeryd_init.connect(name_apart, weak=False)
     signals.worker_process_init.connect(start, weak=False)
     signals.worker_process_shutdown.connect(stop, weak=False)
     signals.worker_shutdown.connect(stop, weak=False)
+
+
+def name_apart(instance: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
+    """Give a worker without a name of its own (`-n`) one that no other worker of this host has.
+
+    `inspect ping` counts names: workers of the same name would be one worker to it.
+    """
+    if instance.hostname == default_nodename(""):
+        host = nodesplit(instance.hostname)[1]
+        instance.hostname = nodename(f"tidings-{os.getpid()}", host)

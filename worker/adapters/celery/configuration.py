@@ -1,66 +1,96 @@
-"""Celery's configuration, each setting with its reason."""
+"""Celery's configuration, each setting with its reason; those of a broker alone are in `brokers`."""
 
 from typing import Any
 
 from kombu.entity import Exchange, Queue
 
+from worker.adapters.celery.brokers import plain_url, transport_options
 from worker.contract.messages import Lane
 
-KEY_PREFIX = "tidings:broker:"
-"""Before every key of the broker in Redis, so that one server can hold broker and ledger."""
 DELIVER_TASK = "tidings.deliver"
 
 
 def configuration(broker_url: str) -> dict[str, Any]:
-    """Return the configuration for a broker."""
+    """Return what everybody needs who puts hints on the broker."""
     return {
-        "broker_url": broker_url,
-        "broker_connection_retry_on_startup": True,
-        # A broker that is away for an hour is a broker that is away: never give up, the ledger keeps the work.
-        "broker_connection_max_retries": None,
-        # Intake must not hang on a dead broker: the hint is dropped and falls due in the ledger.
+        "broker_url": plain_url(broker_url),
+        "broker_transport_options": transport_options(broker_url),
+        # Intake must not hang on a dead broker: the hint is dropped and falls due in the ledger. The first two bound
+        # how long one is tried, the third how long one waits for another thread's connection.
         "broker_connection_timeout": 3,
         "broker_pool_limit": 4,
+        "broker_pool_acquire_timeout": 2,
+        # Of publishers, who have no event loop that would send them: RabbitMQ would hang up on each that idles. The
+        # consumer has its own, see `consumer`. On Redis `health_check_interval` does it.
         "broker_heartbeat": 0,
-        "broker_transport_options": _redis_options() if broker_url.startswith("redis") else {},
         # `single` before `bulk`; each is reached by its name alone, a plain list in Redis with no binding to lose.
         "task_queues": [Queue(lane, Exchange(""), routing_key=lane) for lane in (Lane.SINGLE, Lane.BULK)],
         "task_default_queue": Lane.BULK.value,
         "task_default_exchange": "",
+        # A misspelt queue is an error, not a new queue that nobody consumes.
         "task_create_missing_queues": False,
-        # Outcomes live in the ledger; Celery keeps no results.
+        # Outcomes live in the ledger; Celery keeps no results, and there is no result backend.
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
-        # A hint is acknowledged as it is taken: losing one costs a grace, running one twice costs nothing.
-        "task_acks_late": False,
-        "task_reject_on_worker_lost": False,
+        # A hint is a lane, a number and ids. Pickle would run what it reads.
         "task_serializer": "json",
         "accept_content": ["json"],
-        # One hint waits in a child while it finds slots for the one before: what a SIGKILL can delay stays small.
-        "worker_prefetch_multiplier": 1,
-        # Our logs are structlog's, Celery's lines among them.
-        "worker_hijack_root_logger": False,
-        "worker_redirect_stdouts": False,
-        "worker_send_task_events": False,
-        "task_send_sent_event": False,
-        # Hints are a few hundred ids: compressing or signing them costs more than it brings.
+        # A few hundred ids: compressing them costs more than it brings.
         "task_compression": None,
+        # An event a hint, for nobody.
+        "task_send_sent_event": False,
     }
 
 
-def _redis_options() -> dict[str, Any]:
+def worker_configuration(broker_url: str) -> dict[str, Any]:
+    """Return the configuration of a worker."""
+    return configuration(broker_url) | _receiving() | _running()
+
+
+def _receiving() -> dict[str, Any]:
     return {
-        # The ledger is authoritative: without the emulation there is no visibility timeout, no unacked hash, no task
-        # run twice, and a worker consumes about twice as much.
-        "ack_emulation": False,
-        "global_keyprefix": KEY_PREFIX,
-        # `single` is asked for first, nine times in ten; kombu's own default is round robin.
-        "queue_order_strategy": "worker.adapters.celery.turns:SingleFirst",
-        "priority_steps": [0],
-        # Without these a publish on a dead connection waits for ever.
-        "socket_timeout": 10,
-        "socket_connect_timeout": 3,
-        "socket_keepalive": True,
-        "health_check_interval": 3,
-        "retry_on_timeout": False,
+        # A broker that is away for an hour is a broker that is away: never give up, the ledger keeps the work.
+        "broker_connection_retry": True,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        # Redis answers a full server as if it were a fault of the channel. That passes, too.
+        "broker_channel_error_retry": True,
+        # Comes back within two seconds, and speaks to no other worker.
+        "worker_consumer": "worker.adapters.celery.consumer:HintConsumer",
+        # A hint is acknowledged as it is begun: losing one costs a grace, running one twice costs nothing.
+        "task_acks_late": False,
+        "task_reject_on_worker_lost": False,
+        # One hint waits in a child while it finds slots for the one before: what a SIGKILL can delay stays small.
+        "worker_prefetch_multiplier": 1,
+        # A lost connection says nothing of what the loops are sending, so that goes on. (This cancels tasks that are
+        # acknowledged late; ours are not, so it cancels none, and Celery does not warn of its default.)
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        # After it, the prefetch is what it was: with one hint a child there is nothing to reduce.
+        "worker_enable_prefetch_count_reduction": False,
+        # Ids of finished tasks would be compared and kept for nothing: the ledger tells repeats.
+        "worker_deduplicate_successful_tasks": False,
+        # No task has a rate: gateways and merchants have, and those are in the ledger.
+        "worker_disable_rate_limits": True,
+    }
+
+
+def _running() -> dict[str, Any]:
+    return {
+        # The soft shutdown is ours: the pool waits for what its children hold, `TIDINGS_DRAIN_TIMEOUT` at most and no
+        # longer than it takes. Celery's would sleep its whole time (16 s for a second Ctrl-C, measured), and only where
+        # it sees a task: ours are over as soon as the ids are handed to the loop.
+        "worker_soft_shutdown_timeout": 0.0,
+        "worker_enable_soft_shutdown_on_idle": False,
+        "worker_pool": "worker.adapters.celery.pool:DeliveryPool",
+        # Memory is shared with the children by fork, see `vitals`.
+        "worker_pool_start_method": "fork",
+        # A child that does not report in time is killed. Celery's 4 s are too few on a machine that starts many things.
+        "worker_proc_alive_timeout": 30.0,
+        # Our logs are structlog's, Celery's lines among them.
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        # `-E` turns them on for a monitor such as Flower.
+        "worker_send_task_events": False,
+        # `inspect ping`, `inspect stats` and `control shutdown`.
+        "worker_enable_remote_control": True,
     }

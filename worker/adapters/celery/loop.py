@@ -4,17 +4,21 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 import uvloop
 
+from worker.adapters.celery.vitals import Pulse
 from worker.contract.messages import Hint
 from worker.dispatch import Dispatcher
+from worker.ports import Hints
 
 _FLUSH_SECONDS = 2
+_BEAT_SECONDS = 0.1
 _EX_SOFTWARE = 70
 
 log = structlog.get_logger(__name__)
@@ -23,64 +27,87 @@ Opener = Callable[[Callable[[], None]], AbstractAsyncContextManager[Dispatcher]]
 """Opens a Dispatcher inside the running loop; gets what ends the process when a service of it died."""
 
 
+class Outbox(Hints, Protocol):
+    """Hints on their way to the broker."""
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until everything was handed to the broker, at most for so long; say whether it was."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long the loop waits for things, in milliseconds."""
+
+    drain: int
+    """To finish what is in hand, once it was told to stop."""
+    patience: int
+    """For slots, with a hint in hand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """What is reached from other threads once the loop runs."""
 
     loop: asyncio.AbstractEventLoop
     dispatcher: Dispatcher
-    stopping: asyncio.Event
 
 
 class DeliveryLoop:
-    """Runs one Dispatcher in a thread of this process."""
+    """Runs one Dispatcher in a thread of this process, until the worker or `stop` says so."""
 
-    def __init__(
-        self,
-        open_dispatcher: Opener,
-        drain_timeout: int,
-        patience: int,
-        flush: Callable[[float], object],
-    ) -> None:
+    def __init__(self, open_dispatcher: Opener, times: Times, hints: Outbox, pulse: Pulse) -> None:
         """Start the thread; it becomes ready by itself, however long the ledger is away.
 
         Args:
             open_dispatcher: opens the Dispatcher inside the thread's loop.
-            drain_timeout: how long `stop` finishes what is in hand, in milliseconds.
-            patience: how long a hint waits for slots, in milliseconds.
-            flush: sends off the hints that wait when everything is done, given the seconds that may take.
+            times: how long it waits.
+            hints: takes what this loop can't take any more; flushed when everything is done.
+            pulse: where the loop shows that it lives, and hears that the worker stops.
 
         """
-        self._flush = flush
         self._open = open_dispatcher
-        self._drain = drain_timeout / 1000
-        self._patience = patience / 1000
+        self._drain = times.drain / 1000
+        self._patience = times.patience / 1000
+        self._hints = hints
+        self._pulse = pulse
+        self._stopping = threading.Event()
         self._running: Future[Running] = Future()
         self._thread = threading.Thread(target=self._run, name="delivery-loop", daemon=True)
         self._thread.start()
 
     def take(self, hint: Hint) -> None:
-        """Return once the hint's messages have slots, or drop it: what finds no slot in time falls due again."""
+        """Return once the hint's messages have slots, or drop it: what finds no slot in time falls due again.
+
+        A loop that stops takes nothing: it hands the hint on to other workers.
+        """
+        if self._stopping.is_set():
+            self._hints.publish([hint])
+            return
         try:
             running = self._running.result(self._patience)
         except TimeoutError:
             log.warning("hint_dropped_not_ready", messages=len(hint.message_ids))
             return
-        taking = asyncio.run_coroutine_threadsafe(running.dispatcher.take(hint), running.loop)
-        try:
-            taking.result(self._patience)
-        except TimeoutError:
-            taking.cancel()
-            log.info("hint_dropped_no_slots", messages=len(hint.message_ids))
+        self._hand_in(running, hint)
 
     def stop(self) -> None:
         """Drain: finish what is in hand, then end the thread. A loop that never became ready holds nothing."""
+        self._stopping.set()
         if not self._running.done():
             return
-        running = self._running.result()
-        running.loop.call_soon_threadsafe(running.stopping.set)
         self._thread.join(self._drain + _FLUSH_SECONDS)
-        self._flush(_FLUSH_SECONDS)
+        self._hints.flush(_FLUSH_SECONDS)
+
+    def _hand_in(self, running: Running, hint: Hint) -> None:
+        taking = asyncio.run_coroutine_threadsafe(running.dispatcher.take(hint), running.loop)
+        try:
+            taking.result(self._patience)
+        except CancelledError:  # the loop ended while the hint waited for slots
+            self._hints.publish([hint])
+        except TimeoutError:
+            taking.cancel()
+            log.info("hint_dropped_no_slots", messages=len(hint.message_ids))
 
     def _run(self) -> None:
         try:
@@ -90,12 +117,24 @@ class DeliveryLoop:
             end_process()
 
     async def _main(self) -> None:
+        beating = asyncio.create_task(self._beat())
         async with self._open(end_process) as dispatcher:
-            stopping = asyncio.Event()
             dispatcher.start()
-            self._running.set_result(Running(asyncio.get_running_loop(), dispatcher, stopping))
-            await stopping.wait()
+            self._running.set_result(Running(asyncio.get_running_loop(), dispatcher))
+            while not self._stopping.is_set():  # noqa: ASYNC110 - set by other threads and by another process
+                await asyncio.sleep(_BEAT_SECONDS)
             await dispatcher.drain(self._drain)
+        beating.cancel()
+
+    async def _beat(self) -> None:
+        """Show that this loop runs, also while it waits for the ledger and while it drains."""
+        beats = 0
+        while True:
+            beats += 1
+            self._pulse.beat(beats)
+            if self._pulse.stopping:
+                self._stopping.set()
+            await asyncio.sleep(_BEAT_SECONDS)
 
 
 def end_process() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -7,7 +8,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.back_office import BackOffice, OfficeHours, notice, notices
-from worker.adapters.celery.loop import DeliveryLoop
+from tests.fakes.hints import FakeHints
+from tests.stacks import wait_until
+from worker.adapters.celery.loop import DeliveryLoop, Times
+from worker.adapters.celery.vitals import Vitals
 from worker.contract.codes import ResultStatus
 from worker.contract.messages import Hint, Lane, NewMessage
 from worker.dispatch import Dispatcher
@@ -19,9 +23,17 @@ def accepted(office: BackOffice, *messages: NewMessage) -> Hint:
     return asyncio.run(office.accept(messages))
 
 
+def times(patience: int = PATIENCE, drain: int = 5_000) -> Times:
+    return Times(drain, patience)
+
+
 @contextmanager
 def loop_of(
-    office: BackOffice, patience: int = PATIENCE, opens: threading.Event | None = None
+    office: BackOffice,
+    patience: int = PATIENCE,
+    opens: threading.Event | None = None,
+    vitals: Vitals | None = None,
+    drain: int = 5_000,
 ) -> Iterator[DeliveryLoop]:
     """Give a loop of an office, which is drained at the end; it becomes ready when `opens` is set."""
 
@@ -32,11 +44,10 @@ def loop_of(
 
     ready = threading.Event()
     ready.set()
-    flushed: list[float] = []
-    loop = DeliveryLoop(opener, 5_000, patience, flushed.append)
+    loop = DeliveryLoop(opener, times(patience, drain), office.hints, (vitals or Vitals()).pulse(0))
     yield loop
     loop.stop()
-    assert flushed == [2]
+    assert office.hints.flushed == [2]
     assert not loop._thread.is_alive()
 
 
@@ -101,7 +112,6 @@ def test_many_threads_may_hand_in_hints_at_once() -> None:
 
 def test_a_loop_that_never_became_ready_is_left_at_once() -> None:
     opens = threading.Event()
-    flushed: list[float] = []
     office = BackOffice()
 
     @asynccontextmanager
@@ -109,10 +119,10 @@ def test_a_loop_that_never_became_ready_is_left_at_once() -> None:
         await asyncio.to_thread(opens.wait, 10)
         yield office.dispatcher
 
-    loop = DeliveryLoop(opener, 5_000, PATIENCE, flushed.append)
+    loop = DeliveryLoop(opener, times(), office.hints, Vitals().pulse(0))
     loop.stop()
 
-    assert flushed == []
+    assert office.hints.flushed == []
     opens.set()
     loop._running.result(10)
     loop.stop()
@@ -128,7 +138,56 @@ def test_a_loop_that_dies_ends_its_process(monkeypatch: pytest.MonkeyPatch) -> N
         yield
 
     with capture_logs() as logs:
-        DeliveryLoop(opener, 5_000, PATIENCE, lambda _: None)
+        DeliveryLoop(opener, times(), FakeHints(), Vitals().pulse(0))
         assert ended.wait(10)
 
     assert [entry["event"] for entry in logs] == ["delivery_loop_died"]
+
+
+def test_a_worker_that_stops_is_heard_by_the_loop_which_drains_before_anybody_waits_for_it() -> None:
+    office, vitals = BackOffice(), Vitals()
+
+    with loop_of(office, vitals=vitals) as loop:
+        loop.take(accepted(office, notice()))
+        vitals.stop()
+        loop._thread.join(10)
+        assert not loop._thread.is_alive()
+
+
+def test_a_loop_that_stops_hands_on_what_it_is_given() -> None:
+    office, vitals = BackOffice(), Vitals()
+    hint = accepted(office, notice())
+
+    with loop_of(office, vitals=vitals) as loop:
+        loop._running.result(10)
+        vitals.stop()
+        wait_until(loop._stopping.is_set, "the loop hears it", 10)
+        loop.take(hint)
+
+    assert office.hints.published == [hint]
+    assert office.calls == []
+
+
+def test_a_hint_that_waits_for_slots_while_the_loop_ends_is_handed_on() -> None:
+    office, vitals, messages = BackOffice(OfficeHours(slots=20)), Vitals(), notices(30)
+    office.gateway.hang("gcash")
+    first, second = accepted(office, *messages[:18]), accepted(office, *messages[18:])
+
+    with loop_of(office, vitals=vitals, drain=50) as loop:
+        loop.take(first)
+        waiting = threading.Thread(target=loop.take, args=(second,))
+        waiting.start()
+        vitals.stop()
+        waiting.join(10)
+
+    assert set(office.hints.message_ids) >= set(second.message_ids)
+
+
+def test_a_loop_beats_while_it_waits_for_its_ledger() -> None:
+    office, vitals, opens = BackOffice(), Vitals(), threading.Event()
+
+    with loop_of(office, opens=opens, vitals=vitals) as loop:
+        wait_until(lambda: (vitals.beats(0, os.getpid()) or 0) > 2, "beats", 10)
+        assert not loop._running.done()
+        opens.set()
+        loop._running.result(10)
