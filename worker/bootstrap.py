@@ -30,6 +30,7 @@ from worker.coalescing import CallLimits, Coalescers
 from worker.contract.errors import LedgerUnavailableError
 from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
+from worker.gate import Gate
 from worker.holding import Holdings
 from worker.local_secrets import token_secret
 from worker.message_content import ChannelLimits
@@ -181,6 +182,7 @@ def _dispatcher(found: Services, gateway: WalletGateway, hints: Hints, died: Cal
         sweeper=sweeper,
         holdings=holdings,
         slots=Slots(settings.slots),
+        gate=Gate(found.clock),
         lease=settings.lease,
         died=died,
     )

@@ -3,20 +3,23 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 import structlog
 
 from worker.batching import chunks
 from worker.contract.errors import LedgerUnavailableError
-from worker.contract.messages import Hint
+from worker.contract.messages import Hint, HintKind
 from worker.delivery import Delivery
+from worker.gate import Gate
 from worker.holding import Held, Holdings
 from worker.settling import Settler
 from worker.slots import Slots
 from worker.sweeping import Sweeper
 
 _RENEWALS_A_LEASE = 3
+_MOST_SUSPECTS = 200
+"""Hints of suspects that may wait in one process."""
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +35,7 @@ class Dispatcher:
         sweeper: Sweeper,
         holdings: Holdings,
         slots: Slots,
+        gate: Gate,
         lease: int,
         died: Callable[[], None],
     ) -> None:
@@ -41,6 +45,7 @@ class Dispatcher:
         self._sweeper = sweeper
         self._holdings = holdings
         self._slots = slots
+        self._gate = gate
         self._died = died
         self._renew_every = lease / 1000 / _RENEWALS_A_LEASE
         self._moved = asyncio.Event()
@@ -54,13 +59,17 @@ class Dispatcher:
             self._services.append(asyncio.create_task(self._guarded(service)))
 
     async def take(self, hint: Hint) -> None:
-        """Return once the hint's messages have slots; they are delivered meanwhile."""
+        """Return once the hint's messages have slots; they are delivered meanwhile.
+
+        Suspects need none: nothing else is in hand then. More of them than may wait here fall due again elsewhere.
+        """
+        if hint.kind is not HintKind.NORMAL:
+            if self._gate.suspects_waiting < _MOST_SUSPECTS:
+                self._start(self._deliver_suspects(hint))
+            return
         for ids in chunks(hint.message_ids, self._slots.most_at_once):
-            part = Hint(hint.lane, hint.shard, tuple(ids))
             await self._slots.take(hint.lane, len(ids))
-            task = asyncio.create_task(self._deliver(part))
-            self._deliveries.add(task)
-            task.add_done_callback(self._delivery_ended)
+            self._start(self._deliver_normal(Hint(hint.lane, hint.shard, tuple(ids))))
 
     async def drain(self, seconds: float) -> None:
         """Finish what is in hand, at most for so long; what is left comes back when its lease ends."""
@@ -78,9 +87,23 @@ class Dispatcher:
             self._moved.clear()
             await self._moved.wait()
 
+    def _start(self, delivery: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(delivery)
+        self._deliveries.add(task)
+        task.add_done_callback(self._delivery_ended)
+
     def _delivery_ended(self, task: "asyncio.Task[None]") -> None:
         self._deliveries.discard(task)
         self._moved.set()
+
+    async def _deliver_suspects(self, hint: Hint) -> None:
+        await self._gate.enter(hint.kind, len(hint.message_ids))
+        self._slots.seize(hint.lane, len(hint.message_ids))
+        await self._deliver(hint)
+
+    async def _deliver_normal(self, hint: Hint) -> None:
+        await self._gate.enter(hint.kind, len(hint.message_ids))
+        await self._deliver(hint)
 
     async def _deliver(self, hint: Hint) -> None:
         held = 0
@@ -93,11 +116,13 @@ class Dispatcher:
             log.exception("delivery_broke", messages=len(hint.message_ids))
         finally:
             self._slots.free(hint.lane, len(hint.message_ids) - held)
+            self._gate.leave(len(hint.message_ids) - held)
 
     def _settled(self, batch: list[Held]) -> None:
         self._holdings.remove(batch)
         for lane, number in Counter(one.lane for one in batch).items():
             self._slots.free(lane, number)
+        self._gate.leave(len(batch))
         self._sweeper.room_may_be_free()
         self._moved.set()
 

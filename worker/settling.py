@@ -9,7 +9,7 @@ from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
 from worker.contract.messages import Settled, Settlement
 from worker.holding import Held
 from worker.ports import Ledger
-from worker.retry import RetryPolicy, decide, expire
+from worker.retry import RetryPolicy, condemn, decide, expire
 
 Settlements = Callable[[list[Held]], None]
 _PATIENCE = 0.5
@@ -48,17 +48,18 @@ class Settler:
             await self._settle(batch)
 
     async def _settle(self, batch: list[Held]) -> None:
-        settlements = [
-            expire(one.claim, self._worker)
-            if one.expired
-            else decide(one.claim, one.answers, self._policy, self._draw, self._worker)
-            for one in batch
-        ]
-        results = await self._record(settlements)
+        results = await self._record([self._end(one) for one in batch])
         stale = sum(result is Settled.STALE for result in results)
         if stale:
             log.warning("settlements_were_stale", messages=stale)
         self._settled(batch)
+
+    def _end(self, held: Held) -> Settlement:
+        if held.claim.poison:
+            return condemn(held.claim, self._worker)
+        if held.expired:
+            return expire(held.claim, self._worker)
+        return decide(held.claim, held.answers, self._policy, self._draw, self._worker)
 
     async def _record(self, settlements: list[Settlement]) -> list[Settled]:
         """Record, however long the ledger is away: what the gateways said is known here alone.

@@ -8,7 +8,7 @@ from celery import Celery, signals
 from worker.adapters.celery.configuration import DELIVER_TASK, configuration
 from worker.adapters.celery.hints import HintPublisher
 from worker.adapters.celery.loop import DeliveryLoop
-from worker.contract.messages import Hint, Lane
+from worker.contract.messages import Hint, HintKind, Lane
 
 LoopFactory = Callable[[], DeliveryLoop]
 
@@ -20,11 +20,11 @@ class HintSender:
         """Keep the app; connects at the first hint."""
         self._app = app
 
-    def __call__(self, lane: Lane, shard: int, message_ids: list[str]) -> None:
+    def __call__(self, lane: Lane, shard: int, message_ids: list[str], kind: HintKind = HintKind.NORMAL) -> None:
         """Send it; raises what kombu raises."""
         self._app.send_task(
             DELIVER_TASK,
-            args=(lane, shard, message_ids),
+            args=(lane, shard, message_ids, kind),
             queue=lane,
             retry=False,
             ignore_result=True,
@@ -69,8 +69,8 @@ def register_delivery(app: Celery, loops: ProcessLoops) -> None:
     """Give an app the delivery task, and tie the loop's life to the process that runs it."""
 
     @app.task(name=DELIVER_TASK, ignore_result=True)
-    def deliver(lane: str, shard: int, message_ids: list[str]) -> None:
-        loops.current().take(Hint(Lane(lane), shard, tuple(message_ids)))
+    def deliver(lane: str, shard: int, message_ids: list[str], kind: str = HintKind.NORMAL) -> None:
+        loops.current().take(Hint(Lane(lane), shard, tuple(message_ids), HintKind(kind)))
 
     def start(**_: object) -> None:
         loops.current()
