@@ -10,7 +10,7 @@ from worker.adapters.celery.app import ProcessLoops, publisher, register_deliver
 from worker.adapters.celery.configuration import configuration
 from worker.adapters.celery.loop import DeliveryLoop
 from worker.adapters.telemetry.logs import configure_logs
-from worker.bootstrap import Addresses, check_ledger, opener, stores
+from worker.bootstrap import Addresses, Fitting, check_ledger, opener, stores
 from worker.contract.errors import LedgerMismatchError, SettingsError
 from worker.settings import Settings, read_settings
 
@@ -27,7 +27,12 @@ class Installation:
     def __init__(self, app: Celery) -> None:
         """Wait for the app to be used."""
         self._app = app
+        self._fitting = Fitting()
         app.on_configure.connect(self.configure, weak=False)
+
+    def fit(self, fitting: Fitting) -> None:
+        """Let the delivery loops of this worker work with other parts; to be said before it runs."""
+        self._fitting = fitting
 
     def configure(self, **_: object) -> None:
         """Read the settings and start the embedded Valkey if they name no Redis; it is left when this process ends."""
@@ -54,12 +59,12 @@ class Installation:
     def make_loop(self) -> DeliveryLoop:
         """Start a delivery loop in this process."""
         hints = publisher(self._app)
-        open_dispatcher = opener(self.settings, self.addresses, hints)
+        open_dispatcher = opener(self.settings, self.addresses, hints, self._fitting)
         return DeliveryLoop(open_dispatcher, self.settings.drain_timeout, _PATIENCE, hints.flush)
 
 
 app = Celery("tidings")
-_installation = Installation(app)
-register_delivery(app, ProcessLoops(_installation.make_loop))
-signals.worker_init.connect(_installation.check_ledger, weak=False)
-signals.setup_logging.connect(_installation.configure_logs, weak=False)
+installation = Installation(app)
+register_delivery(app, ProcessLoops(installation.make_loop))
+signals.worker_init.connect(installation.check_ledger, weak=False)
+signals.setup_logging.connect(installation.configure_logs, weak=False)
