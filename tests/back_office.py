@@ -20,6 +20,7 @@ from worker.contract.outcomes import MessageOutcome
 from worker.contract.payload import Payload
 from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
+from worker.gate import Gate
 from worker.holding import Holdings
 from worker.message_content import ChannelLimits
 from worker.rendering import CompiledTemplates
@@ -98,6 +99,7 @@ class BackOffice:
             holdings=self.holdings,
             slots=self.slots,
             hints=self.hints,
+            gate=Gate(self.clock),
             lease=lease,
             died=self._die,
         )

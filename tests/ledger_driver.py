@@ -31,6 +31,7 @@ from worker.contract.messages import (
     DeliveryState,
     DeliveryUpdate,
     Hint,
+    HintKind,
     Lane,
     NewMessage,
     Settled,
@@ -113,9 +114,15 @@ class LedgerDriver:
         """Ask whether messages are known."""
         return self._wait(self._ledger.probe(probes))
 
-    def claim(self, message_ids: Sequence[str], claim_id: str = "claim-1", shard: int = 0) -> list[Claim]:
+    def claim(
+        self,
+        message_ids: Sequence[str],
+        claim_id: str = "claim-1",
+        shard: int = 0,
+        kind: HintKind = HintKind.NORMAL,
+    ) -> list[Claim]:
         """Take messages of a hint."""
-        return self._wait(self._ledger.claim(shard, message_ids, claim_id))
+        return self._wait(self._ledger.claim(shard, message_ids, claim_id, kind))
 
     def renew(self, claims: Sequence[Claim]) -> list[bool]:
         """Extend leases."""

@@ -34,6 +34,8 @@ class Known:
     claimed_at: int
     lease: int
     hints: int
+    alone: bool
+    lone: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ def _known(record: Record) -> Known:
         claimed_at=record.claimed_at,
         lease=record.lease,
         hints=record.hints,
+        alone=record.alone,
+        lone=record.lone,
     )
 
 
@@ -145,6 +149,8 @@ def _stored(outcome: MessageOutcome, fields: Mapping[bytes, bytes]) -> Known:
         claimed_at=int(fields.get(b"claimed", 0)),
         lease=int(fields.get(b"lease", 0)),
         hints=int(fields.get(b"hints", 0)),
+        alone=b"alone" in fields,
+        lone=int(fields.get(b"lone", 0)),
     )
 
 

@@ -31,10 +31,11 @@ from worker.coalescing import CallLimits, Coalescers
 from worker.contract.errors import LedgerUnavailableError
 from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
+from worker.gate import Gate
 from worker.holding import Holdings
 from worker.local_secrets import token_secret
 from worker.message_content import ChannelLimits
-from worker.ports import Hints
+from worker.ports import Clock, Gateway, Hints, Ledger
 from worker.rendering import CompiledTemplates
 from worker.retry import RetryPolicy
 from worker.settings import Settings
@@ -129,24 +130,52 @@ def hint_publisher(addresses: Addresses, flush_seconds: float = 2.0) -> Iterator
         app.close()
 
 
+class Fitting:
+    """Chooses what a delivery loop works with: what is given, unless a subclass puts something in its place."""
+
+    def clock(self, given: Clock) -> Clock:
+        """Return the clock."""
+        return given
+
+    def ledger(self, given: Ledger) -> Ledger:
+        """Return the ledger."""
+        return given
+
+    def gateway(self, given: Gateway) -> Gateway:
+        """Return the gateway."""
+        return given
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a delivery loop works with."""
+
+    clock: Clock
+    ledger: Ledger
+    gateway: Gateway
+
+
 @asynccontextmanager
 async def dispatcher(
     settings: Settings,
     addresses: Addresses,
     hints: Hints,
+    fitting: Fitting,
     died: Callable[[], None],
 ) -> AsyncIterator[Dispatcher]:
     """Give the delivery loop of one worker process; see `worker.dispatch`."""
     async with services(settings, addresses) as found:
         await _open_patiently(found.ledger)
-        gateway = WalletGateway(found.clock, settings.call_timeout)
+        clock = fitting.clock(found.clock)
+        gateway = WalletGateway(clock, settings.call_timeout)
+        parts = Parts(clock, fitting.ledger(found.ledger), fitting.gateway(gateway))
         try:
-            yield _dispatcher(found, gateway, hints, died)
+            yield _dispatcher(found, parts, hints, died)
         finally:
             await gateway.close()
 
 
-def _dispatcher(found: Services, gateway: WalletGateway, hints: Hints, died: Callable[[], None]) -> Dispatcher:
+def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], None]) -> Dispatcher:
     settings = found.settings
     draw = random.random
     limits = CallLimits(
@@ -154,12 +183,12 @@ def _dispatcher(found: Services, gateway: WalletGateway, hints: Hints, died: Cal
         settings.waiting_per_gateway,
         hold=(settings.call_timeout + settings.lease) / 1000,
     )
-    coalescers = Coalescers(gateway, found.clock, limits)
+    coalescers = Coalescers(parts.gateway, parts.clock, limits)
     policy = RetryPolicy(settings.max_tries, settings.backoff_base, settings.backoff_cap)
-    settler = Settler(found.ledger, policy, draw, worker_name())
-    holdings = Holdings(found.ledger, found.clock, settings.lease)
+    settler = Settler(parts.ledger, policy, draw, worker_name())
+    holdings = Holdings(parts.ledger, parts.clock, settings.lease)
     sweeper = Sweeper(
-        ledger=found.ledger,
+        ledger=parts.ledger,
         hints=hints,
         pauses=found.pauses,
         coalescers=coalescers,
@@ -167,14 +196,14 @@ def _dispatcher(found: Services, gateway: WalletGateway, hints: Hints, died: Cal
         draw=draw,
     )
     delivery = Delivery(
-        ledger=found.ledger,
+        ledger=parts.ledger,
         templates=found.templates,
         compiled=found.compiled,
         wallets=found.wallets,
         coalescers=coalescers,
         settler=settler,
         holdings=holdings,
-        clock=found.clock,
+        clock=parts.clock,
         times=DeliveryTimes(settings.lease, settings.call_timeout, settings.call_size),
     )
     coalescers.wire(delivery.answered, sweeper.paused)
@@ -185,6 +214,7 @@ def _dispatcher(found: Services, gateway: WalletGateway, hints: Hints, died: Cal
         holdings=holdings,
         slots=Slots(settings.slots),
         hints=hints,
+        gate=Gate(parts.clock),
         lease=settings.lease,
         died=died,
     )
@@ -212,9 +242,9 @@ async def check_ledger(settings: Settings, addresses: Addresses) -> None:
             await found.ledger.open()
 
 
-def opener(settings: Settings, addresses: Addresses, hints: Hints) -> Opener:
+def opener(settings: Settings, addresses: Addresses, hints: Hints, fitting: Fitting | None = None) -> Opener:
     """Return what opens a dispatcher inside a loop."""
-    return partial(dispatcher, settings, addresses, hints)
+    return partial(dispatcher, settings, addresses, hints, fitting or Fitting())
 
 
 def worker_name() -> str:

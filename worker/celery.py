@@ -15,7 +15,7 @@ from worker.adapters.celery.delivering import DeliveringApp
 from worker.adapters.celery.loop import DeliveryLoop, Times
 from worker.adapters.celery.vitals import Vitals
 from worker.adapters.telemetry.logs import configure_logs
-from worker.bootstrap import Addresses, check_ledger, opener, stores
+from worker.bootstrap import Addresses, Fitting, check_ledger, opener, stores
 from worker.contract.errors import LedgerMismatchError, SettingsError
 from worker.settings import Settings, read_settings
 
@@ -32,7 +32,12 @@ class Installation:
     def __init__(self, app: DeliveringApp) -> None:
         """Wait for the app to be used."""
         self._app = app
+        self._fitting = Fitting()
         app.on_configure.connect(self.configure, weak=False)
+
+    def fit(self, fitting: Fitting) -> None:
+        """Let the delivery loops of this worker work with other parts; to be said before it runs."""
+        self._fitting = fitting
 
     def configure(self, **_: object) -> None:
         """Read the settings and start the embedded Valkey if they name no Redis; it is left when this process ends."""
@@ -64,7 +69,7 @@ class Installation:
         # A process without a number is the worker itself, in a pool of threads: nobody could replace it.
         child = current_process_index(base=0)
         pulse = self._app.vitals.pulse(-1 if child is None else child)
-        return DeliveryLoop(opener(self.settings, self.addresses, hints), times, hints, pulse)
+        return DeliveryLoop(opener(self.settings, self.addresses, hints, self._fitting), times, hints, pulse)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -74,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 app = DeliveringApp("tidings")
-_installation = Installation(app)
-register_delivery(app, ProcessLoops(_installation.make_loop))
-signals.worker_init.connect(_installation.check_ledger, weak=False)
-signals.setup_logging.connect(_installation.configure_logs, weak=False)
+installation = Installation(app)
+register_delivery(app, ProcessLoops(installation.make_loop))
+signals.worker_init.connect(installation.check_ledger, weak=False)
+signals.setup_logging.connect(installation.configure_logs, weak=False)

@@ -82,7 +82,8 @@ class Delivery:
 
         Raises LedgerUnavailableError when the claim was not answered: whatever it took comes back when its lease ends.
         """
-        held = await self._claim(hint)
+        taken = await self._claim(hint)
+        held = [one for one in taken if not self._ends_unsent(one)]
         if held:
             payloads = [_unpacked(one.claim) for one in held]
             try:
@@ -91,9 +92,18 @@ class Delivery:
                 # Given back, not dropped: a lease that merely ran out would count as a crash of each message.
                 log.warning("claims_given_back", messages=len(held), reason=str(error))
                 self._give_back(held)
-                return len(held)
+                return len(taken)
             self._send(self._prepare(held, payloads, surroundings))
-        return len(held)
+        return len(taken)
+
+    def _ends_unsent(self, held: Held) -> bool:
+        """Pass on to be settled what nobody may touch, its payload included: poison, or what is past its deadline."""
+        if held.claim.poison:
+            log.error("message_is_poison", message_id=held.claim.message_id, crashes=held.claim.crashes)
+        elif not held.expired:
+            return False
+        self._settler.put(held)
+        return True
 
     def stop_sending(self) -> None:
         """Give back what was claimed and not sent, now and from now on; calls in flight go on."""
@@ -118,7 +128,7 @@ class Delivery:
 
     async def _claim(self, hint: Hint) -> list[Held]:
         now = self._clock.monotonic()
-        claims = await self._ledger.claim(hint.shard, hint.message_ids, secrets.token_hex(_CLAIM_ID_BYTES))
+        claims = await self._ledger.claim(hint.shard, hint.message_ids, secrets.token_hex(_CLAIM_ID_BYTES), hint.kind)
         lease, call = self._times.lease / 1000, self._times.call_timeout / 1000
         held = [Held(claim, hint.lane, hint.shard, now + lease, now + lease + call) for claim in claims]
         self._holdings.add(held)
@@ -150,7 +160,7 @@ class Delivery:
         for one, payload in zip(held, payloads, strict=True):
             channels = open_channels(one.claim)
             one.waiting = len(channels)
-            if one.expired or not channels:
+            if not channels:
                 self._settler.put(one)
                 continue
             size = call_size(self._times.call_size, one.claim.tries)

@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 import structlog
 
 from worker.batching import chunks
 from worker.contract.answers import AnswerKind
 from worker.contract.errors import LedgerUnavailableError
-from worker.contract.messages import Hint
+from worker.contract.messages import Hint, HintKind
 from worker.delivery import Delivery
+from worker.gate import Gate
 from worker.holding import Held, Holdings, hints_of
 from worker.ports import Hints
 from worker.settling import Settler
@@ -19,6 +20,8 @@ from worker.slots import Slots
 from worker.sweeping import Sweeper
 
 _RENEWALS_A_LEASE = 3
+_MOST_SUSPECTS = 200
+"""Hints of suspects that may wait in one process."""
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +38,7 @@ class Dispatcher:
         holdings: Holdings,
         slots: Slots,
         hints: Hints,
+        gate: Gate,
         lease: int,
         died: Callable[[], None],
     ) -> None:
@@ -48,6 +52,7 @@ class Dispatcher:
         self._holdings = holdings
         self._slots = slots
         self._hints = hints
+        self._gate = gate
         self._died = died
         self._draining = False
         self._renew_every = lease / 1000 / _RENEWALS_A_LEASE
@@ -62,17 +67,27 @@ class Dispatcher:
             self._services.append(asyncio.create_task(self._guarded(service)))
 
     async def take(self, hint: Hint) -> None:
-        """Return once the hint's messages have slots; they are delivered meanwhile. While draining, hand it on."""
+        """Return once the hint's messages have slots; they are delivered meanwhile. While draining, hand it on.
+
+        Suspects need none: nothing else is in hand then. More of them than may wait here fall due again elsewhere.
+        """
+        if hint.kind is not HintKind.NORMAL:
+            self._take_suspects(hint)
+            return
         for ids in chunks(hint.message_ids, self._slots.most_at_once):
-            part = Hint(hint.lane, hint.shard, tuple(ids), hint.alone)
+            part = Hint(hint.lane, hint.shard, tuple(ids))
             await self._slots.take(hint.lane, len(ids))
             if self._draining:
                 self._slots.free(hint.lane, len(ids))
                 self._hints.publish([part])
                 continue
-            task = asyncio.create_task(self._deliver(part))
-            self._deliveries.add(task)
-            task.add_done_callback(self._delivery_ended)
+            self._start(self._deliver_normal(part))
+
+    def _take_suspects(self, hint: Hint) -> None:
+        if self._draining:
+            self._hints.publish([hint])
+        elif self._gate.suspects_waiting < _MOST_SUSPECTS:
+            self._start(self._deliver_suspects(hint))
 
     async def drain(self, seconds: float) -> None:
         """Finish the calls in flight, at most for so long; what is left comes back when its lease ends.
@@ -95,14 +110,31 @@ class Dispatcher:
             self._moved.clear()
             await self._moved.wait()
 
+    def _start(self, delivery: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(delivery)
+        self._deliveries.add(task)
+        task.add_done_callback(self._delivery_ended)
+
     def _delivery_ended(self, task: "asyncio.Task[None]") -> None:
         self._deliveries.discard(task)
         self._moved.set()
 
+    async def _deliver_suspects(self, hint: Hint) -> None:
+        await self._gate.enter(hint.kind, len(hint.message_ids))
+        self._slots.seize(hint.lane, len(hint.message_ids))
+        await self._deliver(hint)
+
+    async def _deliver_normal(self, hint: Hint) -> None:
+        await self._gate.enter(hint.kind, len(hint.message_ids))
+        await self._deliver(hint)
+
     async def _deliver(self, hint: Hint) -> None:
         held = 0
         try:
-            held = await self._delivery.deliver(hint)
+            if self._draining:  # it waited at the gate until now
+                self._hints.publish([hint])
+            else:
+                held = await self._delivery.deliver(hint)
         except LedgerUnavailableError as error:
             log.warning("claim_failed", messages=len(hint.message_ids), reason=str(error))
         except Exception:
@@ -110,6 +142,7 @@ class Dispatcher:
             log.exception("delivery_broke", messages=len(hint.message_ids))
         finally:
             self._slots.free(hint.lane, len(hint.message_ids) - held)
+            self._gate.leave(len(hint.message_ids) - held)
 
     def _settled(self, batch: list[Held]) -> None:
         self._holdings.remove(batch)
@@ -117,6 +150,7 @@ class Dispatcher:
             self._hints.publish(hints_of([one for one in batch if one.has_answer(AnswerKind.NOT_SENT)]))
         for lane, number in Counter(one.lane for one in batch).items():
             self._slots.free(lane, number)
+        self._gate.leave(len(batch))
         self._sweeper.room_may_be_free()
         self._moved.set()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from worker.batching import chunks
 from worker.contract.answers import Answer, AnswerKind
 from worker.contract.errors import LedgerUnavailableError
-from worker.contract.messages import CHUNK, Channel, Claim, Hint, Lane
+from worker.contract.messages import Channel, Claim, Hint, HintKind, Lane
 from worker.ports import Clock, Ledger
 
 
@@ -39,15 +39,15 @@ class Held:
 
 
 def hints_of(held: Iterable[Held]) -> list[Hint]:
-    """Return messages as hints: lanes and shards apart, and a message that crashed a worker by itself (DESIGN 9)."""
-    alone, together = list[Hint](), defaultdict[tuple[Lane, int], list[str]](list)
+    """Return messages as hints: lanes, shards and kinds apart (DESIGN 9)."""
+    together = defaultdict[tuple[Lane, int, HintKind], list[str]](list)
     for one in held:
-        if one.claim.crashes:
-            alone.append(Hint(one.lane, one.shard, (one.claim.message_id,), alone=True))
-        else:
-            together[one.lane, one.shard].append(one.claim.message_id)
-    parts = [Hint(*place, tuple(ids)) for place, every in together.items() for ids in chunks(every, CHUNK)]
-    return parts + alone
+        together[one.lane, one.shard, HintKind.of(one.claim.crashes)].append(one.claim.message_id)
+    return [
+        Hint(lane, shard, tuple(ids), kind)
+        for (lane, shard, kind), every in together.items()
+        for ids in chunks(every, kind.most)
+    ]
 
 
 class Holdings:

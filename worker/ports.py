@@ -13,7 +13,7 @@ from worker.contract.dead_letters import (
     Position,
     Replayed,
 )
-from worker.contract.messages import Acceptance, Claim, Hint, Lane, NewMessage, Settled, Settlement
+from worker.contract.messages import Acceptance, Claim, Hint, HintKind, Lane, NewMessage, Settled, Settlement
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
 from worker.contract.templates import TemplateVersion
@@ -56,8 +56,14 @@ class Ledger(Protocol):
         """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
         ...
 
-    async def claim(self, shard: int, message_ids: Sequence[str], claim_id: str) -> list[Claim]:
-        """Take what is open, due and not leased. The same claim_id asked again gets the same answer."""
+    async def claim(
+        self,
+        shard: int,
+        message_ids: Sequence[str],
+        claim_id: str,
+        kind: HintKind = HintKind.NORMAL,
+    ) -> list[Claim]:
+        """Take what is open, due, not leased and of the kind. The same claim_id asked again gets the same answer."""
         ...
 
     async def renew(self, claims: Sequence[Claim]) -> list[bool]:

@@ -63,6 +63,13 @@ def expire(claim: Claim, worker: str) -> Settlement:
     return _settlement(claim, Verdict.DEAD, updates, cause=DeadCause.EXPIRED, worker=worker)
 
 
+def condemn(claim: Claim, worker: str) -> Settlement:
+    """Return the end of poison: U for each open channel, as nobody can say what was sent before its workers died."""
+    message = f"workers died {claim.lone} times while they held it and nothing else"
+    updates = tuple(DeliveryUpdate(channel, DeliveryState.U, UNANSWERED, message) for channel in open_channels(claim))
+    return _settlement(claim, Verdict.DEAD, updates, cause=DeadCause.POISON, worker=worker)
+
+
 def open_channels(claim: Claim) -> list[Channel]:
     """Return the channels that still have to be delivered."""
     return [channel for channel, field in claim.deliveries.items() if field.startswith(DeliveryState.OPEN)]

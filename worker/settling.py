@@ -10,7 +10,7 @@ from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
 from worker.contract.messages import Channel, Settled, Settlement, Verdict
 from worker.holding import Held
 from worker.ports import Ledger
-from worker.retry import RetryPolicy, decide, expire
+from worker.retry import RetryPolicy, condemn, decide, expire
 
 Settlements = Callable[[list[Held]], None]
 _PATIENCE = 0.5
@@ -49,14 +49,15 @@ class Settler:
             await self._settle(batch)
 
     async def _settle(self, batch: list[Held]) -> None:
-        settlements = [self._end(one) for one in batch]
-        results = await self._record(settlements)
+        results = await self._record([self._end(one) for one in batch])
         stale = sum(result is Settled.STALE for result in results)
         if stale:
             log.warning("settlements_were_stale", messages=stale)
         self._settled(batch)
 
     def _end(self, held: Held) -> Settlement:
+        if held.claim.poison:
+            return condemn(held.claim, self._worker)
         if held.expired:
             return expire(held.claim, self._worker)
         settlement = decide(held.claim, held.answers, self._policy, self._draw, self._worker)

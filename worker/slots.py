@@ -37,6 +37,10 @@ class Slots:
                 await self._freed[lane].wait()
             self._used[lane] += number
 
+    def seize(self, lane: Lane, number: int) -> None:
+        """Take slots without waiting, beyond the bounds if need be: for what may not wait for others."""
+        self._used[lane] += number
+
     def free(self, lane: Lane, number: int) -> None:
         """Give slots back."""
         self._used[lane] -= number

@@ -14,10 +14,11 @@ from tests.ledger_driver import (
     new_messages,
     retry,
 )
-from worker.contract.messages import Channel, Claim, DeliveryState
+from worker.contract.messages import Channel, Claim, DeliveryState, HintKind
 
 MESSAGE = new_message("r1")
 NAMED = [MESSAGE.message_id]
+SUSPECTS = HintKind.SUSPECTS
 
 
 def with_one_message(open_ledger: OpenLedger, **limits: int) -> LedgerDriver:
@@ -84,10 +85,10 @@ def test_after_the_lease_another_claim_raises_the_attempt_and_counts_a_crash(ope
     ledger.claim(NAMED, "claim-1")
     ledger.advance(6_000)
 
-    (claim,) = ledger.claim(NAMED, "claim-2")
+    (claim,) = ledger.claim(NAMED, "claim-2", kind=SUSPECTS)
 
     assert (claim.attempt, claim.crashes, claim.tries) == (2, 1, 0)
-    assert ledger.claim(NAMED, "claim-2") == [claim]
+    assert ledger.claim(NAMED, "claim-2", kind=SUSPECTS) == [claim]
     assert (ledger.find(MESSAGE.message_id).attempts, ledger.find(MESSAGE.message_id).crashes) == (2, 1)
 
 
@@ -96,7 +97,7 @@ def test_a_claim_repeated_after_its_lease_is_a_new_attempt(open_ledger: OpenLedg
     (lost,) = ledger.claim(NAMED, "claim-1")
     ledger.advance(6_000)
 
-    (claim,) = ledger.claim(NAMED, "claim-1")
+    (claim,) = ledger.claim(NAMED, "claim-1", kind=SUSPECTS)
 
     assert (lost.attempt, claim.attempt, claim.crashes) == (1, 2, 1)
 
@@ -187,7 +188,7 @@ def test_a_claim_that_another_one_followed_or_that_was_settled_is_not_renewed(op
     taken_over, settled, waiting = ledger.claim(ids(messages))
     ledger.settle([final(settled), retry(waiting)])
     ledger.advance(6_000)
-    ledger.claim([taken_over.message_id], "claim-2")
+    ledger.claim([taken_over.message_id], "claim-2", kind=SUSPECTS)
     before = ledger.state()
     unknown = dataclasses.replace(settled, message_id="f" * 32)
 
@@ -199,7 +200,7 @@ def test_an_earlier_attempt_of_the_same_claim_id_is_not_renewed(open_ledger: Ope
     ledger = with_one_message(open_ledger, lease=6_000)
     earlier = ledger.claim(NAMED)
     ledger.advance(6_000)
-    newest = ledger.claim(NAMED)
+    newest = ledger.claim(NAMED, kind=SUSPECTS)
 
     assert ledger.renew([*earlier, *newest]) == [False, True]
 

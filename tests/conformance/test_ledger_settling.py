@@ -15,7 +15,7 @@ from tests.ledger_driver import (
     retry,
 )
 from worker.contract.codes import ResultStatus
-from worker.contract.messages import Channel, DeliveryState, Lane, Settled
+from worker.contract.messages import Channel, DeliveryState, HintKind, Lane, Settled
 from worker.contract.outcomes import Reason, Tally, TimelineEntry
 
 DONE, ALREADY, STALE = Settled.DONE, Settled.ALREADY, Settled.STALE
@@ -83,7 +83,7 @@ def test_a_claim_that_another_one_followed_is_stale_and_changes_nothing(open_led
     ledger = with_messages(open_ledger, lease=6_000)
     (lost,) = ledger.claim(NAMED[:1], "claim-1")
     ledger.advance(6_000)
-    ledger.claim(NAMED[:1], "claim-2")
+    ledger.claim(NAMED[:1], "claim-2", kind=HintKind.SUSPECTS)
     before = ledger.state()
 
     assert ledger.settle([final(lost), retry(lost), dead(lost)]) == [STALE] * 3
@@ -94,7 +94,7 @@ def test_an_earlier_attempt_of_the_same_claim_id_is_stale(open_ledger: OpenLedge
     ledger = with_messages(open_ledger, lease=6_000)
     (lost,) = ledger.claim(NAMED[:1])
     ledger.advance(6_000)
-    (newest,) = ledger.claim(NAMED[:1])
+    (newest,) = ledger.claim(NAMED[:1], kind=HintKind.SUSPECTS)
 
     assert ledger.settle([final(lost), final(newest)]) == [STALE, DONE]
 

@@ -104,23 +104,6 @@ def test_lanes_and_shards_are_hinted_apart(open_ledger: OpenLedger) -> None:
         assert {ledger.find(one).lane for one in hint.message_ids} == {hint.lane}
 
 
-def test_a_message_with_a_crash_is_hinted_alone(open_ledger: OpenLedger) -> None:
-    ledger = open_ledger(lease=1_000)
-    messages = new_messages(4)
-    ledger.accept(messages)
-    ledger.claim(ids(messages[:2]))
-    ledger.advance(10_000)
-
-    after_the_crash = ledger.sweep()
-    ledger.settle([retry(claim, 0) for claim in ledger.claim(ids(messages[:2]), "claim-2")])
-    ledger.advance(60_000)
-    later = ledger.sweep()
-
-    for hints in (after_the_crash, later):
-        assert sorted(len(hint.message_ids) for hint in hints) == [1, 1, 2]
-        assert set(hints[0].message_ids) == set(ids(messages[2:]))
-
-
 def test_a_message_whose_lease_runs_is_not_hinted(open_ledger: OpenLedger) -> None:
     ledger = open_ledger(grace=1_000, lease=60_000)
     message = new_message("r1")

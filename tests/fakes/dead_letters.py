@@ -71,7 +71,8 @@ class FakeDeadLetters:
         code = Replayed.SENT if letter.given_up else Replayed.SUPPRESSED
         self._note(record, InterventionKind.REPLAYED, code, run, "")
         record.reopened_until = self.ledger.now + deliver_within
-        record.tries = record.crashes = record.hints = 0
+        record.tries = record.crashes = record.lone = record.hints = 0
+        record.alone = False
         record.not_before = None
         self._rehouse(record, letter)
         return code

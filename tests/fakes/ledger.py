@@ -5,6 +5,7 @@ What it answers is what the ledger in Redis must answer; `tests/conformance` and
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 
 from tests.fakes.record import Record, first_deliveries
 from worker.adapters.redis.ledger import LedgerLimits
@@ -17,6 +18,7 @@ from worker.contract.messages import (
     Claim,
     DeliveryState,
     Hint,
+    HintKind,
     Lane,
     NewMessage,
     Settled,
@@ -89,18 +91,24 @@ class FakeLedger:
         known = self.records.get(probe.message_id)
         return _compare(known, probe.fingerprint, probe.user or known.new.user) if known else Acceptance.ABSENT
 
-    async def claim(self, shard: int, message_ids: Sequence[str], claim_id: str) -> list[Claim]:
-        """Take what is open, due and not leased. The same claim_id asked again gets the same answer."""
+    async def claim(
+        self,
+        shard: int,
+        message_ids: Sequence[str],
+        claim_id: str,
+        kind: HintKind = HintKind.NORMAL,
+    ) -> list[Claim]:
+        """Take what is open, due, not leased and of the kind. The same claim_id asked again gets the same answer."""
         await self.ping()
         named = [self.records[message_id] for message_id in dict.fromkeys(message_ids) if message_id in self.records]
-        return [record.claim() for record in named if record.shard == shard and self._take(record, claim_id)]
+        return [record.claim() for record in named if record.shard == shard and self._take(record, claim_id, kind)]
 
-    def _take(self, record: Record, claim_id: str) -> bool:
+    def _take(self, record: Record, claim_id: str, kind: HintKind) -> bool:
         if record.held_by(claim_id, self.now):
             return True
-        if not record.may_be_claimed(self.now):
+        if not record.may_be_claimed(self.now, kind):
             return False
-        record.take(claim_id, self.now, self.limits.lease)
+        record.take(claim_id, self.now, self.limits.lease, kind)
         return True
 
     async def renew(self, claims: Sequence[Claim]) -> list[bool]:
@@ -155,7 +163,7 @@ class FakeLedger:
             record.payload = None
 
     async def sweep(self) -> list[Hint]:
-        """Re-score overdue messages to a later time and return them as hints; one with a crash is hinted alone."""
+        """Re-score overdue messages to a later time and return them as hints; suspects are hinted apart."""
         await self.ping()
         return [hint for shard in range(self.shards) for hint in self._sweep_shard(shard)]
 
@@ -166,11 +174,7 @@ class FakeLedger:
             record.due_at = self.now + min(self.limits.grace * 2**record.hints, self.limits.longest_grace)
             record.hints += 1
             record.waiting = False
-        crashed = [record for record in swept if record.crashes or record.lease]
-        return [
-            *(hint for lane in Lane for hint in _hints(lane, shard, [r for r in swept if r not in crashed])),
-            *(Hint(record.lane, shard, (record.new.message_id,), alone=True) for record in crashed),
-        ]
+        return [hint for kind, lane in product(HintKind, Lane) for hint in _hints(lane, shard, swept, kind)]
 
     async def release(self, shard: int, lane: Lane) -> list[Hint]:
         """Move messages from the backlogs of a shard to its due index, round robin between merchants."""
@@ -250,6 +254,7 @@ def _first(most: int, now: int, timed: Iterable[tuple[int | None, Record]]) -> l
     return [record for _, _, record in come[:most]]
 
 
-def _hints(lane: Lane, shard: int, records: Sequence[Record]) -> Iterator[Hint]:
-    ids = [record.new.message_id for record in records if record.lane is lane]
-    return (Hint(lane, shard, tuple(chunk)) for chunk in chunks(ids, CHUNK))
+def _hints(lane: Lane, shard: int, records: Sequence[Record], kind: HintKind) -> Iterator[Hint]:
+    wanted = [record for record in records if record.lane is lane and record.belongs_in(kind)]
+    ids = [record.new.message_id for record in wanted]
+    return (Hint(lane, shard, tuple(chunk), kind) for chunk in chunks(ids, kind.most))

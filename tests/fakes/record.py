@@ -3,11 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from worker.contract.messages import Channel, Claim, DeliveryState, DeliveryUpdate, Lane, NewMessage, Settlement
+from worker.contract.messages import (
+    LONE_CRASHES,
+    Channel,
+    Claim,
+    DeliveryState,
+    DeliveryUpdate,
+    HintKind,
+    Lane,
+    NewMessage,
+    Settlement,
+)
 from worker.contract.outcomes import DeliveryOutcome, Intervention, MessageOutcome, TimelineEntry
 
 KEPT_FIRST = 10
 KEPT_LAST = 40
+DIED = "a worker died or froze while it held the message"
 
 
 @dataclass(slots=True)
@@ -28,6 +39,10 @@ class Record:
     attempt: int = 0
     tries: int = 0
     crashes: int = 0
+    lone: int = 0
+    """Crashes of claims of the message alone."""
+    alone: bool = False
+    """Whether the newest claim is of the message alone."""
     claim_id: str = ""
     claimed_at: int = 0
     lease: int = 0
@@ -60,21 +75,42 @@ class Record:
         """Whether a claim's lease is running."""
         return self.lease > now and self.claim_id == claim_id
 
-    def may_be_claimed(self, now: int) -> bool:
-        """Whether anybody may take it."""
-        return self.due_at is not None and self.lease <= now and (self.not_before or 0) <= now
+    def may_be_claimed(self, now: int, kind: HintKind) -> bool:
+        """Whether anybody may take it with a hint of the kind."""
+        free = self.due_at is not None and self.lease <= now and (self.not_before or 0) <= now
+        most = {HintKind.NORMAL: 0, HintKind.SUSPECTS: 1}.get(kind)
+        return free and (most is None or self._crashes_if_over <= most)
 
-    def take(self, claim_id: str, now: int, lease: int) -> None:
+    def belongs_in(self, kind: HintKind) -> bool:
+        """Whether a sweep names it in a hint of the kind; its lease, if any, is over."""
+        return kind is HintKind.of(self._crashes_if_over)
+
+    @property
+    def _crashes_if_over(self) -> int:
+        return self.crashes + (self.lease > 0)
+
+    def take(self, claim_id: str, now: int, lease: int, kind: HintKind) -> None:
         """Begin a new claim; one before it that was never settled was a crash."""
-        self.crashes += self.lease > 0
+        if self.lease > 0:
+            self._crash(now)
+        self.alone = kind is HintKind.ALONE
         self.attempt += 1
         self.claim_id, self.claimed_at = claim_id, now
         self.lease = self.due_at = now + lease
         self.not_before, self.hints = None, 0
 
+    def _crash(self, now: int) -> None:
+        self.crashes += 1
+        self.lone += self.alone
+        for channel, delivery in self.deliveries.items():
+            if delivery.state is DeliveryState.OPEN and delivery.code != "UNANSWERED":
+                update = DeliveryUpdate(channel, DeliveryState.OPEN, "UNANSWERED", DIED)
+                self.deliveries[channel] = _learnt(update, now)
+
     def claim(self) -> Claim:
         """Return what the claim's holder gets."""
         assert self.payload is not None
+        poison = self.lone >= LONE_CRASHES
         return Claim(
             message_id=self.new.message_id,
             claim_id=self.claim_id,
@@ -85,7 +121,8 @@ class Record:
             claimed_at=self.claimed_at,
             expires_at=self.expires_at,
             deliveries={channel: _as_text(delivery) for channel, delivery in self.deliveries.items()},
-            payload=self.payload,
+            payload=b"" if poison else self.payload,
+            lone=self.lone,
         )
 
     def learn(self, settlement: Settlement, now: int) -> None:

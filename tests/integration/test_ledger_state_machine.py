@@ -32,6 +32,7 @@ from worker.contract.messages import (
     DeliveryState,
     DeliveryUpdate,
     Hint,
+    HintKind,
     Lane,
     NewMessage,
     Settlement,
@@ -123,17 +124,18 @@ class LedgerMachine(RuleBasedStateMachine):
         self.advance(pause)
         dice = Random(seed)
         for hint in some(dice, self.hints):
-            claims = self.claim(hint.shard, hint.message_ids, dice.choice(CLAIM_IDS), times)
+            claims = self.claim(hint, dice.choice(CLAIM_IDS), times)
             self.end(dice, [claim for claim in claims if dice.random() < 0.7], times)
 
     @rule(seed=seeds, shard=st.integers(0, SHARDS - 1), pause=pauses)
     def claim_by_chance(self, seed: int, shard: int, pause: int) -> None:
         self.advance(pause)
         dice = Random(seed)
-        self.claim(shard, any_ids(dice), dice.choice(CLAIM_IDS), 1)
+        hint = Hint(Lane.BULK, shard, tuple(any_ids(dice)), dice.choice(list(HintKind)))
+        self.claim(hint, dice.choice(CLAIM_IDS), 1)
 
-    def claim(self, shard: int, message_ids: Sequence[str], claim_id: str, times: int) -> list[Claim]:
-        claims = self.until_heard(times, lambda ledger: ledger.claim(message_ids, claim_id, shard))
+    def claim(self, hint: Hint, claim_id: str, times: int) -> list[Claim]:
+        claims = self.until_heard(times, lambda ledger: ledger.claim(hint.message_ids, claim_id, hint.shard, hint.kind))
         self.claims += claims
         return claims
 
@@ -212,7 +214,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert (self.real.state().due, self.real.state().backlogs) == ({}, {})
 
     def deliver(self, hint: Hint) -> None:
-        claims = self.claim(hint.shard, hint.message_ids, "claim-d", 1)
+        claims = self.claim(hint, "claim-d", 1)
         settlements = [delivered(claim) for claim in claims]
         self.both(lambda ledger: ledger.settle(settlements))
 

@@ -6,10 +6,14 @@ Times are whole milliseconds of the ledger's own clock (Redis TIME) since 1970, 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 CHUNK = 200
 """Most messages in a chunk, which is what one hint names and one script handles: none takes longer than about 5 ms."""
+SUSPECTS = 20
+"""Most messages in a hint of suspects: about one wallet call."""
+LONE_CRASHES = 3
+"""Crashes of a message claimed alone that make it poison (DESIGN 9)."""
 
 
 class Channel(StrEnum):
@@ -48,7 +52,7 @@ class DeadCause(StrEnum):
     UNDELIVERABLE = "UNDELIVERABLE"
     """It can't be rendered or routed: its template version, its wallet or a length limit is at fault."""
     POISON = "POISON"
-    """Workers died while they held it alone."""
+    """Workers died while they held it and nothing else, three times."""
 
 
 class NewMessage(NamedTuple):
@@ -99,13 +103,21 @@ class Claim:
     tries: int
     """How often a gateway answered or timed out so far."""
     crashes: int
-    """How many earlier claims ended without being settled."""
+    """How many earlier claims ended without being settled. Each left its open channels UNANSWERED."""
     taken_at: int
     claimed_at: int
     expires_at: int
     deliveries: Mapping[Channel, str]
     """The record's channel fields: `state|time|code|message`, the state first."""
     payload: bytes
+    """Empty for poison."""
+    lone: int = 0
+    """How many of the crashes happened while the message was claimed alone."""
+
+    @property
+    def poison(self) -> bool:
+        """Whether it killed workers that held nothing else, so often that nobody may touch it any more."""
+        return self.lone >= LONE_CRASHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +169,35 @@ class Settled(IntEnum):
     """This very claim was settled before: nothing was changed."""
 
 
+class HintKind(StrEnum):
+    """Which messages a hint may claim, and in what company (DESIGN 9); the texts are the claim script's argument."""
+
+    NORMAL = "normal"
+    """Messages without a crash, beside whatever else the process has in hand."""
+    SUSPECTS = "suspects"
+    """Messages with at most one crash. The process has nothing else in hand meanwhile."""
+    ALONE = "alone"
+    """One message, however often it crashed. The process has nothing else in hand meanwhile."""
+
+    @classmethod
+    def of(cls, crashes: int) -> "HintKind":
+        """Return the kind of hint that a message with so many crashes belongs in."""
+        return (cls.NORMAL, cls.SUSPECTS, cls.ALONE)[min(crashes, 2)]
+
+    @property
+    def most(self) -> int:
+        """Most messages that a hint of this kind names."""
+        match self:
+            case HintKind.NORMAL:
+                return CHUNK
+            case HintKind.SUSPECTS:
+                return SUSPECTS
+            case HintKind.ALONE:
+                return 1
+            case _:
+                assert_never(self)
+
+
 @dataclass(frozen=True, slots=True)
 class Hint:
     """A chunk of message ids that somebody may claim. Losing or repeating a hint is harmless."""
@@ -164,5 +205,4 @@ class Hint:
     lane: Lane
     shard: int
     message_ids: tuple[str, ...]
-    alone: bool = False
-    """Whether its one message must not share a hint: an earlier claim of it ended in a crash (DESIGN 9)."""
+    kind: HintKind = HintKind.NORMAL

@@ -14,7 +14,17 @@ from tests.samples import INBOX, PUSH, payload
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import delivery_key
-from worker.contract.messages import Channel, Claim, DeadCause, DeliveryState, Hint, Lane, NewMessage
+from worker.contract.messages import (
+    LONE_CRASHES,
+    Channel,
+    Claim,
+    DeadCause,
+    DeliveryState,
+    Hint,
+    HintKind,
+    Lane,
+    NewMessage,
+)
 from worker.contract.outcomes import MessageOutcome
 from worker.contract.payload import Payload
 from worker.contract.users import GatewayRoute, Wallet
@@ -348,9 +358,11 @@ def test_two_claims_never_have_the_same_id() -> None:
 
     class Noting(FakeLedger):
         @override
-        async def claim(self, shard: int, message_ids: Sequence[str], claim_id: str) -> list[Claim]:
+        async def claim(
+            self, shard: int, message_ids: Sequence[str], claim_id: str, kind: HintKind = HintKind.NORMAL
+        ) -> list[Claim]:
             claims.append(claim_id)
-            return await super().claim(shard, message_ids, claim_id)
+            return await super().claim(shard, message_ids, claim_id, kind)
 
     office = BackOffice(ledger=Noting(shards=1))
     for _ in range(3):
@@ -385,9 +397,11 @@ def test_a_store_that_is_away_after_the_claim_gives_the_messages_back_unsent_and
 def test_a_message_may_be_sent_until_its_lease_ends_counted_from_before_the_claim_was_asked_for() -> None:
     class Slow(FakeLedger):
         @override
-        async def claim(self, shard: int, message_ids: Sequence[str], claim_id: str) -> list[Claim]:
+        async def claim(
+            self, shard: int, message_ids: Sequence[str], claim_id: str, kind: HintKind = HintKind.NORMAL
+        ) -> list[Claim]:
             clock.advance(1_000)
-            return await super().claim(shard, message_ids, claim_id)
+            return await super().claim(shard, message_ids, claim_id, kind)
 
     office = BackOffice(OfficeHours(lease=6_000, call_timeout=10_000), Slow(shards=1))
     clock: FakeClock = office.clock
@@ -414,3 +428,46 @@ def test_R69_a_pause_of_one_call_hands_the_rest_back_to_the_ledger_and_is_shared
     assert office.pauses.left == {"gcash": 7_000}
     assert {outcome.tries for outcome in outcomes} == {0}
     assert all(outcome.next_at is not None and outcome.next_at >= office.ledger.now + 7_000 for outcome in outcomes)
+
+
+def poisoned(office: BackOffice, message: NewMessage) -> Hint:
+    """Let workers die while they held the message alone, until it is poison."""
+
+    async def crash() -> Hint:
+        hint = await office.accept([message])
+        alone = Hint(hint.lane, hint.shard, hint.message_ids, HintKind.ALONE)
+        for number in range(LONE_CRASHES):
+            assert await office.ledger.claim(0, alone.message_ids, f"lost-{number}", alone.kind)
+            office.ledger.now += office.ledger.limits.lease
+        return alone
+
+    return asyncio.run(crash())
+
+
+@pytest.mark.parametrize("says", [payload(), b"what kills whoever reads it"])
+def test_poison_is_never_sent_but_dead_lettered_as_not_known(says: Payload | bytes) -> None:
+    office, message = BackOffice(), notice("poison", says)
+    hint = poisoned(office, message)
+
+    with capture_logs() as logs:
+        office.open(lambda office: office.dispatcher.take(hint))
+
+    outcome = office.outcome(message)
+    assert office.calls == []
+    assert outcome.dead_cause == DeadCause.POISON
+    assert {(delivery.status, delivery.reason) for delivery in outcome.deliveries} == {("U", "UNANSWERED")}
+    assert [entry["message_id"] for entry in logs if entry["event"] == "message_is_poison"] == [message.message_id]
+
+
+def test_poison_leaves_a_channel_that_was_delivered_before_as_it_is() -> None:
+    earlier, message = BackOffice(), notice("poison")
+    earlier.gateway.answer(delivery_key(message.message_id, Channel.INBOX), Answer(AnswerKind.RETRYABLE, "BUSY"))
+    earlier.deliver(message)
+    office = BackOffice(ledger=earlier.ledger)
+    hint = poisoned(office, message)
+
+    office.open(lambda office: office.dispatcher.take(hint))
+
+    outcome = office.outcome(message)
+    assert {delivery.channel: delivery.status for delivery in outcome.deliveries} == {"PUSH": "S", "INBOX": "U"}
+    assert outcome.dead_cause == DeadCause.POISON

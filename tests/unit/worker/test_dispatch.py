@@ -1,14 +1,16 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
 from structlog.testing import capture_logs
 from typing_extensions import override
 
 from tests.back_office import BackOffice, OfficeHours, a_moment, notice, notices, until
 from tests.fakes.ledger import FakeLedger
+from worker import dispatch
 from worker.adapters.redis.ledger import LedgerLimits
 from worker.contract.codes import ResultStatus
-from worker.contract.messages import Claim, Hint, Lane, NewMessage, Settled, Settlement
+from worker.contract.messages import Claim, Hint, HintKind, Lane, NewMessage, Settled, Settlement
 
 UNKNOWN = "0" * 32
 
@@ -81,9 +83,11 @@ def test_a_hint_for_more_messages_than_one_take_may_ask_for_is_split() -> None:
 
     class Noting(FakeLedger):
         @override
-        async def claim(self, shard: int, message_ids: Sequence[str], claim_id: str) -> list[Claim]:
+        async def claim(
+            self, shard: int, message_ids: Sequence[str], claim_id: str, kind: HintKind = HintKind.NORMAL
+        ) -> list[Claim]:
             claimed.append(len(message_ids))
-            return await super().claim(shard, message_ids, claim_id)
+            return await super().claim(shard, message_ids, claim_id, kind)
 
     office, messages = BackOffice(OfficeHours(slots=100), Noting(shards=1)), notices(25)
 
@@ -132,7 +136,9 @@ def test_a_ledger_that_is_away_at_the_claim_costs_no_slot_and_is_told() -> None:
 def test_a_chunk_that_breaks_costs_no_slot() -> None:
     class Broken(FakeLedger):
         @override
-        async def claim(self, shard: int, message_ids: Sequence[str], claim_id: str) -> list[Claim]:
+        async def claim(
+            self, shard: int, message_ids: Sequence[str], claim_id: str, kind: HintKind = HintKind.NORMAL
+        ) -> list[Claim]:
             raise RuntimeError("a bug")
 
     office = BackOffice(ledger=Broken(shards=1))
@@ -316,7 +322,7 @@ def test_drain_gives_back_what_was_not_sent_so_that_it_is_due_at_once_and_hints_
     given_back = [office.ledger.records[message_id] for message_id in office.hints.message_ids]
     assert delivered(office, messages) == 10  # one call: 20 deliveries of 10 messages
     assert {(record.crashes, record.tries, record.due_at) for record in given_back} == {(0, 0, office.ledger.now)}
-    assert {(hint.lane, hint.shard, hint.alone) for hint in office.hints.published} == {(Lane.BULK, 0, False)}
+    assert {(hint.lane, hint.shard, hint.kind) for hint in office.hints.published} == {(Lane.BULK, 0, HintKind.NORMAL)}
 
 
 def test_a_hint_that_comes_while_draining_is_handed_on() -> None:
@@ -356,3 +362,91 @@ def test_what_a_process_finishes_while_draining_is_not_hinted_again() -> None:
     asyncio.run(main())
 
     assert office.hints.published == []
+
+
+def suspected(hint: Hint, kind: HintKind = HintKind.SUSPECTS) -> Hint:
+    return Hint(hint.lane, hint.shard, hint.message_ids, kind)
+
+
+def test_suspects_are_claimed_only_when_nothing_else_is_in_hand() -> None:
+    office, suspects = BackOffice(), notices(2)
+
+    async def play(office: BackOffice) -> None:
+        answer = office.gateway.hang("gcash")
+        await office.take(notice("normal"))
+        await a_moment()
+        await office.dispatcher.take(suspected(await office.accept(suspects)))
+        await a_moment()
+        assert len(office.holdings) == 1
+        answer.set()
+        await office.idle()
+
+    office.open(play)
+
+    assert delivered(office, suspects) == 2
+    assert office.slots.used == 0
+
+
+def test_nothing_is_claimed_beside_suspects_and_what_waited_is_delivered_after_them() -> None:
+    office, suspect, normal = BackOffice(), notice("suspect"), notices(3)
+
+    async def play(office: BackOffice) -> None:
+        answer = office.gateway.hang("gcash")
+        await office.dispatcher.take(suspected(await office.accept([suspect]), HintKind.ALONE))
+        await a_moment()
+        await office.take(*normal)
+        await a_moment()
+        assert len(office.holdings) == 1
+        answer.set()
+        await office.idle()
+
+    office.open(play)
+
+    assert delivered(office, [suspect, *normal]) == 4
+
+
+def test_suspects_need_no_slots_as_those_who_have_them_wait_for_the_gate() -> None:
+    office, first, others = BackOffice(OfficeHours(slots=20)), notice("first"), notices(16)
+    suspects = [notice("suspect"), notice("another")]
+
+    async def play(office: BackOffice) -> None:
+        answer = office.gateway.hang("gcash")
+        for suspect in (first, *suspects):
+            await office.dispatcher.take(suspected(await office.accept([suspect], Lane.BULK), HintKind.ALONE))
+        await a_moment()
+        await office.take(*others, lane=Lane.BULK)
+        answer.set()
+        await office.idle()
+
+    office.open(play)
+
+    assert delivered(office, [first, *suspects, *others]) == 19
+    assert office.slots.used == 0
+
+
+def test_suspects_beyond_those_that_may_wait_are_left_to_other_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "_MOST_SUSPECTS", 1)
+    office, messages = BackOffice(), notices(3)
+
+    async def play(office: BackOffice) -> None:
+        answer = office.gateway.hang("gcash")
+        for message in messages:
+            await office.dispatcher.take(suspected(await office.accept([message]), HintKind.ALONE))
+            await a_moment()
+        answer.set()
+        await office.idle()
+
+    office.open(play)
+
+    assert [delivered(office, [message]) for message in messages] == [1, 1, 0]
+
+
+def test_suspects_that_somebody_else_has_let_the_next_ones_in() -> None:
+    office, message = BackOffice(), notice()
+
+    async def play(office: BackOffice) -> None:
+        await office.dispatcher.take(Hint(Lane.SINGLE, 0, (UNKNOWN,), HintKind.ALONE))
+        await office.take(message)
+        await office.idle()
+
+    assert delivered(office.open(play), [message]) == 1

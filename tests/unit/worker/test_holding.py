@@ -6,7 +6,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.ledger import FakeLedger
 from tests.samples import claim
 from worker.adapters.redis.ledger import LedgerLimits
-from worker.contract.messages import CHUNK, Hint, Lane
+from worker.contract.messages import CHUNK, Hint, HintKind, Lane
 from worker.holding import Held, Holdings, hints_of
 
 LEASE = 6_000
@@ -148,20 +148,25 @@ def held_by(lane: Lane, shard: int, name: str, crashes: int = 0) -> Held:
     return Held(claim(name, crashes=crashes), lane, shard, 6.0, 16.0)
 
 
-def test_messages_are_hinted_by_lane_and_shard_and_one_that_crashed_a_worker_alone() -> None:
+def test_messages_are_hinted_by_lane_and_shard_and_suspects_apart() -> None:
     given = [
         held_by(Lane.BULK, 1, "a"),
         held_by(Lane.SINGLE, 1, "b"),
         held_by(Lane.BULK, 2, "c"),
         held_by(Lane.BULK, 1, "d"),
         held_by(Lane.BULK, 1, "crashed", crashes=1),
+        held_by(Lane.BULK, 1, "too", crashes=1),
+        held_by(Lane.BULK, 1, "twice", crashes=2),
+        held_by(Lane.BULK, 1, "thrice", crashes=3),
     ]
 
     assert hints_of(given) == [
         Hint(Lane.BULK, 1, ("a", "d")),
         Hint(Lane.SINGLE, 1, ("b",)),
         Hint(Lane.BULK, 2, ("c",)),
-        Hint(Lane.BULK, 1, ("crashed",), alone=True),
+        Hint(Lane.BULK, 1, ("crashed", "too"), HintKind.SUSPECTS),
+        Hint(Lane.BULK, 1, ("twice",), HintKind.ALONE),
+        Hint(Lane.BULK, 1, ("thrice",), HintKind.ALONE),
     ]
 
 

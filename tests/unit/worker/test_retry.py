@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.samples import INBOX, NOON, OPEN, PUSH, claim
 from worker.contract.answers import Answer, AnswerKind
 from worker.contract.messages import Channel, Claim, DeadCause, DeliveryState, DeliveryUpdate, Settlement, Verdict
-from worker.retry import UNANSWERED, WAITING_CAP, RetryPolicy, call_size, decide, expire, open_channels
+from worker.retry import UNANSWERED, WAITING_CAP, RetryPolicy, call_size, condemn, decide, expire, open_channels
 
 S, U, F, O = DeliveryState.S, DeliveryState.U, DeliveryState.F, DeliveryState.OPEN  # noqa: E741 - as records write it
 FINAL, RETRY, DEAD = Verdict.FINAL, Verdict.RETRY, Verdict.DEAD
@@ -428,3 +428,11 @@ def test_R68_through_any_life_an_outcome_stays_and_an_answer_that_never_came_is_
 
     assert {channel for channel, field in one.deliveries.items() if field.startswith(U)} == unknown
     assert not open_channels(one)
+
+
+def test_poison_is_not_known_where_it_was_open_and_keeps_what_is_settled() -> None:
+    settlement = condemn(replace(claim(deliveries={PUSH: f"S|{NOON}", INBOX: WAS_THROTTLED}), lone=3), "w1")
+
+    text = "workers died 3 times while they held it and nothing else"
+    assert settlement.updates == (DeliveryUpdate(INBOX, U, UNANSWERED, text),)
+    assert (settlement.verdict, settlement.cause, settlement.tries) == (DEAD, DeadCause.POISON, 0)

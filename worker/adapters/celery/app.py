@@ -12,7 +12,7 @@ from worker.adapters.celery.consumer import GiveBack
 from worker.adapters.celery.hints import HintPublisher
 from worker.adapters.celery.loop import DeliveryLoop
 from worker.adapters.celery.watchdog import Watchdog
-from worker.contract.messages import Hint, Lane
+from worker.contract.messages import Hint, HintKind, Lane
 
 _ONCE_MORE: Any = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 """A connection that broke while nobody used it is made anew; then the hint is dropped and falls due in the ledger."""
@@ -27,11 +27,11 @@ class HintSender:
         """Keep the app; connects at the first hint."""
         self._app = app
 
-    def __call__(self, lane: Lane, shard: int, message_ids: list[str]) -> None:
+    def __call__(self, lane: Lane, shard: int, message_ids: list[str], kind: HintKind = HintKind.NORMAL) -> None:
         """Send it; raises what kombu raises."""
         self._app.send_task(
             DELIVER_TASK,
-            args=(lane, shard, message_ids),
+            args=(lane, shard, message_ids, kind),
             queue=lane,
             retry=True,
             retry_policy=_ONCE_MORE,
@@ -77,8 +77,8 @@ def register_delivery(app: Celery, loops: ProcessLoops) -> None:
     """Give an app the delivery task, and tie the loop's life to the process that runs it."""
 
     @app.task(name=DELIVER_TASK, ignore_result=True, shared=False)
-    def deliver(lane: str, shard: int, message_ids: list[str]) -> None:
-        loops.current().take(Hint(Lane(lane), shard, tuple(message_ids)))
+    def deliver(lane: str, shard: int, message_ids: list[str], kind: str = HintKind.NORMAL) -> None:
+        loops.current().take(Hint(Lane(lane), shard, tuple(message_ids), HintKind(kind)))
 
     def start(**_: object) -> None:
         loops.current()

@@ -8,20 +8,20 @@ from itertools import chain
 import structlog
 
 from worker.batching import chunks
-from worker.contract.messages import CHUNK, Hint, Lane
+from worker.contract.messages import CHUNK, Hint, HintKind, Lane
 
 _MOST_WAITING = 200_000
 """Ids beyond which new hints are dropped: they fall due in the ledger."""
 
 log = structlog.get_logger(__name__)
 
-Send = Callable[[Lane, int, list[str]], None]
+Send = Callable[[Lane, int, list[str], HintKind], None]
 
 
 class HintPublisher:
     """Implements `ports.Hints`. What gathers while one hint is being sent is merged, so hints grow with the load.
 
-    A hint whose message must stay alone is merged with nothing.
+    A hint of suspects is merged with nothing.
     """
 
     def __init__(self, send: Send) -> None:
@@ -29,7 +29,7 @@ class HintPublisher:
         self._send = send
         self._changed = threading.Condition()
         self._waiting: dict[tuple[Lane, int], list[str]] = defaultdict(list)
-        self._alone: list[Hint] = []
+        self._suspects: list[Hint] = []
         self._number = 0
         self._busy = False
         self._failing = False
@@ -42,10 +42,10 @@ class HintPublisher:
                 if self._number + len(hint.message_ids) > _MOST_WAITING:
                     log.warning("hints_dropped", messages=len(hint.message_ids))
                     continue
-                if hint.alone:
-                    self._alone.append(hint)
-                else:
+                if hint.kind is HintKind.NORMAL:
                     self._waiting[hint.lane, hint.shard] += hint.message_ids
+                else:
+                    self._suspects.append(hint)
                 self._number += len(hint.message_ids)
             if self._number and self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="hint-publisher", daemon=True)
@@ -62,9 +62,9 @@ class HintPublisher:
             with self._changed:
                 self._changed.wait_for(lambda: self._number > 0)
                 waiting, self._waiting = self._waiting, defaultdict(list)
-                alone, self._alone = self._alone, []
+                suspects, self._suspects = self._suspects, []
                 self._number, self._busy = 0, True
-            for hint in chain(_merged(waiting), alone):
+            for hint in chain(_merged(waiting), suspects):
                 self._send_one(hint)
             with self._changed:
                 self._busy = False
@@ -72,7 +72,7 @@ class HintPublisher:
 
     def _send_one(self, hint: Hint) -> None:
         try:
-            self._send(hint.lane, hint.shard, list(hint.message_ids))
+            self._send(hint.lane, hint.shard, list(hint.message_ids), hint.kind)
         except Exception as error:  # noqa: BLE001 - whatever the broker does, the ledger keeps the work
             if not self._failing:
                 log.warning("hints_not_published", reason=type(error).__name__)

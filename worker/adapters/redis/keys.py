@@ -47,14 +47,17 @@ lang       accept       language chosen (R62)
 taken      accept       ms of acceptance
 exp        accept       ms deadline: then the message expires, a U included
 PUSH       accept,      the channel's state: `<state>|<ms>|<code>|<message>`; state O open, S, F, U, K skipped
-INBOX      settle
+INBOX      settle,
+           claim
 attempt    claim        fencing token, raised by each claim
+alone      claim        1 while the newest claim is of the message alone
 claim      claim        claim id of the newest claim
 lease      claim,       ms until which that claim holds the message; 0 once it is settled
            settle
 claimed    claim        ms of the newest claim
 tries      settle       how often a gateway answered or timed out
-crashes    claim        claims that ended without being settled
+crashes    claim        claims that ended without being settled; each left the open channels UNANSWERED
+lone       claim        those of them that were of the message alone
 nb         settle       ms before which nobody may claim it (a retry waits)
 hints      sweep        how often it was hinted since its newest claim; doubles the grace
 gPUSH      settle       gateway that was asked last for the channel, where the message was not final by it

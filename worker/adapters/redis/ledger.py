@@ -19,9 +19,11 @@ from worker.batching import chunks
 from worker.contract.errors import LedgerMismatchError
 from worker.contract.messages import (
     CHUNK,
+    LONE_CRASHES,
     Acceptance,
     Claim,
     Hint,
+    HintKind,
     Lane,
     NewMessage,
     Settled,
@@ -128,15 +130,21 @@ class RedisLedger:
 
         return [Acceptance(code) for code in await self._each(probes, call)]
 
-    async def claim(self, shard: int, message_ids: Sequence[str], claim_id: str) -> list[Claim]:
-        """Take what is open, due and not leased. The same claim_id asked again gets the same answer."""
+    async def claim(
+        self,
+        shard: int,
+        message_ids: Sequence[str],
+        claim_id: str,
+        kind: HintKind = HintKind.NORMAL,
+    ) -> list[Claim]:
+        """Take what is open, due, not leased and of the kind. The same claim_id asked again gets the same answer."""
         calls = []
         named_once = list(dict.fromkeys(message_ids))  # merged hints may name an id twice; it has one holder
         for ids in chunks(named_once, CHUNK):
             keys = [self._keys.due(shard)]
             for message_id in ids:
                 keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
-            calls.append(Call(_CLAIM, keys, [self._now(), claim_id, self._limits.lease, *ids]))
+            calls.append(Call(_CLAIM, keys, [self._now(), claim_id, self._limits.lease, kind, LONE_CRASHES, *ids]))
         return [read_claim(row, claim_id) for rows in await run(self._redis, calls) for row in rows]
 
     async def renew(self, claims: Sequence[Claim]) -> list[bool]:
@@ -175,7 +183,7 @@ class RedisLedger:
         return codes
 
     async def sweep(self) -> list[Hint]:
-        """Re-score overdue messages to a later time and return them as hints; one with a crash is hinted alone."""
+        """Re-score overdue messages to a later time and return them as hints; suspects are hinted apart."""
         hints: list[Hint] = []
         for shard, overdue in enumerate(await self._until_now(self._keys.due, self._limits.sweep_size)):
             calls = [self._sweep_call(shard, ids) for ids in chunks(overdue, CHUNK)]

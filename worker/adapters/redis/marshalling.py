@@ -1,18 +1,19 @@
 """How messages, settlements and claims look as the arguments and replies of the ledger's scripts."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 from worker.adapters.redis.replies import text
 from worker.batching import chunks
 from worker.contract.dead_letters import label
 from worker.contract.messages import (
-    CHUNK,
     Channel,
     Claim,
     DeliveryState,
     DeliveryUpdate,
     Hint,
+    HintKind,
     Lane,
     NewMessage,
     Settlement,
@@ -70,7 +71,7 @@ def _update(update: DeliveryUpdate | None) -> str:
 
 def read_claim(row: Sequence[Any], claim_id: str) -> Claim:
     """Return the claim in one row of the reply of `claim_messages`."""
-    message_id, attempt, tries, crashes, taken, claimed, expires, push, inbox, payload = row
+    message_id, attempt, tries, crashes, lone, taken, claimed, expires, push, inbox, payload = row
     fields = ((Channel.PUSH, text(push)), (Channel.INBOX, text(inbox)))
     return Claim(
         message_id=text(message_id),
@@ -83,14 +84,14 @@ def read_claim(row: Sequence[Any], claim_id: str) -> Claim:
         expires_at=expires,
         deliveries={channel: field for channel, field in fields if field},
         payload=payload,
+        lone=lone,
     )
 
 
 def sweep_hints(shard: int, swept: Sequence[tuple[str, Lane, int]]) -> list[Hint]:
-    """Return what was swept from a shard as hints: lanes apart, and a message that crashed a worker by itself."""
-    alone = [Hint(lane, shard, (message_id,), alone=True) for message_id, lane, crashes in swept if crashes]
-    together = []
-    for wanted in Lane:
-        ids = [message_id for message_id, lane, crashes in swept if lane is wanted and not crashes]
-        together += [Hint(wanted, shard, tuple(chunk)) for chunk in chunks(ids, CHUNK)]
-    return together + alone
+    """Return what was swept from a shard, each with its lane and crashes, as hints: lanes and kinds apart."""
+    hints = []
+    for kind, wanted in product(HintKind, Lane):
+        ids = [message_id for message_id, lane, crashes in swept if lane is wanted and HintKind.of(crashes) is kind]
+        hints += [Hint(wanted, shard, tuple(chunk), kind) for chunk in chunks(ids, kind.most)]
+    return hints

@@ -1,12 +1,15 @@
 #!lua flags=allow-oom
--- Take the messages of a hint that are open, due and not leased: raise the attempt number (the fencing token), note
--- the claim and move the due time to the end of its lease.
+-- Take the messages of a hint that are open, due, not leased and of its kind: raise the attempt number (the fencing
+-- token), note the claim and move the due time to the end of its lease. A lease that ran out is a crash: nobody can say
+-- what was sent under it, so the open channels become UNANSWERED.
 -- Safe to repeat: a message held by the same claim id gives the same answer and keeps its attempt number.
 --
 -- KEYS  1 due, then 2 for each message: record, payload
--- ARGV  1 now in ms ('' = the server's clock), 2 claim id, 3 lease in ms, then the ids
+-- ARGV  1 now in ms ('' = the server's clock), 2 claim id, 3 lease in ms, 4 kind (normal takes what never crashed,
+--       suspects at most one crash, alone any), 5 lone crashes that make poison, then the ids
 -- RETURNS  an array of arrays, one for each message taken:
---          {id, attempt, tries, crashes, taken, claimed, exp, PUSH, INBOX, payload}
+--          {id, attempt, tries, crashes, lone, taken, claimed, exp, PUSH, INBOX, payload ('' of poison)}
+local FIXED = 5
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
@@ -14,30 +17,48 @@ if not now then
 end
 -- Numbers are written as text once: Redis would format each anew.
 local claim, until_ms, now_text = ARGV[2], string.format('%.0f', now + ARGV[3]), string.format('%.0f', now)
+local alone, most_crashes = ARGV[4] == 'alone', ({ normal = 0, suspects = 1 })[ARGV[4]] or math.huge
+local poison = tonumber(ARGV[5])
 local taken, due = {}, {}
-for i = 1, #ARGV - 3 do
-  local id, record = ARGV[3 + i], KEYS[i * 2]
+
+-- Note a crash in the record and in what was read of it.
+local function crash(record, r)
+  r.crashes, r.lone = r.crashes + 1, r.lone + (r[13] and 1 or 0)
+  redis.call('HSET', record, 'crashes', r.crashes, 'lone', r.lone)
+  for c, channel in ipairs({ 'PUSH', 'INBOX' }) do
+    local field = r[5 + c] or ''
+    if string.sub(field, 1, 1) == 'O' and not string.match(field, '^O|%d+|UNANSWERED|') then
+      r[5 + c] = 'O|' .. now_text .. '|UNANSWERED|a worker died or froze while it held the message'
+      redis.call('HSET', record, channel, r[5 + c])
+    end
+  end
+end
+
+for i = 1, #ARGV - FIXED do
+  local id, record = ARGV[FIXED + i], KEYS[i * 2]
   if redis.call('ZSCORE', KEYS[1], id) then
-    local r = redis.call('HMGET', record, 'attempt', 'tries', 'crashes', 'taken', 'exp', 'PUSH', 'INBOX', 'claim', 'lease', 'nb', 'claimed', 'hints')
-    local lease, attempt, crashes = tonumber(r[9] or 0), tonumber(r[1] or 0), tonumber(r[3] or 0)
+    local r = redis.call('HMGET', record, 'attempt', 'tries', 'crashes', 'taken', 'exp', 'PUSH', 'INBOX', 'claim', 'lease', 'nb',
+      'claimed', 'hints', 'alone', 'lone')
+    local lease, attempt = tonumber(r[9] or 0), tonumber(r[1] or 0)
+    r.crashes, r.lone = tonumber(r[3] or 0), tonumber(r[14] or 0)
     local mine = lease > now and r[8] == claim
-    if r[4] and (mine or lease <= now and tonumber(r[10] or 0) <= now) then
+    local crashed = lease > 0 and lease <= now
+    local free = lease <= now and tonumber(r[10] or 0) <= now and r.crashes + (crashed and 1 or 0) <= most_crashes
+    if r[4] and (mine or free) then
       local claimed = now
       if mine then
         claimed = tonumber(r[11])
       else
-        if lease > 0 then
-          crashes = crashes + 1
-          redis.call('HSET', record, 'crashes', crashes)
-        end
+        if crashed then crash(record, r) end
         attempt = attempt + 1
         redis.call('HSET', record, 'attempt', attempt, 'claim', claim, 'lease', until_ms, 'claimed', now_text)
-        if r[10] or r[12] then redis.call('HDEL', record, 'hints', 'nb') end
+        if r[10] or r[12] or r[13] then redis.call('HDEL', record, 'hints', 'nb', 'alone') end
+        if alone then redis.call('HSET', record, 'alone', 1) end
         due[#due + 1] = until_ms
         due[#due + 1] = id
       end
-      taken[#taken + 1] = { id, attempt, tonumber(r[2] or 0), crashes, tonumber(r[4]), claimed, tonumber(r[5]), r[6], r[7],
-        redis.call('GET', KEYS[i * 2 + 1]) }
+      taken[#taken + 1] = { id, attempt, tonumber(r[2] or 0), r.crashes, r.lone, tonumber(r[4]), claimed, tonumber(r[5]),
+        r[6], r[7], r.lone >= poison and '' or redis.call('GET', KEYS[i * 2 + 1]) }
     end
   end
 end

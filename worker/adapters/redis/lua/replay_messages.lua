@@ -50,7 +50,7 @@ for i = 1, #ARGV - 7 do
     result[i] = reopen(changes, 'PUSH', r[3]) + reopen(changes, 'INBOX', r[4]) > 0 and 1 or 2
     redis.call('HSET', record, 'run', result[i] .. '|' .. run,
       'n' .. (r[5] or 0), now_text .. '|REPLAYED|' .. r[2] .. '|' .. run .. '|', unpack(changes))
-    redis.call('HDEL', record, 'dead', 'tries', 'crashes', 'hints', 'nb')
+    redis.call('HDEL', record, 'dead', 'tries', 'crashes', 'lone', 'alone', 'hints', 'nb')
     redis.call('ZREM', KEYS[7], id)
     local place = string.format('%013.0f#%s', died, id)
     redis.call('ZREMRANGEBYLEX', KEYS[8], '[' .. place .. ' ', '(' .. place .. '!')

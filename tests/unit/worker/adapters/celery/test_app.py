@@ -9,7 +9,7 @@ from typing_extensions import override
 from worker.adapters.celery.app import HintSender, ProcessLoops, publisher, publishing_app, register_delivery
 from worker.adapters.celery.configuration import DELIVER_TASK, configuration
 from worker.adapters.celery.loop import DeliveryLoop
-from worker.contract.messages import Hint, Lane
+from worker.contract.messages import Hint, HintKind, Lane
 
 
 class NotedLoop(DeliveryLoop):
@@ -59,11 +59,11 @@ def waiting(app: Celery, queue: str) -> list[tuple[dict[str, Any], Any]]:
 
 @pytest.mark.parametrize("lane", Lane)
 def test_a_hint_becomes_one_task_in_the_queue_of_its_lane(app: Celery, lane: Lane) -> None:
-    HintSender(app)(lane, 3, ["a", "b"])
+    HintSender(app)(lane, 3, ["a", "b"], HintKind.SUSPECTS)
 
     ((properties, payload),) = waiting(app, lane)
     assert properties["task"] == DELIVER_TASK
-    assert payload[0] == [lane, 3, ["a", "b"]]
+    assert payload[0] == [lane, 3, ["a", "b"], "suspects"]
     assert (properties["exchange"], properties["routing_key"]) == ("", lane)
     assert properties["ignore_result"] is True
     assert properties["eta"] is None
@@ -76,7 +76,7 @@ def test_a_task_carries_ids_and_nothing_of_a_message(app: Celery) -> None:
 
     assert hints.flush(10)
     ((_, payload),) = waiting(app, "single")
-    assert payload[:2] == [["single", 0, ["0a" * 16]], {}]
+    assert payload[:2] == [["single", 0, ["0a" * 16], "normal"], {}]
 
 
 def test_publishing_takes_no_place_of_the_app_in_use(app: Celery) -> None:
@@ -88,11 +88,11 @@ def test_the_task_hands_its_ids_to_the_loop_of_its_process() -> None:
     app.config_from_object(configuration("memory://"))
     register_delivery(app, ProcessLoops(loops))
 
-    for ids in (["a", "b"], ["c"]):
-        app.tasks[DELIVER_TASK]("bulk", 7, ids)
+    app.tasks[DELIVER_TASK]("bulk", 7, ["a", "b"], "normal")
+    app.tasks[DELIVER_TASK]("bulk", 7, ["c"], "alone")
 
     (loop,) = loops.made
-    assert loop.taken == [Hint(Lane.BULK, 7, ("a", "b")), Hint(Lane.BULK, 7, ("c",))]
+    assert loop.taken == [Hint(Lane.BULK, 7, ("a", "b")), Hint(Lane.BULK, 7, ("c",), HintKind.ALONE)]
     app.close()
 
 

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from worker.adapters.celery import hints
 from worker.adapters.celery.hints import HintPublisher
-from worker.contract.messages import CHUNK, Hint, Lane
+from worker.contract.messages import CHUNK, Hint, HintKind, Lane
 
 SINGLE, BULK = Lane.SINGLE, Lane.BULK
 Sent = tuple[Lane, int, list[str]]
@@ -23,17 +23,19 @@ class Broker:
 
     def __init__(self) -> None:
         self.sent: list[Sent] = []
+        self.kinds: list[HintKind] = []
         self.away = False
         self.asked = threading.Semaphore(0)
         self.open = threading.Event()
         self.open.set()
 
-    def __call__(self, lane: Lane, shard: int, message_ids: list[str]) -> None:
+    def __call__(self, lane: Lane, shard: int, message_ids: list[str], kind: HintKind) -> None:
         self.asked.release()
         assert self.open.wait(10)
         if self.away:
             raise ConnectionError("redis://user:s3cr3t@broker.test is away")
         self.sent.append((lane, shard, message_ids))
+        self.kinds.append(kind)
 
     @contextmanager
     def busy_with(self, publisher: HintPublisher) -> Iterator[None]:
@@ -148,10 +150,10 @@ def test_a_broker_that_raises_never_reaches_the_caller_and_is_told_once() -> Non
 def test_one_hint_that_fails_does_not_stop_the_next() -> None:
     class Picky(Broker):
         @override
-        def __call__(self, lane: Lane, shard: int, message_ids: list[str]) -> None:
+        def __call__(self, lane: Lane, shard: int, message_ids: list[str], kind: HintKind) -> None:
             if shard == 0:
                 raise TimeoutError
-            super().__call__(lane, shard, message_ids)
+            super().__call__(lane, shard, message_ids, kind)
 
     broker = Picky()
     publisher = HintPublisher(broker)
@@ -222,10 +224,15 @@ def test_without_hints_there_is_nothing_to_flush_and_no_thread() -> None:
     assert threading.active_count() == before
 
 
-def test_a_message_that_crashed_a_worker_is_never_merged_with_others() -> None:
+@pytest.mark.parametrize("kind", [HintKind.SUSPECTS, HintKind.ALONE])
+def test_a_hint_of_suspects_is_never_merged_with_others_and_says_what_it_is(kind: HintKind) -> None:
     broker = Broker()
     publisher = HintPublisher(broker)
+    suspects = [Hint(BULK, 3, (name,), kind) for name in ("x", "y")]
+
     with broker.busy_with(publisher):
-        publisher.publish([Hint(BULK, 3, ("a", "b")), Hint(BULK, 3, ("crashed",), alone=True), Hint(BULK, 3, ("c",))])
+        publisher.publish([Hint(BULK, 3, ("a", "b")), *suspects, Hint(BULK, 3, ("c",))])
+
     assert publisher.flush(10)
-    assert broker.sent[-2:] == [(BULK, 3, ["a", "b", "c"]), (BULK, 3, ["crashed"])]
+    assert broker.sent[1:] == [(BULK, 3, ["a", "b", "c"]), (BULK, 3, ["x"]), (BULK, 3, ["y"])]
+    assert broker.kinds[1:] == [HintKind.NORMAL, kind, kind]

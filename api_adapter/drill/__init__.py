@@ -1,0 +1,1 @@
+"""`tidings drill`: faults, played on a stack of its own."""
