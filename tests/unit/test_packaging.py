@@ -2,6 +2,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -32,6 +33,26 @@ def unmet(requirements: list[str], lock: str) -> list[str]:
     ]
 
 
+def extras(lock: str) -> dict[str, set[str]]:
+    """Return the extras that each pin of a lock file names."""
+    entries = re.findall(r"^([a-z0-9-]+)(?:\[([a-z,]+)\])?==", (ROOT / lock).read_text(), re.MULTILINE)
+    return {name: {extra for extra in named.split(",") if extra} for name, named in entries}
+
+
+def required_extras(packages: set[str]) -> dict[str, set[str]]:
+    """Return the extras that installed packages ask of each other."""
+    asked: dict[str, set[str]] = {}
+    for package in packages:
+        try:
+            requirements = map(Requirement, requires(package) or [])
+        except PackageNotFoundError:  # locked for another platform
+            continue
+        for one in requirements:
+            if one.extras and (one.marker is None or one.marker.evaluate({"extra": ""})):
+                asked.setdefault(canonicalize_name(one.name), set()).update(one.extras)
+    return asked
+
+
 def development_requirements() -> list[str]:
     groups = PROJECT["dependency-groups"]
     return [requirement for group in groups.values() for requirement in group if isinstance(requirement, str)]
@@ -45,6 +66,16 @@ def test_every_locked_package_has_a_hash_and_no_address(lock: str) -> None:
     assert entries
     assert all("--hash=sha256:" in entry for entry in entries)
     assert not re.search(r"://|--index|--extra-index|--find-links|^ *(#.*)?/", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_pin_names_every_extra_that_another_package_asks_for(lock: str) -> None:
+    # Without, pip in hash mode refuses the lock as soon as a newer release of that package is out.
+    named = extras(lock)
+
+    assert {
+        name: asked - named[name] for name, asked in required_extras(set(named)).items() if asked - named[name]
+    } == {}
 
 
 def test_the_runtime_lock_fulfils_what_the_project_requires() -> None:
