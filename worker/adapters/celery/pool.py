@@ -15,6 +15,9 @@ from typing_extensions import override
 _LEAVING = 5.0
 """Seconds on top of the drain for sending off the last hints and for Celery's own goodbye, which takes one."""
 
+_BURIAL = 0.2
+"""Seconds between a process' last sign and its being gone."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -28,9 +31,15 @@ class Child(AsynWorker):
 
 
 class Children(AsynPool):
-    """The processes of the pool."""
+    """The processes of the pool. One that is killed is replaced at once."""
 
     Worker = Child
+
+    def _event_process_exit(self, hub: Any, proc: Any) -> None:  # noqa: ANN401 - Celery's own
+        super()._event_process_exit(hub, proc)  # type: ignore[misc]  # missing in the stubs
+        # A killed process closes its files before it can be waited for: Celery, told by the first, finds it alive then,
+        # and looks again only once in five seconds.
+        hub.call_later(_BURIAL, self.maintain_pool)
 
 
 class DeliveryPool(TaskPool):

@@ -89,7 +89,10 @@ class Hearts:
         still = [pid for pid, number in beats.items() if number is not None and self._seen.get(pid) == number]
         self._still = Counter({pid: self._still[pid] + 1 for pid in still})
         self._seen = {pid: number for pid, number in beats.items() if number is not None}
-        return [pid for pid, looks in self._still.items() if looks >= self._patience]
+        found = [pid for pid, looks in self._still.items() if looks >= self._patience]
+        for pid in found:
+            del self._still[pid]  # told; again only if it is still there after as many looks
+        return found
 
 
 class Queues:
