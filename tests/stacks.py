@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from redis import Redis
+from redis.exceptions import RedisError
+
 ROOT = Path(__file__).parents[1]
 PATIENCE = 120.0
 """Seconds: machines that run this are shared."""
@@ -82,7 +85,10 @@ class Command:
 
 @contextmanager
 def tidings(data_dir: Path, *arguments: str, **settings: object) -> Iterator[Command]:
-    """Run a command with these settings and no others; it is ended with all its parts, should a test fail."""
+    """Run a command with these settings and no others; it is ended with all its parts, should a test fail.
+
+    However it ended, the ledger that it leaves must be sound.
+    """
     command = Command(data_dir, arguments, settings)
     try:
         yield command
@@ -96,6 +102,24 @@ def tidings(data_dir: Path, *arguments: str, **settings: object) -> Iterator[Com
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         command.process.wait()
+    check_ledgers(data_dir, settings)
+
+
+def check_ledgers(data_dir: Path, settings: Mapping[str, object]) -> None:
+    """Prove the ledger of a Redis that still answers, or each that an embedded Valkey kept below a directory."""
+    if "redis_url" in settings:
+        places = {data_dir} if _answers(str(settings["redis_url"])) else set()
+    else:
+        places = {log.parent.parent for log in data_dir.rglob("valkey/valkey.log")}
+    for place in places:
+        check = Command(place, ("ledger", "check"), settings)
+        assert check.ended() == 0, check.stdout + check.stderr
+
+
+def _answers(redis_url: str) -> bool:
+    with Redis.from_url(redis_url) as server, suppress(RedisError):
+        return bool(server.ping())
+    return False
 
 
 def wait_until(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:

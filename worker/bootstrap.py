@@ -23,6 +23,7 @@ from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
+from worker.adapters.redis.repair import RedisRepair
 from worker.adapters.redis.templates import RedisTemplates
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisGatewayPauses, RedisWallets
@@ -92,6 +93,11 @@ class Services:
     def audit(self) -> RedisAudit:
         """The proof of the ledger from its records."""
         return RedisAudit(self.redis, self.keys)
+
+    @property
+    def repair(self) -> RedisRepair:
+        """What mends the faults that an audit found."""
+        return RedisRepair(self.redis, self.keys)
 
 
 @asynccontextmanager

@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from api_adapter.cli.context import Services, run, told
+from api_adapter.cli.ledger_repairs import identity, repair_lines, repairs_json
 from api_adapter.cli.printing import AsJson, print_json, screen, table
 from api_adapter.cli.progress import Work, progress
 from worker.contract.audits import Miscount, Misplaced, ShardAudit
 from worker.contract.messages import Channel
 from worker.contract.outcomes import Tally
+from worker.contract.repairs import ShardRepair
 
 app = typer.Typer(help="Prove that every delivery is accounted for.", no_args_is_help=True)
 
@@ -60,6 +62,16 @@ class Check:
         return self.balanced and not self.miscounts and not self.misplaced
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is to be said."""
+
+    check: Check
+    """The ledger as it is now."""
+    repairs: tuple[ShardRepair, ...] | None
+    """What was mended before; None where nobody asked for it."""
+
+
 @app.callback()
 def ledger() -> None:
     """Prove that every delivery is accounted for."""
@@ -67,25 +79,41 @@ def ledger() -> None:
 
 @app.command(
     epilog="Examples:\n\ntidings ledger check\n\ntidings ledger check --names 100 --json\n\n"
-    "Exit code: 0 all is accounted for, 1 something is not.",
+    "tidings ledger check --repair\n\n"
+    "Exit code: 0 all is accounted for (with --repair: by now), 1 something is not.",
 )
 def check(
     *,
     names: Annotated[int, typer.Option(min=0, help="Most requestIds to name of those that differ.")] = 20,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what differs, then check again.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check that accepted = S + F + U + open + forgotten, by app and channel, and prove it from the records.
 
     Counts deliveries, one for each channel of a message. Every record is read: the counters must equal them, every
     open message must be due or in a backlog, and no final one may be. It changes nothing and may run at any time.
+
+    --repair puts what is misplaced where its record says it belongs, and sets counters to what the records say. It may
+    run while workers do: each fault is looked at once more before it is mended. Records that are gone stay gone, so
+    look at what differs first. Counters that keep moving are left as they are; repeat it at a quieter time.
     """
     with told():
-        found = run(_check)
+        report = run(_repaired if repair else _proved)
         if as_json:
-            print_json(_json(found, names))
+            print_json(_json(report, names))
         else:
-            _print(found, names)
-        raise typer.Exit(0 if found.clean else EXIT_UNBALANCED)
+            _print(report, names)
+        raise typer.Exit(0 if report.check.clean else EXIT_UNBALANCED)
+
+
+async def _proved(services: Services) -> Report:
+    return Report(await _check(services), None)
+
+
+async def _repaired(services: Services) -> Report:
+    before = await _check(services)
+    repairs = [repair async for repair in services.repair.mend(before.audits)]
+    return Report(before if before.clean else await _check(services), tuple(repairs))
 
 
 async def _check(services: Services) -> Check:
@@ -104,7 +132,10 @@ def _conservation(total: Tally) -> str:
     return f"accepted {total.accepted:,} {'=' if total.balanced else '!='} {parts}"
 
 
-def _print(found: Check, names: int) -> None:
+def _print(report: Report, names: int) -> None:
+    found = report.check
+    for line in repair_lines(report.repairs, names) if report.repairs is not None else ():
+        typer.echo(line)
     if found.tallies:
         screen().print(table(("App", "Channel", *_COLUMNS), _rows(found.tallies)))
     typer.echo(_conservation(found.total))
@@ -136,14 +167,16 @@ def _miscount_lines(miscounts: Iterable[tuple[int, Miscount]]) -> Iterator[str]:
 
 def _misplaced_lines(misplaced: Sequence[Misplaced], names: int) -> Iterator[str]:
     for message in islice(misplaced, names):
-        known = f"requestId {message.request_id}, app {message.app_id}" if message.request_id else "no requestId"
-        yield f"{known}, messageId {message.message_id}: {message.fault}"
+        yield f"{identity(message)}: {message.fault}"
     if len(misplaced) > names:
         yield f"and {len(misplaced) - names:,} more that differ; raise --names to see them"
 
 
-def _json(found: Check, names: int) -> dict[str, object]:
+def _json(report: Report, names: int) -> dict[str, object]:
+    found = report.check
+    repaired = {} if report.repairs is None else {"repaired": repairs_json(report.repairs, names)}
     return {
+        **repaired,
         "clean": found.clean,
         "balanced": found.balanced,
         "total": asdict(found.total),

@@ -103,7 +103,7 @@ def test_children_killed_from_outside_again_and_again_make_no_message_a_dead_let
 def test_a_worker_frozen_past_its_lease_sends_nothing_more_and_changes_no_outcome(play: Callable[..., None]) -> None:
     async def story(here: Premises) -> None:
         await here.behave("slow-200")
-        ids = await here.take(CUSTOMERS)
+        ids = await here.take(CUSTOMERS[:100])
         with here.worker() as frozen:
             await here.until(some_are_delivered, ids)
             frozen.signal(signal.SIGSTOP)

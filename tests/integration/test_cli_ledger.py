@@ -1,12 +1,15 @@
 """`tidings ledger check`."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from tests.command_line import CommandLine
 from tests.ledger_driver import final, learnt, new_message, new_messages
+from worker.adapters.redis import repair
+from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.bootstrap import Services
 from worker.contract.messages import Channel, DeliveryState, Lane
 
@@ -101,6 +104,72 @@ def test_a_message_without_a_record_is_named_by_its_id(tidings: CommandLine) -> 
     tidings.on_services(haunt)
 
     assert tidings("ledger", "check").stdout.splitlines()[-1] == (
-        f"no requestId, messageId {'0' * 32}: due or in a backlog, but without a record"
+        f"no requestId, messageId {'0' * 32}: due, in a backlog or in a window, but without a record"
     )
     assert checked(tidings)["misplaced"][0]["requestId"] is None
+
+
+def test_a_repair_says_what_it_mended_and_proves_the_rest(tidings: CommandLine) -> None:
+    tidings.on_services(lose_some)
+
+    first, second, rest, counter, *_, proof = tidings.lines("ledger", "check", "--repair", "--names", "2")
+
+    for named in (first, second):
+        assert named.startswith("mended: requestId r")
+        assert named.endswith(": open, but neither due nor in a backlog: put back, it is due now")
+    assert rest == "mended: and 28 more messages; raise --names to see them"
+    assert re.fullmatch(r"mended: shard \d+, app shop, PUSH: accepted was (\d+), is (\d+) as the records say", counter)
+    assert proof == "proved from 41 records: all is accounted for"
+    assert checked(tidings)["clean"] is True
+
+
+def test_a_repair_of_a_sound_ledger_says_so(tidings: CommandLine) -> None:
+    assert tidings.lines("ledger", "check", "--repair")[0] == "nothing to mend"
+
+
+def test_a_backlog_that_is_listed_again_is_told(tidings: CommandLine) -> None:
+    async def unlist(services: Services) -> None:
+        await RedisLedger(services.redis, services.keys, LedgerLimits(window_bulk=1)).accept(
+            "cafe", Lane.BULK, new_messages(40, "cafe")
+        )
+        for shard in range(services.keys.shards):
+            await services.redis.delete(services.keys.backlogs(shard, Lane.BULK))
+
+    tidings.on_services(unlist)
+
+    lines = tidings.lines("ledger", "check", "--repair")
+
+    assert lines[0].endswith("app cafe, lane bulk: its backlog was in no index, it is released again")
+    assert not any("requestId" in line for line in lines)
+
+
+def test_json_of_a_repair_has_all_of_it(tidings: CommandLine) -> None:
+    tidings.on_services(lose_some)
+
+    found = checked(tidings, "--repair", "--names", "1")
+
+    repaired = found["repaired"]
+    assert found["clean"] is True
+    assert (repaired["messagesNumber"], len(repaired["messages"]), repaired["backlogs"]) == (30, 1, [])
+    assert repaired["messages"][0] | {"requestId": "", "messageId": ""} == {
+        "requestId": "",
+        "appId": "shop",
+        "messageId": "",
+        "fault": "HOMELESS",
+        "mend": "PUT_BACK",
+    }
+    (counter,) = repaired["counters"]
+    assert (counter["status"], counter["before"] - counter["after"]) == ("accepted", 1)
+    assert "repaired" not in checked(tidings)
+
+
+def test_what_a_repair_could_not_mend_is_named_with_code_1(
+    tidings: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tidings.on_services(lose_some)
+    monkeypatch.setattr(repair, "_ROUNDS", 0)
+
+    result = tidings("ledger", "check", "--repair")
+
+    assert result.exit_code == 1
+    assert " counted as accepted, " in result.stdout.splitlines()[-1]

@@ -12,6 +12,7 @@ from tests.ledger_driver import final, learnt, new_message, new_messages
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.reading import LedgerReader, Place
 from worker.contract.audits import Fault, Miscount, Misplaced, ShardAudit
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Channel, DeliveryState, Lane
@@ -145,6 +146,32 @@ def test_a_due_message_without_a_record_is_named(redis_url: str) -> None:
     assert audit.misplaced == misplaced(nobody, "", "", Fault.NO_RECORD)
 
 
+def test_a_backlogged_message_that_takes_a_place_in_the_window_is_named(redis_url: str) -> None:
+    """It would keep a message of its merchant from being released, for ever."""
+    shard = KEYS.shard(OPEN)
+
+    async def put_in(redis: Redis) -> None:
+        (waiting,) = await redis.lrange(backlog(OPEN), -1, -1)
+        await redis.zadd(KEYS.window(shard), {f"bulk#shop#{waiting.decode()}": 0})  # type: ignore[union-attr]
+
+    (audit,) = found_after(redis_url, put_in)
+
+    assert [message.fault for message in audit.misplaced] == [Fault.OVERSTAYED]
+
+
+def test_the_keyspace_is_scanned_once_however_many_shards_there_are(redis_url: str) -> None:
+    async def story(redis: Redis) -> int:
+        ledger = RedisLedger(redis, Keys(16))
+        await ledger.accept("shop", Lane.BULK, MESSAGES)
+        await redis.config_resetstat()
+        audits = [audit async for audit in RedisAudit(redis, Keys(16)).shards()]
+        assert sum(audit.records for audit in audits) == len(MESSAGES)
+        calls: int = (await redis.info("commandstats"))["cmdstat_scan"]["calls"]
+        return calls
+
+    assert on_redis(redis_url, story) == 1
+
+
 def test_a_backlog_that_its_index_does_not_list_is_no_home(redis_url: str) -> None:
     audits = found_after(redis_url, lambda redis: redis.zrem(KEYS.backlogs(0, Lane.BULK), "shop"))
 
@@ -211,18 +238,24 @@ def test_a_ledger_in_motion_is_clean(redis_url: str) -> None:
     assert [audit for audit in on_redis(redis_url, story) if not audit.clean] == []
 
 
-class Moving(RedisAudit):
-    """An audit that something happens to between its reading of the backlogs and of the records, at every look."""
+class MovingReader(LedgerReader):
+    """A reader that something happens to between its reading of the backlogs and of the records, at every look."""
 
     def __init__(self, redis: Redis, meanwhile: Callable[[], Awaitable[object]]) -> None:
         super().__init__(redis, KEYS)
         self._meanwhile = meanwhile
 
     @override
-    async def _backlogged(self, shard: int) -> set[str]:
-        found = await super()._backlogged(shard)
+    async def backlogs(self, shard: int) -> dict[Place, set[str]]:
+        found = await super().backlogs(shard)
         await self._meanwhile()
         return found
+
+
+class Moving(RedisAudit):
+    def __init__(self, redis: Redis, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(redis, KEYS)
+        self._reader = MovingReader(redis, meanwhile)
 
 
 def test_a_message_released_while_it_is_looked_at_is_not_named(redis_url: str) -> None:

@@ -20,7 +20,8 @@ class Fault(StrEnum):
     HOMELESS = "open, but neither due nor in a backlog"
     TWO_HOMES = "both due and in a backlog"
     LEFT_BEHIND = "final, but still due or in a backlog"
-    NO_RECORD = "due or in a backlog, but without a record"
+    NO_RECORD = "due, in a backlog or in a window, but without a record"
+    OVERSTAYED = "in a merchant's window, but not due there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class Home:
     """Some channel has no outcome yet."""
     due: bool
     backlogged: bool
+    windowed: bool = False
+    """It occupies a place in a merchant's window."""
+    strayed: bool = False
+    """That window is another merchant's or lane's."""
 
     @property
     def fault(self) -> Fault | None:
@@ -39,11 +44,13 @@ class Home:
         if self.due and self.backlogged:
             return Fault.TWO_HOMES
         housed = self.due or self.backlogged
-        if housed and not self.recorded:
+        if (housed or self.windowed) and not self.recorded:
             return Fault.NO_RECORD
         if housed and not self.open:
             return Fault.LEFT_BEHIND
-        return Fault.HOMELESS if self.open and not housed else None
+        if self.open and not housed:
+            return Fault.HOMELESS
+        return Fault.OVERSTAYED if self.windowed and (self.strayed or not self.due) else None
 
 
 @dataclass(frozen=True, slots=True)

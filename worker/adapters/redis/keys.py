@@ -102,6 +102,15 @@ class Keys:
         """Return the key of a record."""
         return f"{PREFIX}:{{{shard}}}:message:{message_id}"
 
+    def any_message(self) -> str:
+        """Return the pattern of all records' keys, for SCAN."""
+        return f"{PREFIX}:{{*}}:message:*"
+
+    def of_message(self, key: str) -> tuple[int, str]:
+        """Return the shard and the messageId in the key of a record."""
+        _, shard, _, message_id = key.split(":", 3)
+        return int(shard.strip("{}")), message_id
+
     def payload(self, shard: int, message_id: str) -> str:
         """Return the key of a payload."""
         return f"{PREFIX}:{{{shard}}}:payload:{message_id}"

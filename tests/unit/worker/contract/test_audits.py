@@ -25,9 +25,16 @@ FOUND = Tally(accepted=9, S=5, F=1, U=1, open=2)
         (Home(recorded=True, open=False, due=True, backlogged=False), Fault.LEFT_BEHIND),
         (Home(recorded=True, open=False, due=False, backlogged=True), Fault.LEFT_BEHIND),
         (Home(recorded=False, open=False, due=True, backlogged=False), Fault.NO_RECORD),
+        (Home(recorded=False, open=False, due=False, backlogged=False, windowed=True), Fault.NO_RECORD),
+        (Home(recorded=True, open=True, due=True, backlogged=False, windowed=True), None),
+        (Home(recorded=True, open=True, due=False, backlogged=True, windowed=True), Fault.OVERSTAYED),
+        (Home(recorded=True, open=False, due=False, backlogged=False, windowed=True), Fault.OVERSTAYED),
+        (Home(recorded=True, open=True, due=True, backlogged=False, windowed=True, strayed=True), Fault.OVERSTAYED),
     ],
 )
-def test_an_open_message_has_one_home_and_a_final_one_none(home: Home, fault: Fault | None) -> None:
+def test_an_open_message_has_one_home_a_final_one_none_and_a_window_holds_who_is_due(
+    home: Home, fault: Fault | None
+) -> None:
     assert home.fault == fault
 
 

@@ -1,0 +1,284 @@
+"""The repair of a ledger in Redis: every fault that an audit finds, mended, and nothing else (DESIGN 1, 7)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import pytest
+from redis.asyncio import Redis
+from typing_extensions import override
+
+from tests.ledger_driver import final, learnt, new_message, new_messages
+from tests.ledger_invariants import check_homes
+from tests.ledger_state import state_of_redis
+from worker.adapters.redis.audit import RedisAudit
+from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.reading import LedgerReader, Reading
+from worker.adapters.redis.repair import RedisRepair
+from worker.contract.audits import Fault, Misplaced, ShardAudit
+from worker.contract.errors import LedgerUnavailableError
+from worker.contract.messages import Channel, DeliveryState, Lane
+from worker.contract.repairs import Mend, Recounted, Relisted, ShardRepair
+
+Result = TypeVar("Result")
+Harm = Callable[[Redis], Awaitable[object]]
+
+KEYS = Keys(shards=2)
+MESSAGES = new_messages(100)
+WINDOW = 10
+FINAL = MESSAGES[0].message_id
+DUE, WAITING = MESSAGES[1].message_id, MESSAGES[-1].message_id
+NOBODY = "0" * 32
+
+
+def on_redis(url: str, story: Callable[[Redis], Awaitable[Result]]) -> Result:
+    async def tell() -> Result:
+        async with Redis.from_url(url) as redis:
+            await _a_ledger(redis)
+            return await story(redis)
+
+    return asyncio.run(tell())
+
+
+async def _a_ledger(redis: Redis) -> None:
+    """Make one with a final message, due ones and backlogs that hold most."""
+    ledger = RedisLedger(redis, KEYS, LedgerLimits(window_bulk=WINDOW))
+    await ledger.accept("shop", Lane.BULK, MESSAGES)
+    (claim,) = await ledger.claim(KEYS.shard(FINAL), [FINAL], "claim-1")
+    await ledger.settle([final(claim, learnt(DeliveryState.S))])
+
+
+def due(id_: str) -> str:
+    return KEYS.due(KEYS.shard(id_))
+
+
+def window(id_: str) -> str:
+    return KEYS.window(KEYS.shard(id_))
+
+
+def counters(id_: str) -> str:
+    return KEYS.counters(KEYS.shard(id_))
+
+
+def backlog(id_: str) -> str:
+    return KEYS.backlog(KEYS.shard(id_), Lane.BULK, "shop")
+
+
+def own_place(id_: str) -> str:
+    return f"bulk#shop#{id_}"
+
+
+async def audited(redis: Redis) -> list[ShardAudit]:
+    return [audit async for audit in RedisAudit(redis, KEYS).shards()]
+
+
+async def mended(redis: Redis, audits: list[ShardAudit]) -> list[ShardRepair]:
+    return [repair async for repair in RedisRepair(redis, KEYS).mend(audits)]
+
+
+async def everything(redis: Redis) -> dict[bytes, bytes | None]:
+    return {key: await redis.dump(key) async for key in redis.scan_iter()}
+
+
+def after_harm(url: str, harm: Harm) -> list[ShardRepair]:
+    """Return what was mended of a sound ledger that was harmed; it must be sound again then."""
+
+    async def story(redis: Redis) -> list[ShardRepair]:
+        await harm(redis)
+        repairs = await mended(redis, await audited(redis))
+        assert all(audit.clean for audit in await audited(redis))
+        check_homes(await state_of_redis(redis, KEYS))
+        return repairs
+
+    return on_redis(url, story)
+
+
+async def take_home(redis: Redis) -> None:
+    await redis.zrem(due(DUE), DUE)
+    await redis.zrem(window(DUE), own_place(DUE))
+
+
+async def give_second_home(redis: Redis) -> None:
+    await redis.zadd(due(WAITING), {WAITING: 1})
+
+
+async def leave_final_due(redis: Redis) -> None:
+    await redis.zadd(due(FINAL), {FINAL: 1})
+    await redis.zadd(window(FINAL), {own_place(FINAL): 0})
+
+
+async def leave_final_in_backlog(redis: Redis) -> None:
+    await redis.rpush(backlog(FINAL), FINAL, FINAL)
+
+
+async def haunt_due(redis: Redis) -> None:
+    await redis.zadd(due(NOBODY), {NOBODY: 1})
+
+
+async def haunt_backlog(redis: Redis) -> None:
+    await redis.lpush(backlog(NOBODY), NOBODY)
+
+
+async def haunt_window(redis: Redis) -> None:
+    await redis.zadd(window(NOBODY), {f"single#cafe#{NOBODY}": 0})
+
+
+async def overstay(redis: Redis) -> None:
+    await redis.zadd(window(FINAL), {own_place(FINAL): 0})
+
+
+async def stray(redis: Redis) -> None:
+    await redis.zrem(window(DUE), own_place(DUE))
+    await redis.zadd(window(DUE), {f"single#cafe#{DUE}": 0})
+
+
+HARMS: dict[str, tuple[Harm, str, Fault, Mend]] = {
+    "an open message without a home": (take_home, DUE, Fault.HOMELESS, Mend.PUT_BACK),
+    "a message with two homes": (give_second_home, WAITING, Fault.TWO_HOMES, Mend.MOVED_IN),
+    "a final message that is due": (leave_final_due, FINAL, Fault.LEFT_BEHIND, Mend.TAKEN_OUT),
+    "a final message in a backlog": (leave_final_in_backlog, FINAL, Fault.LEFT_BEHIND, Mend.TAKEN_OUT),
+    "a due message without a record": (haunt_due, NOBODY, Fault.NO_RECORD, Mend.TAKEN_OUT),
+    "a backlogged message without a record": (haunt_backlog, NOBODY, Fault.NO_RECORD, Mend.TAKEN_OUT),
+    "a message without a record in a window": (haunt_window, NOBODY, Fault.NO_RECORD, Mend.MADE_ROOM),
+    "a final message in its window": (overstay, FINAL, Fault.OVERSTAYED, Mend.TAKEN_OUT),
+    "a message in the window of another merchant": (stray, DUE, Fault.OVERSTAYED, Mend.MADE_ROOM),
+}
+
+
+@pytest.mark.parametrize(("harm", "id_", "fault", "mend"), HARMS.values(), ids=HARMS)
+def test_a_fault_is_mended_and_named(redis_url: str, harm: Harm, id_: str, fault: Fault, mend: Mend) -> None:
+    (repair,) = after_harm(redis_url, harm)
+
+    (one,) = repair.mended
+    assert (one.message.message_id, one.message.fault, one.mend) == (id_, fault, mend)
+    assert (repair.relisted, repair.recounted) == ((), ())
+
+
+def test_a_message_put_back_is_due_at_once_and_has_its_place_in_the_window(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        before = await state_of_redis(redis, KEYS)
+        await take_home(redis)
+        await mended(redis, await audited(redis))
+        after = await state_of_redis(redis, KEYS)
+        assert after.window == before.window
+        assert len(await RedisLedger(redis, KEYS).sweep()) == 1
+
+    on_redis(redis_url, story)
+
+
+def test_a_backlog_that_was_in_no_index_is_listed_again_and_its_messages_stay_in_it(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        before = await everything(redis)
+        await redis.zrem(KEYS.backlogs(1, Lane.BULK), "shop")
+        assert await mended(redis, await audited(redis)) == [ShardRepair(1, (), (Relisted(Lane.BULK, "shop"),), ())]
+        assert (await everything(redis)).keys() == before.keys()
+        assert all(audit.clean for audit in await audited(redis))
+
+    on_redis(redis_url, story)
+
+
+def test_counters_are_set_to_what_the_records_say_and_keep_what_was_forgotten(redis_url: str) -> None:
+    async def miscount(redis: Redis) -> None:
+        await redis.hincrby(counters(FINAL), "shop#PUSH#forgotten", 7)
+        await redis.hincrby(counters(FINAL), "shop#PUSH#accepted", 5)
+        await redis.hincrby(counters(FINAL), "shop#PUSH#S", 3)
+
+    (repair,) = after_harm(redis_url, miscount)
+
+    changed = {(count.status, count.after - count.before) for count in repair.recounted}
+    assert changed == {("accepted", 2), ("S", -3)}
+
+
+def test_a_counter_of_a_merchant_without_records_becomes_nothing(redis_url: str) -> None:
+    (repair,) = after_harm(redis_url, lambda redis: redis.hset(KEYS.counters(0), "cafe#INBOX#open", 4))
+
+    assert repair == ShardRepair(0, (), (), (Recounted("cafe", Channel.INBOX, "open", 4, 0),))
+
+
+def test_a_sound_ledger_is_left_as_it_is(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        before = await everything(redis)
+        assert await mended(redis, await audited(redis)) == []
+        assert await everything(redis) == before
+
+    on_redis(redis_url, story)
+
+
+def test_what_is_sound_by_the_time_of_the_repair_is_left_alone(redis_url: str) -> None:
+    """An audit may be old: the script takes nothing that it says for granted."""
+
+    async def story(redis: Redis) -> None:
+        before = await everything(redis)
+        for id_ in (DUE, WAITING, FINAL, NOBODY):
+            said = [Misplaced(id_, "shop", "r", fault) for fault in Fault]
+            place = (Lane.BULK, "shop")
+            assert await RedisRepair(redis, KEYS)._mend(KEYS.shard(id_), place, said, {DUE: own_place(DUE)}) == []
+        assert await everything(redis) == before
+
+    on_redis(redis_url, story)
+
+
+def test_a_repair_done_twice_changes_nothing_the_second_time(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        for harm, *_ in HARMS.values():
+            await harm(redis)
+        await redis.zrem(KEYS.backlogs(1, Lane.BULK), "shop")
+        await redis.hincrby(counters(FINAL), "shop#PUSH#S", 3)
+        audits = await audited(redis)
+        await mended(redis, audits)
+        before = await everything(redis)
+
+        again = await mended(redis, audits)
+        for audit in audits:
+            assert await RedisRepair(redis, KEYS)._mend(audit.shard, (Lane.BULK, "shop"), audit.misplaced, {}) == []
+
+        assert {(repair.mended, repair.relisted, repair.recounted) for repair in again} <= {((), (), ())}
+        assert await everything(redis) == before
+
+    on_redis(redis_url, story)
+
+
+class BusyReader(LedgerReader):
+    """A reader during whose survey of a shard another message is taken, as often as it is told."""
+
+    def __init__(self, redis: Redis, times: int) -> None:
+        super().__init__(redis, KEYS)
+        self._ledger = RedisLedger(redis, KEYS)
+        self._times = times
+
+    @override
+    async def survey(self, shard: int, recorded: object) -> Reading:
+        reading = await super().survey(shard, recorded)  # type: ignore[arg-type]
+        if self._times:
+            self._times -= 1
+            news = [new_message(f"meanwhile-{self._times}-{number}") for number in range(10)]
+            await self._ledger.accept("shop", Lane.BULK, news)
+        return reading
+
+
+@pytest.mark.parametrize(("times", "is_mended"), [(0, True), (2, True), (3, False)])
+def test_counters_that_move_while_the_records_are_read_are_counted_anew_and_never_set_to_what_is_old(
+    redis_url: str, times: int, *, is_mended: bool
+) -> None:
+    async def story(redis: Redis) -> None:
+        await redis.hincrby(counters(FINAL), "shop#PUSH#S", 3)
+        audits = await audited(redis)
+        repair = RedisRepair(redis, KEYS)
+        repair._reader = BusyReader(redis, times)
+        (repaired,) = [one async for one in repair.mend(audits)]
+        assert bool(repaired.recounted) == is_mended
+        assert all(audit.clean for audit in await audited(redis)) == is_mended
+
+    on_redis(redis_url, story)
+
+
+def test_a_store_that_does_not_answer_is_told_as_one(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        await take_home(redis)
+        audits = await audited(redis)
+        async with Redis.from_url("redis://127.0.0.1:1") as away:
+            with pytest.raises(LedgerUnavailableError, match="check TIDINGS_REDIS_URL"):
+                await mended(away, audits)
+
+    on_redis(redis_url, story)

@@ -1,0 +1,146 @@
+"""Reads the whole ledger for an audit or a repair: which messages there are, where they are, what their records say."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from redis.asyncio import Redis
+
+from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.replies import text
+from worker.adapters.redis.scripts import Call, Script, run
+from worker.batching import chunks
+from worker.contract.audits import Home, Misplaced, Tallies
+from worker.contract.messages import CHUNK, Channel, DeliveryState, Lane
+from worker.contract.outcomes import Tally
+
+_AUDIT = Script.read("audit_messages")
+_CALLS = 10
+"""Scripts in one round trip."""
+_SCAN = 5_000
+_COUNTED = {
+    DeliveryState.OPEN: Tally(accepted=1, open=1),
+    DeliveryState.S: Tally(accepted=1, S=1),
+    DeliveryState.F: Tally(accepted=1, F=1),
+    DeliveryState.U: Tally(accepted=1, U=1),
+}
+"""What a channel's state adds to the counters; a skipped one adds nothing."""
+
+Place: TypeAlias = tuple[Lane, str]
+"""Lane and appId: whose backlog it is."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What the records of a shard say."""
+
+    records: int = 0
+    tallies: dict[tuple[str, Channel], Tally] = field(default_factory=lambda: defaultdict(Tally))
+    misplaced: list[Misplaced] = field(default_factory=list)
+
+
+class LedgerReader:
+    """Reads Redis; raises its errors."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        """Keep the connection pool; connects at the first call."""
+        self._redis = redis
+        self._keys = keys
+
+    async def recorded(self) -> dict[int, set[str]]:
+        """Return the ids of all records by shard: one pass over the whole keyspace."""
+        ids: dict[int, set[str]] = defaultdict(set)
+        async for key in self._redis.scan_iter(match=self._keys.any_message(), count=_SCAN):
+            shard, message_id = self._keys.of_message(text(key))
+            ids[shard].add(message_id)
+        return ids
+
+    async def survey(self, shard: int, recorded: Collection[str]) -> Reading:
+        """Read all of a shard: the records named, and whatever its indexes name that was taken since."""
+        windowed = await self.windowed(shard)
+        ids = {*recorded, *windowed, *await self.indexed(shard)}
+        # After the ids: a message that is released meanwhile must not seem to have no home.
+        backlogged = set[str]().union(*(await self.backlogs(shard)).values())
+        return await self.read(shard, ids | backlogged, backlogged, windowed)
+
+    async def indexed(self, shard: int) -> set[str]:
+        """Return the ids that the indexes of a shard name, backlogs and windows aside."""
+        keys = self._keys.due(shard), self._keys.retention(shard), self._keys.dead(shard)
+        return {member for key in keys for member in await self._members(key)}
+
+    async def windowed(self, shard: int) -> dict[str, str]:
+        """Return the members of a shard's windows by the ids they name; one of them, where an id is named twice."""
+        return {member.rpartition("#")[2]: member for member in await self._members(self._keys.window(shard))}
+
+    async def backlogs(self, shard: int) -> dict[Place, set[str]]:
+        """Return what the backlogs hold; one that its index does not list is never released, so it is no home."""
+        found = {}
+        for lane in Lane:
+            for app in await self._redis.zrange(self._keys.backlogs(shard, lane), 0, -1):
+                app_id = text(app)  # type: ignore[arg-type]  # no scores were asked for
+                found[lane, app_id] = await self._backlog(shard, lane, app_id)
+        return found
+
+    async def tallies(self, shard: int) -> Tallies:
+        """Return the counters of a shard."""
+        totals: dict[tuple[str, Channel], Tally] = defaultdict(Tally)
+        for counter, number in (await self._redis.hgetall(self._keys.counters(shard))).items():
+            app_id, channel, status = text(counter).rsplit("#", 2)
+            totals[app_id, Channel(channel)] += Tally(**{status: int(number)})
+        return totals
+
+    async def read(
+        self, shard: int, ids: Collection[str], backlogged: Collection[str], windowed: Mapping[str, str]
+    ) -> Reading:
+        """Read the records of messages, each with the due index and the window at one instant."""
+        reading = Reading()
+        for part in chunks(sorted(ids), CHUNK * _CALLS):
+            calls = [self._call(shard, chunk, windowed) for chunk in chunks(part, CHUNK)]
+            rows = [row for rows in await run(self._redis, calls) for row in rows]
+            for message_id, row in zip(part, rows, strict=True):
+                _add(reading, message_id, row, backlogged=message_id in backlogged)
+        return reading
+
+    async def _members(self, key: str) -> list[str]:
+        return [text(member) async for member, _ in self._redis.zscan_iter(key, count=_SCAN)]
+
+    async def _backlog(self, shard: int, lane: Lane, app_id: str) -> set[str]:
+        backlog = self._keys.backlog(shard, lane, app_id)
+        ids: set[str] = set()
+        # From the end: what release takes from the head meanwhile makes no message be passed over.
+        start = -_SCAN
+        while part := await self._redis.lrange(backlog, start, start + _SCAN - 1):
+            ids.update(map(text, part))
+            start -= _SCAN
+        return ids
+
+    def _call(self, shard: int, ids: Sequence[str], windowed: Mapping[str, str]) -> Call:
+        keys = [self._keys.due(shard), self._keys.window(shard)]
+        keys += [self._keys.message(shard, message_id) for message_id in ids]
+        return Call(_AUDIT, keys, [part for message_id in ids for part in (message_id, windowed.get(message_id, ""))])
+
+
+def _add(reading: Reading, message_id: str, row: Sequence[Any], *, backlogged: bool) -> None:
+    app_id, request_id, *fields = (text(value or b"") for value in row[:4])
+    states = dict(_states(fields))
+    reading.records += bool(app_id)
+    for channel, state in states.items():
+        if state in _COUNTED:
+            reading.tallies[app_id, channel] += _COUNTED[state]
+    home = Home(
+        recorded=bool(app_id),
+        open=DeliveryState.OPEN in states.values(),
+        due=bool(row[4]),
+        backlogged=backlogged,
+        windowed=row[5] > 0,
+        strayed=row[5] > 1,
+    )
+    if home.fault is not None:
+        reading.misplaced.append(Misplaced(message_id, app_id, request_id, home.fault))
+
+
+def _states(fields: Sequence[str]) -> Iterator[tuple[Channel, DeliveryState]]:
+    for channel, channel_field in zip(Channel, fields, strict=True):
+        if channel_field:
+            yield channel, DeliveryState(channel_field[0])

@@ -1,0 +1,139 @@
+"""Mends what an audit of the ledger found, while workers run: each fault is looked at once more before."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.ledger import server_time
+from worker.adapters.redis.reading import LedgerReader, Place
+from worker.adapters.redis.replies import text
+from worker.adapters.redis.scripts import Call, Script, run, unavailable
+from worker.batching import chunks
+from worker.contract.audits import Misplaced, ShardAudit
+from worker.contract.messages import Channel, Lane
+from worker.contract.outcomes import Tally
+from worker.contract.repairs import Mend, Mended, Recounted, Relisted, ShardRepair
+
+_MESSAGES = Script.read("repair_messages")
+_COUNTERS = Script.read("repair_counters")
+_RELIST = Script.read("relist_backlog")
+_CHUNK = 20
+"""Messages in one script: each may have to be looked for in a backlog of any length."""
+_ROUNDS = 3
+"""How often a shard is counted anew because its counters moved meanwhile."""
+_STATUSES = tuple(field.name for field in fields(Tally))
+_NOWHERE: Place = (Lane.SINGLE, "")
+"""Stands for the merchant of a message without a record that is in no backlog."""
+
+
+class RedisRepair:
+    """Puts messages where their records say they belong, and counters to what the records say.
+
+    Counters of a merchant that sends without a pause may keep moving; they are left as they are then.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys, now: Callable[[], str | int] = server_time) -> None:
+        """Keep the connection pool; connects at the first call. `now` gives the time for tests."""
+        self._redis = redis
+        self._keys = keys
+        self._now = now
+        self._reader = LedgerReader(redis, keys)
+
+    async def mend(self, audits: Iterable[ShardAudit]) -> AsyncIterator[ShardRepair]:
+        """Yield what was mended in each shard with a fault; raise LedgerUnavailableError when the store is away."""
+        faulty = [audit for audit in audits if not audit.clean]
+        try:
+            recorded = await self._reader.recorded() if any(audit.miscounts for audit in faulty) else {}
+            for audit in faulty:
+                relisted, mended = await self._rehouse(audit.shard, audit.misplaced)
+                recounted = await self._recount(audit, recorded.pop(audit.shard, set()))
+                yield ShardRepair(audit.shard, tuple(mended), tuple(relisted), tuple(recounted))
+        except (RedisError, OSError) as error:
+            raise unavailable(error) from error
+
+    async def _rehouse(self, shard: int, misplaced: Sequence[Misplaced]) -> tuple[list[Relisted], list[Mended]]:
+        if not misplaced:
+            return [], []
+        ids = [message.message_id for message in misplaced]
+        places = await self._places(shard, ids)
+        relisted = [Relisted(*place) for place in sorted({*places.values()}) if await self._relist(shard, place)]
+        windowed = await self._reader.windowed(shard)
+        by_place: dict[Place, list[Misplaced]] = defaultdict(list)
+        for message in await self._still_misplaced(shard, ids, windowed):
+            by_place[places.get(message.message_id, _NOWHERE)].append(message)
+        mended = [
+            one
+            for place, messages in by_place.items()
+            for chunk in chunks(messages, _CHUNK)
+            for one in await self._mend(shard, place, chunk, windowed)
+        ]
+        return relisted, mended
+
+    async def _still_misplaced(self, shard: int, ids: Sequence[str], windowed: Mapping[str, str]) -> list[Misplaced]:
+        backlogged = set[str]().union(*(await self._reader.backlogs(shard)).values())
+        return (await self._reader.read(shard, ids, backlogged, windowed)).misplaced
+
+    async def _places(self, shard: int, ids: Sequence[str]) -> dict[str, Place]:
+        """Return whose each message is: its record says it, or the backlog that holds it."""
+        places = {
+            message_id: place for place, held in (await self._reader.backlogs(shard)).items() for message_id in held
+        }
+        pipeline = self._redis.pipeline(transaction=False)
+        for message_id in ids:
+            pipeline.hmget(self._keys.message(shard, message_id), "lane", "app")
+        for message_id, (lane, app_id) in zip(ids, await pipeline.execute(), strict=True):
+            if app_id:
+                places[message_id] = (Lane(text(lane)), text(app_id))
+        return places
+
+    async def _relist(self, shard: int, place: Place) -> bool:
+        keys = [self._keys.backlogs(shard, place[0]), self._keys.backlog(shard, *place)]
+        (done,) = await run(self._redis, [Call(_RELIST, keys, [place[1]])])
+        return bool(done)
+
+    async def _mend(
+        self, shard: int, place: Place, messages: Sequence[Misplaced], windowed: Mapping[str, str]
+    ) -> list[Mended]:
+        keys = [self._keys.due(shard), self._keys.window(shard), self._keys.backlog(shard, *place)]
+        keys += [self._keys.message(shard, message.message_id) for message in messages]
+        arguments: list[str | bytes | int] = [self._now(), *place]
+        for message in messages:
+            arguments += (message.message_id, windowed.get(message.message_id, ""))
+        (codes,) = await run(self._redis, [Call(_MESSAGES, keys, arguments)])
+        return [
+            Mended(message, Mend(code)) for message, code in zip(messages, codes, strict=True) if code != Mend.NOTHING
+        ]
+
+    async def _recount(self, audit: ShardAudit, recorded: set[str]) -> list[Recounted]:
+        wrong = {(count.app_id, count.channel) for count in audit.miscounts}
+        recounted: list[Recounted] = []
+        for _ in range(_ROUNDS):
+            if not wrong:
+                break
+            counted = await self._reader.tallies(audit.shard)
+            reading = await self._reader.survey(audit.shard, recorded)
+            for place in sorted(wrong):
+                was, found = counted.get(place, Tally()), reading.tallies.get(place, Tally())
+                right = replace(found, accepted=found.accepted + was.forgotten, forgotten=was.forgotten)
+                if await self._set(audit.shard, place, was, right):
+                    wrong.discard(place)
+                    recounted += _changes(place, was, right)
+        return recounted
+
+    async def _set(self, shard: int, place: tuple[str, Channel], was: Tally, right: Tally) -> bool:
+        arguments: list[str | bytes | int] = []
+        for status in _STATUSES:
+            arguments += (f"{place[0]}#{place[1]}#{status}", getattr(was, status), getattr(right, status))
+        (done,) = await run(self._redis, [Call(_COUNTERS, [self._keys.counters(shard)], arguments)])
+        return bool(done)
+
+
+def _changes(place: tuple[str, Channel], was: Tally, right: Tally) -> Iterator[Recounted]:
+    for status in _STATUSES:
+        before, after = getattr(was, status), getattr(right, status)
+        if before != after:
+            yield Recounted(*place, status, before, after)
