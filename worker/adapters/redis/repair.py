@@ -8,10 +8,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import server_time
 from worker.adapters.redis.reading import LedgerReader, Place
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, run, unavailable
+from worker.adapters.redis.times import server_time
 from worker.batching import chunks
 from worker.contract.audits import Misplaced, ShardAudit
 from worker.contract.messages import Channel, Lane
