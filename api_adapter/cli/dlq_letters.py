@@ -1,7 +1,6 @@
 """Dead letters as lines of a table and as JSON, and which of them arguments name."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -85,8 +84,7 @@ async def select(services: Services, ids: Sequence[str] | None, app_id: str | No
     """Return what arguments name: by a query only what is dead now, not what dies meanwhile."""
     if where is not None:
         now = await services.dead_letters.now()
-        query = parse([where], now)
-        return Matching(replace(query, died_until=min(now, now if query.died_until is None else query.died_until)))
+        return Matching(parse([where], now).not_after(now))
     return Named(tuple((await resolve(services, ids or (), app_id)).values()))
 
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated
@@ -110,8 +110,7 @@ def _as_of(selection: Selection, started_at: int) -> Selection:
     """Leave out what died since the run began: it may be what this very run replayed."""
     if not isinstance(selection, Matching):
         return selection
-    until = min(started_at, started_at if selection.query.died_until is None else selection.query.died_until)
-    return Matching(replace(selection.query, died_until=until))
+    return Matching(selection.query.not_after(started_at))
 
 
 async def _confirm(services: Services, receipt: FileReceipt) -> None:

@@ -156,8 +156,12 @@ def fits(query: DeadLetterQuery, letter: DeadLetter) -> bool:
     return (
         all(value in (None, found) for value, found in wanted)
         and from_ <= letter.died_at <= until
-        and (not query.asks_of_channels or any(_fits(query, channel) for channel in letter.given_up))
+        and (not _asks_of_channels(query) or any(_fits(query, channel) for channel in letter.given_up))
     )
+
+
+def _asks_of_channels(query: DeadLetterQuery) -> bool:
+    return (query.channel, query.code, query.gateway) != (None, None, None)
 
 
 def _fits(query: DeadLetterQuery, channel: DeadChannel) -> bool:

@@ -4,7 +4,7 @@ Times are whole milliseconds of the ledger's clock since 1970.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from worker.contract.codes import MAX_RESULT_MESSAGE
@@ -109,10 +109,9 @@ class DeadLetterQuery:
     died_until: int | None = None
     """The latest time of death."""
 
-    @property
-    def asks_of_channels(self) -> bool:
-        """Whether some channel must be a certain one."""
-        return (self.channel, self.code, self.gateway) != (None, None, None)
+    def not_after(self, time: int) -> "DeadLetterQuery":
+        """Return the same query of what died until a time at most."""
+        return replace(self, died_until=time if self.died_until is None else min(time, self.died_until))
 
 
 @dataclass(frozen=True, slots=True)

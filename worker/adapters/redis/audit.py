@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.reading import LedgerReader
-from worker.adapters.redis.scripts import unavailable
+from worker.adapters.redis.scripts import redis_answers
 from worker.contract.audits import Misplaced, ShardAudit, miscounts
 
 
@@ -27,12 +26,10 @@ class RedisAudit:
 
     async def shards(self) -> AsyncIterator[ShardAudit]:
         """Yield what is found of each shard; raise LedgerUnavailableError when the store did not answer."""
-        try:
+        with redis_answers():
             recorded = await self._reader.recorded()
             for shard in range(self._number):
                 yield await self._shard(shard, recorded.pop(shard, set()))
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
 
     async def _shard(self, shard: int, recorded: set[str]) -> ShardAudit:
         first = await self._look(shard, recorded)
@@ -60,6 +57,4 @@ class RedisAudit:
         if not seen:
             return ()
         ids = {message.message_id for message in seen}
-        windowed = await self._reader.windowed(shard)
-        backlogged = set[str]().union(*(await self._reader.backlogs(shard)).values())
-        return tuple((await self._reader.read(shard, ids, backlogged & ids, windowed)).misplaced)
+        return tuple(await self._reader.still_misplaced(shard, ids, await self._reader.windowed(shard)))

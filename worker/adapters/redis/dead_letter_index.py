@@ -1,14 +1,12 @@
 """Keeps the index of dead letters complete: one card for each (see `keys.py`)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.replies import text
-from worker.adapters.redis.scripts import Call, Script, run, unavailable
+from worker.adapters.redis.scripts import Call, Script, execute, run
 from worker.batching import chunks, grouped
 from worker.contract.messages import CHUNK
 
@@ -27,7 +25,7 @@ async def complete_index(redis: Redis, keys: Keys) -> None:
     for shard in range(keys.shards):
         pipeline.zcard(keys.dead(shard))
         pipeline.zcard(keys.cards(shard))
-    sizes = await _execute(pipeline)
+    sizes = await execute(pipeline)
     for shard, (dead, cards) in enumerate(zip(sizes[::2], sizes[1::2], strict=True)):
         if dead > cards:
             await _complete_shard(redis, keys, shard, dead - cards)
@@ -39,7 +37,7 @@ async def _complete_shard(redis: Redis, keys: Keys, shard: int, missing: int) ->
     while missing > 0:
         pipeline = redis.pipeline(transaction=False)
         pipeline.zrange(keys.dead(shard), start, start + CHUNK - 1, desc=True)
-        (members,) = await _execute(pipeline)
+        (members,) = await execute(pipeline)
         if not members:
             return
         (new,) = await run(redis, [_call(keys, shard, [text(member) for member in members])])
@@ -50,10 +48,3 @@ async def _complete_shard(redis: Redis, keys: Keys, shard: int, missing: int) ->
 def _call(keys: Keys, shard: int, ids: Sequence[str]) -> Call:
     records = [keys.message(shard, message_id) for message_id in ids]
     return Call(_INDEX, [keys.dead(shard), keys.cards(shard), *records], ids)
-
-
-async def _execute(pipeline: Any) -> list[Any]:  # noqa: ANN401 - redis-py's pipelines are untyped
-    try:
-        return list(await pipeline.execute())
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error

@@ -1,18 +1,16 @@
 """Dead letters in Redis: searched by their cards, opened again or let go by scripts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from worker.adapters.redis.dead_letter_cards import bounds, pattern, read_card, texts
 from worker.adapters.redis.dead_letter_index import complete_index
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits
 from worker.adapters.redis.replies import raw, text
-from worker.adapters.redis.scripts import Call, Script, run, unavailable
+from worker.adapters.redis.scripts import Call, Script, execute, run, run_each
 from worker.adapters.redis.times import Now, ledger_time, server_time
-from worker.batching import chunks, grouped
 from worker.contract.dead_letters import (
     DeadLetter,
     DeadLetterPage,
@@ -21,7 +19,7 @@ from worker.contract.dead_letters import (
     Position,
     Replayed,
 )
-from worker.contract.messages import CHUNK
+from worker.contract.messages import Lane
 from worker.contract.payload import MaskedPayload, Payload
 
 _SCAN = Script.read("scan_dead_letters")
@@ -82,33 +80,30 @@ class RedisDeadLetters:
     async def find(self, message_ids: Sequence[str]) -> list[DeadLetter | None]:
         """Return each message as a dead letter, None for one that is none, in order."""
         await complete_index(self._redis, self._keys)
-        cards: dict[str, str] = {}
-        pairs = [
-            (shard, ids)
-            for shard, every in grouped(message_ids, self._keys.shard).items()
-            for ids in chunks(every, CHUNK)
-        ]
-        calls = [Call(_FIND, [self._keys.dead(shard), self._keys.cards(shard)], ids) for shard, ids in pairs]
-        for (_, ids), result in zip(pairs, await run(self._redis, calls), strict=True):
-            cards |= zip(ids, map(text, result), strict=True)
-        return [read_card(cards[message_id]) if cards[message_id] else None for message_id in message_ids]
+        keys = self._keys
+
+        def call(shard: int, ids: Sequence[str]) -> Call:
+            return Call(_FIND, [keys.dead(shard), keys.cards(shard)], ids)
+
+        cards = map(text, await run_each(self._redis, message_ids, keys.shard, call))
+        return [read_card(card) if card else None for card in cards]
 
     async def contents(self, message_ids: Sequence[str]) -> list[MaskedPayload | None]:
         """Return what may be seen of each payload, None for one that is gone or unreadable, in order."""
         pipeline = self._redis.pipeline(transaction=False)
         for message_id in message_ids:
             pipeline.get(self._keys.payload(self._keys.shard(message_id), message_id))
-        try:
-            return [_masked(packed) for packed in await pipeline.execute()]
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
+        return [_masked(packed) for packed in await execute(pipeline)]
 
     async def replay(self, letters: Sequence[DeadLetter], run: str, deliver_within: int) -> list[Replayed]:
         """Open letters again, each once in a run however often it dies."""
         keys, limits = self._keys, self._limits
 
-        def call(chunk: Sequence[DeadLetter]) -> Call:
-            shard, lane, app = keys.shard(chunk[0].message_id), chunk[0].lane, chunk[0].app_id
+        def place(letter: DeadLetter) -> tuple[int, Lane, str]:
+            return keys.shard(letter.message_id), letter.lane, letter.app_id
+
+        def call(place: tuple[int, Lane, str], chunk: Sequence[DeadLetter]) -> Call:
+            shard, lane, app = place
             shared = [
                 keys.due(shard),
                 keys.window(shard),
@@ -122,36 +117,19 @@ class RedisDeadLetters:
             arguments = [self._now(), app, lane, limits.window(lane), deliver_within, limits.retention, run]
             return Call(_REPLAY, shared + self._pairs(chunk), [*arguments, *_ids(chunk)])
 
-        codes = await self._each(letters, lambda one: (keys.shard(one.message_id), one.lane, one.app_id), call)
-        return [Replayed(code) for code in codes]
+        return [Replayed(code) for code in await run_each(self._redis, letters, place, call)]
 
     async def discard(self, letters: Sequence[DeadLetter], run: str, reason: str) -> list[Discarded]:
         """Let letters be forgotten after their retention; their outcomes stay."""
         keys = self._keys
 
-        def call(chunk: Sequence[DeadLetter]) -> Call:
-            shard = keys.shard(chunk[0].message_id)
+        def call(shard: int, chunk: Sequence[DeadLetter]) -> Call:
             shared = [keys.retention(shard), keys.dead(shard), keys.cards(shard)]
             arguments = [self._now(), self._limits.retention, run, reason]
             return Call(_DISCARD, shared + self._pairs(chunk), [*arguments, *_ids(chunk)])
 
-        return [Discarded(code) for code in await self._each(letters, lambda one: keys.shard(one.message_id), call)]
-
-    async def _each(
-        self,
-        letters: Sequence[DeadLetter],
-        place: Callable[[DeadLetter], object],
-        call: Callable[[Sequence[DeadLetter]], Call],
-    ) -> list[int]:
-        """Run a script for letters of one place at a time, and return its codes in the order of the letters."""
-        by_place = grouped(range(len(letters)), lambda index: place(letters[index])).values()
-        parts = [part for indexes in by_place for part in chunks(indexes, CHUNK)]
-        calls = [call([letters[index] for index in part]) for part in parts]
-        codes = [0] * len(letters)
-        for part, result in zip(parts, await run(self._redis, calls), strict=True):
-            for index, code in zip(part, result, strict=True):
-                codes[index] = code
-        return codes
+        codes = await run_each(self._redis, letters, lambda letter: keys.shard(letter.message_id), call)
+        return [Discarded(code) for code in codes]
 
     def _pairs(self, letters: Sequence[DeadLetter]) -> list[str]:
         pairs: list[str] = []

@@ -1,20 +1,18 @@
 """The ledger in Redis: one Lua script a transition, each for a chunk of messages of one shard (DESIGN 1-9)."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from worker.adapters.redis.dead_letter_index import index_dead_letters
 from worker.adapters.redis.keys import SCHEMA, Keys
 from worker.adapters.redis.marshalling import new_message_arguments, read_claim, settlement_arguments, sweep_hints
 from worker.adapters.redis.replies import text
-from worker.adapters.redis.scripts import Call, Script, run, unavailable
-from worker.adapters.redis.times import ledger_time, server_time
+from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run, run_each
+from worker.adapters.redis.times import Now, ledger_time, server_time
 from worker.batching import chunks
 from worker.contract.errors import LedgerMismatchError
 from worker.contract.messages import (
@@ -72,7 +70,7 @@ class RedisLedger:
         redis: Redis,
         keys: Keys,
         limits: LedgerLimits | None = None,
-        now: Callable[[], str | int] = server_time,
+        now: Now = server_time,
     ) -> None:
         """Keep the connection pool; connects at the first call."""
         self._redis = redis
@@ -83,14 +81,12 @@ class RedisLedger:
     async def open(self) -> None:
         """Fix the ledger's parameters at the first start; raise LedgerMismatchError where they differ later."""
         ours = {"schema": str(SCHEMA), "shards": str(self._keys.shards)}
-        try:
+        with redis_answers():
             theirs = await self._parameters()
             if not theirs.keys() >= ours.keys():  # only then write: a worker may start while Redis is full
                 for field, value in ours.items():
                     await self._redis.hsetnx(self._keys.ledger(), field, value)
                 theirs = await self._parameters()
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
         if theirs != ours:
             raise LedgerMismatchError(
                 f"this Redis holds a ledger with {theirs}, the settings say {ours}; "
@@ -209,10 +205,8 @@ class RedisLedger:
 
     async def _least_served(self, shard: int, lane: Lane, start: int) -> list[str]:
         key = self._keys.backlogs(shard, lane)
-        try:
+        with redis_answers():
             apps = await self._redis.zrange(key, start, start + _MERCHANTS_A_RELEASE - 1)
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
         return [text(app) for app in apps]  # type: ignore[arg-type]  # no scores were asked for
 
     async def _release_apps(self, shard: int, lane: Lane, apps: Sequence[str], most: int) -> list[str]:
@@ -257,25 +251,11 @@ class RedisLedger:
         pipeline = self._redis.pipeline(transaction=False)
         for shard in range(self._keys.shards):
             command(pipeline, shard)
-        try:
-            return await pipeline.execute()
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
+        return await execute(pipeline)
 
     async def _each(self, items: Sequence[Item], call: Callable[[int, Sequence[Item]], Call]) -> list[int]:
-        by_shard: dict[int, list[int]] = defaultdict(list)
-        for index, item in enumerate(items):
-            by_shard[self._keys.shard(item.message_id)].append(index)  # type: ignore[attr-defined]
-        places, calls = [], []
-        for shard, indexes in by_shard.items():
-            for chunk in chunks(indexes, CHUNK):
-                places.append(chunk)
-                calls.append(call(shard, [items[index] for index in chunk]))
-        codes = [0] * len(items)
-        for chunk, result in zip(places, await run(self._redis, calls), strict=True):
-            for index, code in zip(chunk, result, strict=True):
-                codes[index] = code
-        return codes
+        shard = self._keys.shard
+        return await run_each(self._redis, items, lambda item: shard(item.message_id), call)  # type: ignore[attr-defined]
 
     def _pairs(self, shard: int, messages: Iterable[NewMessage | Settlement]) -> list[str]:
         keys: list[str] = []

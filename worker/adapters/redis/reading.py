@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from redis.asyncio import Redis
 
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.replies import text
+from worker.adapters.redis.replies import tallies_of, text
 from worker.adapters.redis.scripts import Call, Script, run
 from worker.batching import chunks
 from worker.contract.audits import Home, Misplaced, Tallies
@@ -61,8 +61,12 @@ class LedgerReader:
         windowed = await self.windowed(shard)
         ids = {*recorded, *windowed, *await self.indexed(shard)}
         # After the ids: a message that is released meanwhile must not seem to have no home.
-        backlogged = set[str]().union(*(await self.backlogs(shard)).values())
-        return await self.read(shard, ids | backlogged, backlogged, windowed)
+        backlogged = await self._backlogged(shard)
+        return await self._read(shard, ids | backlogged, backlogged, windowed)
+
+    async def still_misplaced(self, shard: int, ids: Collection[str], windowed: Mapping[str, str]) -> list[Misplaced]:
+        """Look once more at messages that seemed misplaced; `windowed` is what the windows named before this."""
+        return (await self._read(shard, ids, await self._backlogged(shard), windowed)).misplaced
 
     async def indexed(self, shard: int) -> set[str]:
         """Return the ids that the indexes of a shard name, backlogs and windows aside."""
@@ -84,13 +88,9 @@ class LedgerReader:
 
     async def tallies(self, shard: int) -> Tallies:
         """Return the counters of a shard."""
-        totals: dict[tuple[str, Channel], Tally] = defaultdict(Tally)
-        for counter, number in (await self._redis.hgetall(self._keys.counters(shard))).items():
-            app_id, channel, status = text(counter).rsplit("#", 2)
-            totals[app_id, Channel(channel)] += Tally(**{status: int(number)})
-        return totals
+        return tallies_of([await self._redis.hgetall(self._keys.counters(shard))])
 
-    async def read(
+    async def _read(
         self, shard: int, ids: Collection[str], backlogged: Collection[str], windowed: Mapping[str, str]
     ) -> Reading:
         """Read the records of messages, each with the due index and the window at one instant."""
@@ -101,6 +101,9 @@ class LedgerReader:
             for message_id, row in zip(part, rows, strict=True):
                 _add(reading, message_id, row, backlogged=message_id in backlogged)
         return reading
+
+    async def _backlogged(self, shard: int) -> set[str]:
+        return set[str]().union(*(await self.backlogs(shard)).values())
 
     async def _members(self, key: str) -> list[str]:
         return [text(member) async for member, _ in self._redis.zscan_iter(key, count=_SCAN)]

@@ -1,17 +1,14 @@
 """The read side of the ledger: look-ups and counts."""
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.replies import text
-from worker.adapters.redis.scripts import Call, Script, run, unavailable
-from worker.batching import chunks
+from worker.adapters.redis.replies import tallies_of, text
+from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run_each
 from worker.contract.messages import Channel, DeliveryState, Lane
 from worker.contract.outcomes import (
     DeliveryOutcome,
@@ -55,53 +52,25 @@ class RedisRecords:
         pipeline = self._redis.pipeline(transaction=False)
         for shard in range(self._keys.shards):
             pipeline.zcard(self._keys.dead(shard))
-        return sum(await self._execute(pipeline))
+        return sum(await execute(pipeline))
 
     async def tallies(self) -> dict[tuple[str, Channel], Tally]:
         """Return the counters, summed over shards, by appId and channel."""
         pipeline = self._redis.pipeline(transaction=False)
         for shard in range(self._keys.shards):
             pipeline.hgetall(self._keys.counters(shard))
-        totals: dict[tuple[str, Channel], Tally] = defaultdict(Tally)
-        for counters in await self._execute(pipeline):
-            for field, number in counters.items():
-                app_id, channel, status = text(field).rsplit("#", 2)
-                totals[app_id, Channel(channel)] += Tally(**{status: int(number)})
-        return dict(totals)
+        return tallies_of(await execute(pipeline))
 
     async def ping(self) -> None:
         """Return when Redis answers; raise LedgerUnavailableError when it doesn't."""
-        try:
+        with redis_answers():
             await self._redis.ping()
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
-
-    async def _execute(self, pipeline: Any) -> list[Any]:  # noqa: ANN401 - redis-py's pipelines are untyped
-        try:
-            return list(await pipeline.execute())
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
 
     async def _rows(self, message_ids: Sequence[str], fields: Sequence[str]) -> list[list[Any]]:
-        places: list[Sequence[int]] = []
-        calls = []
-        for shard, indexes in _by_shard(message_ids, self._keys.shard).items():
-            for chunk in chunks(indexes, _CHUNK):
-                keys = [self._keys.message(shard, message_ids[index]) for index in chunk]
-                places.append(chunk)
-                calls.append(Call(_LOOKUP, keys, fields))
-        rows: list[list[Any]] = [[] for _ in message_ids]
-        for chunk, result in zip(places, await run(self._redis, calls), strict=True):
-            for index, row in zip(chunk, result, strict=True):
-                rows[index] = row
-        return rows
+        def call(shard: int, ids: Sequence[str]) -> Call:
+            return Call(_LOOKUP, [self._keys.message(shard, message_id) for message_id in ids], fields)
 
-
-def _by_shard(message_ids: Sequence[str], shard_of: Callable[[str], int]) -> dict[int, list[int]]:
-    indexes: dict[int, list[int]] = defaultdict(list)
-    for index, message_id in enumerate(message_ids):
-        indexes[shard_of(message_id)].append(index)
-    return indexes
+        return await run_each(self._redis, message_ids, self._keys.shard, call, _CHUNK)
 
 
 def _outcome(message_id: str, row: list[Any]) -> MessageOutcome | None:

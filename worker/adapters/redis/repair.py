@@ -1,18 +1,16 @@
 """Mends what an audit of the ledger found, while workers run: each fault is looked at once more before."""
 
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.reading import LedgerReader, Place
 from worker.adapters.redis.replies import text
-from worker.adapters.redis.scripts import Call, Script, run, unavailable
-from worker.adapters.redis.times import server_time
-from worker.batching import chunks
+from worker.adapters.redis.scripts import Call, Script, redis_answers, run
+from worker.adapters.redis.times import Now, server_time
+from worker.batching import chunks, grouped
 from worker.contract.audits import Misplaced, ShardAudit
 from worker.contract.messages import Channel, Lane
 from worker.contract.outcomes import Tally
@@ -36,7 +34,7 @@ class RedisRepair:
     Counters of a merchant that sends without a pause may keep moving; they are left as they are then.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, now: Callable[[], str | int] = server_time) -> None:
+    def __init__(self, redis: Redis, keys: Keys, now: Now = server_time) -> None:
         """Keep the connection pool; connects at the first call. `now` gives the time for tests."""
         self._redis = redis
         self._keys = keys
@@ -46,14 +44,12 @@ class RedisRepair:
     async def mend(self, audits: Iterable[ShardAudit]) -> AsyncIterator[ShardRepair]:
         """Yield what was mended in each shard with a fault; raise LedgerUnavailableError when the store is away."""
         faulty = [audit for audit in audits if not audit.clean]
-        try:
+        with redis_answers():
             recorded = await self._reader.recorded() if any(audit.miscounts for audit in faulty) else {}
             for audit in faulty:
                 relisted, mended = await self._rehouse(audit.shard, audit.misplaced)
                 recounted = await self._recount(audit, recorded.pop(audit.shard, set()))
                 yield ShardRepair(audit.shard, tuple(mended), tuple(relisted), tuple(recounted))
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
 
     async def _rehouse(self, shard: int, misplaced: Sequence[Misplaced]) -> tuple[list[Relisted], list[Mended]]:
         if not misplaced:
@@ -62,9 +58,8 @@ class RedisRepair:
         places = await self._places(shard, ids)
         relisted = [Relisted(*place) for place in sorted({*places.values()}) if await self._relist(shard, place)]
         windowed = await self._reader.windowed(shard)
-        by_place: dict[Place, list[Misplaced]] = defaultdict(list)
-        for message in await self._still_misplaced(shard, ids, windowed):
-            by_place[places.get(message.message_id, _NOWHERE)].append(message)
+        still = await self._reader.still_misplaced(shard, ids, windowed)
+        by_place = grouped(still, lambda message: places.get(message.message_id, _NOWHERE))
         mended = [
             one
             for place, messages in by_place.items()
@@ -72,10 +67,6 @@ class RedisRepair:
             for one in await self._mend(shard, place, chunk, windowed)
         ]
         return relisted, mended
-
-    async def _still_misplaced(self, shard: int, ids: Sequence[str], windowed: Mapping[str, str]) -> list[Misplaced]:
-        backlogged = set[str]().union(*(await self._reader.backlogs(shard)).values())
-        return (await self._reader.read(shard, ids, backlogged, windowed)).misplaced
 
     async def _places(self, shard: int, ids: Sequence[str]) -> dict[str, Place]:
         """Return whose each message is: its record says it, or the backlog that holds it."""

@@ -1,15 +1,21 @@
 """Runs the Lua scripts in `lua/`, one file each, by their digest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha1
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from worker.batching import chunks, grouped
 from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
+from worker.contract.messages import CHUNK
+
+Item = TypeVar("Item")
+Place = TypeVar("Place", bound=Hashable)
 
 _KINDS = frozenset({"CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY"})
 """First words of Redis' errors that say more than the type of redis-py's exception."""
@@ -46,7 +52,7 @@ async def run(redis: Redis, calls: Sequence[Call]) -> list[Any]:
     """
     if not calls:
         return []
-    try:
+    with redis_answers():
         results = await _run_by_digest(redis, calls)
         unknown = [index for index, result in enumerate(results) if isinstance(result, NoScriptError)]
         if unknown:
@@ -55,12 +61,38 @@ async def run(redis: Redis, calls: Sequence[Call]) -> list[Any]:
             again = await _run_by_digest(redis, [calls[index] for index in unknown])
             for index, result in zip(unknown, again, strict=True):
                 results[index] = result
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
     for result in results:
         if isinstance(result, Exception):
             raise unavailable(result) from result
     return results
+
+
+async def run_each(
+    redis: Redis,
+    items: Sequence[Item],
+    place: Callable[[Item], Place],
+    call: Callable[[Place, Sequence[Item]], Call],
+    size: int = CHUNK,
+) -> list[Any]:
+    """Run a script that answers one result an item, for at most `size` items of one place at a time.
+
+    Returns the results in the order of the items, in one round trip; raises as `run` does.
+    """
+    places = [place(item) for item in items]
+    by_place = grouped(range(len(items)), places.__getitem__)
+    parts = [(where, part) for where, indexes in by_place.items() for part in chunks(indexes, size)]
+    answers = await run(redis, [call(where, [items[index] for index in part]) for where, part in parts])
+    results: list[Any] = [None] * len(items)
+    for (_, part), answer in zip(parts, answers, strict=True):
+        for index, result in zip(part, answer, strict=True):
+            results[index] = result
+    return results
+
+
+async def execute(pipeline: Any) -> list[Any]:  # noqa: ANN401 - redis-py's pipelines are untyped
+    """Run a pipeline of plain commands and return their results; raises LedgerUnavailableError."""
+    with redis_answers():
+        return list(await pipeline.execute())
 
 
 async def _run_by_digest(redis: Redis, calls: Sequence[Call]) -> list[Any]:
@@ -74,6 +106,15 @@ async def _run_by_digest(redis: Redis, calls: Sequence[Call]) -> list[Any]:
     for call in calls:
         pipeline.evalsha(call.script.digest, len(call.keys), *call.keys, *call.arguments)
     return await pipeline.execute(raise_on_error=False)
+
+
+@contextmanager
+def redis_answers() -> Iterator[None]:
+    """Turn what Redis and the network raise into LedgerUnavailableError."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise unavailable(error) from error
 
 
 def unavailable(error: Exception) -> LedgerUnavailableError:

@@ -1,15 +1,13 @@
 """Template versions in one Redis hash (see `keys`): the live number of each code, and every version for ever."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import orjson
 from pydantic import ValidationError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.scripts import Call, Script, run, unavailable
+from worker.adapters.redis.scripts import Call, Script, redis_answers, run
 from worker.contract.errors import LedgerMismatchError
 from worker.contract.templates import TemplateDefinition, TemplateVersion
 from worker.ports import Clock
@@ -82,14 +80,14 @@ class RedisTemplates:
 
     async def list(self) -> tuple[TemplateVersion, ...]:
         """Return the live version of every template, by code."""
-        with _redis_answers():
+        with redis_answers():
             fields = await self._redis.hkeys(self._hash)
         codes = sorted(_text(field) for field in fields if "#" not in _text(field))
         live = await self._ask_live(codes, self._clock.monotonic() + self._live_for) if codes else {}
         return tuple(live.values())
 
     async def _ask_live(self, codes: Sequence[str], fresh_until: float) -> dict[str, TemplateVersion]:
-        with _redis_answers():
+        with redis_answers():
             numbers = await self._redis.hmget(self._hash, codes)
         # `<code>#<n>` is a field too, of a version; no code holds a '#' (R12).
         named = [(code, number) for code, number in zip(codes, numbers, strict=True) if "#" not in code]
@@ -107,7 +105,7 @@ class RedisTemplates:
         return {name: version for name, version in known.items() if version is not None}
 
     async def _fetch(self, asked: Sequence[tuple[str, int]]) -> dict[tuple[str, int], TemplateVersion]:
-        with _redis_answers():
+        with redis_answers():
             contents = await self._redis.hmget(self._hash, [f"{code}#{number}" for code, number in asked])
         found = {
             name: _version(name, content) for name, content in zip(asked, contents, strict=True) if content is not None
@@ -128,11 +126,3 @@ def _version(name: tuple[str, int], content: bytes | str) -> TemplateVersion:
 
 def _text(field: bytes | str) -> str:
     return field.decode() if isinstance(field, bytes) else field
-
-
-@contextmanager
-def _redis_answers() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from worker.adapters.redis.scripts import unavailable
+from worker.adapters.redis.scripts import redis_answers
 
 Now = Callable[[], str | int]
 """The time as scripts take it: milliseconds in tests, empty in service, where they ask Redis themselves."""
@@ -21,8 +20,6 @@ async def ledger_time(redis: Redis, now: Now) -> int:
     fixed = now()
     if fixed != "":
         return int(fixed)
-    try:
+    with redis_answers():
         seconds, microseconds = await redis.time()
-    except (RedisError, OSError) as error:
-        raise unavailable(error) from error
     return int(seconds) * 1000 + int(microseconds) // 1000

@@ -1,17 +1,16 @@
 """Access tokens in Redis, each under a keyed hash of itself: the token is stored nowhere (CONTRACT R64)."""
 
-from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.replies import raw, text
-from worker.adapters.redis.scripts import unavailable
+from worker.adapters.redis.scripts import execute, redis_answers
+from worker.batching import grouped
 from worker.contract.messages import Channel
 from worker.contract.users import TokenGrant, User
 
@@ -42,17 +41,12 @@ class RedisUsers:
 
     async def resolve(self, tokens: Sequence[str]) -> list[TokenGrant | None]:
         """Return what each token grants, None for an unknown one, in order."""
-        by_slot: dict[int, list[str]] = defaultdict(list)
         ids = {token: self.token_id(token) for token in set(tokens)}
-        for token_id in ids.values():
-            by_slot[self._keys.shard(token_id)].append(token_id)
+        by_slot = grouped(ids.values(), self._keys.shard)
         pipeline = self._redis.pipeline(transaction=False)
         for slot in by_slot.values():
             pipeline.mget([self._keys.token(token_id) for token_id in slot])
-        try:
-            results = await pipeline.execute()
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
+        results = await execute(pipeline)
         found = {
             token_id: _grant(packed) if packed is not None else None
             for slot, values in zip(by_slot.values(), results, strict=True)
@@ -65,30 +59,22 @@ class RedisUsers:
         pipeline = self._redis.pipeline(transaction=False)
         for token, grant in grants:
             pipeline.set(self._keys.token(self.token_id(token)), _pack(grant))
-        try:
-            await pipeline.execute()
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
+        await execute(pipeline)
 
     async def revoke(self, token_ids: Sequence[str]) -> int:
         """Forget tokens by their keyed hashes; return how many were known."""
         pipeline = self._redis.pipeline(transaction=False)
         for token_id in token_ids:
             pipeline.delete(self._keys.token(token_id))
-        try:
-            return sum(await pipeline.execute())
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
+        return sum(await execute(pipeline))
 
     async def all(self) -> AsyncIterator[StoredGrant]:
         """Yield every grant, in no order."""
-        try:
+        with redis_answers():
             async for key in self._redis.scan_iter(match=self._keys.any_token(), count=_SCAN):
                 packed = await self._redis.get(key)
                 if packed is not None:
                     yield StoredGrant(text(key).rpartition(":")[2], _grant(raw(packed)))
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
 
 
 def _pack(grant: TokenGrant) -> bytes:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.replies import raw, text
-from worker.adapters.redis.scripts import Call, Script, run, unavailable
+from worker.adapters.redis.scripts import Call, Script, redis_answers, run
+from worker.adapters.redis.times import ledger_time, server_time
 from worker.contract.messages import Channel
 from worker.contract.users import GatewayRoute, SendCap, Wallet
 from worker.ports import CapRequest, Clock
@@ -34,20 +34,16 @@ class RedisWallets:
         """Return every wallet by its name, at most a second old."""
         now = self._clock.monotonic()
         if now - self._read_at > _FRESH:
-            try:
+            with redis_answers():
                 stored = await self._redis.hgetall(self._keys.wallets())
-            except (RedisError, OSError) as error:
-                raise unavailable(error) from error
             self._known = {text(name): _wallet(text(name), raw(packed)) for name, packed in stored.items()}
             self._read_at = now
         return self._known
 
     async def put(self, wallet: Wallet) -> None:
         """Store or replace a wallet."""
-        try:
+        with redis_answers():
             await self._redis.hset(self._keys.wallets(), wallet.name, _pack(wallet))
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
         self._read_at = float("-inf")
 
 
@@ -82,14 +78,11 @@ class RedisGatewayPauses:
 
     async def remaining(self) -> Mapping[str, int]:
         """Return the milliseconds left by gateway name."""
-        try:
+        with redis_answers():
             pauses = await self._redis.hgetall(self._keys.pauses())
-            if not pauses:
-                return {}
-            seconds, microseconds = await self._redis.time()
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
-        now = int(seconds) * 1000 + int(microseconds) // 1000
+        if not pauses:
+            return {}
+        now = await ledger_time(self._redis, server_time)
         left = {text(name): int(until) - now for name, until in pauses.items()}
         return {name: pause for name, pause in left.items() if pause > 0}
 
