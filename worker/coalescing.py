@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import structlog
@@ -15,10 +15,15 @@ from worker.contract.messages import Channel, Lane
 from worker.contract.users import GatewayRoute
 from worker.holding import Held
 from worker.ports import Clock, Gateway
+from worker.routing import Errand
 
 log = structlog.get_logger(__name__)
 
 Answered = Callable[["Parcel", Answer], None]
+
+
+CALL_SIZE = 20
+"""Most messages of any call (R65)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,15 @@ class Parcel:
     channel: Channel
     message: WalletMessage
     call_size: int
-    """Most messages of the call that this one may travel in."""
+    """Most messages of the call that this one may be sent in."""
+    errand: Errand = Errand.SEND
+    fallbacks: tuple[str, ...] = ()
+    """Names of the other gateways that may have it instead."""
+
+    @property
+    def travels_with(self) -> int:
+        """Most messages of its next call."""
+        return self.call_size if self.errand is Errand.SEND else CALL_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +168,11 @@ class Coalescer:
 
     def _next_call(self, size: int) -> list[Parcel]:
         call: list[Parcel] = []
-        while (queue := self._queue()) and len(call) < min(size, queue[0].call_size):
+        while (queue := self._queue()) and len(call) < min(size, queue[0].travels_with):
+            if call and call[0].errand is not queue[0].errand:
+                break
             parcel = queue.popleft()
-            size = min(size, parcel.call_size)
+            size = min(size, parcel.travels_with)
             call.append(parcel)
         return call
 
@@ -168,13 +183,21 @@ class Coalescer:
         begun = self._clock.monotonic()
         answers = await self._ask(sendable)
         self._breakers.call_ended(self.route.name, begun, answers)
-        if len(sendable) > 1 and answers[0].kind is AnswerKind.REJECTED:
+        if len(sendable) > 1 and answers[0] is not None and answers[0].kind is AnswerKind.REJECTED:
             middle = len(sendable) // 2
             await self._call(sendable[:middle])
             await self._call(sendable[middle:])
         else:
-            for parcel, answer in zip(sendable, answers, strict=True):
+            self._pass_on(sendable, answers)
+
+    def _pass_on(self, parcels: Sequence[Parcel], answers: Sequence[Answer | None]) -> None:
+        absent = []
+        for parcel, answer in zip(parcels, answers, strict=True):
+            if answer is None:
+                absent.append(replace(parcel, errand=Errand.SEND))
+            else:
                 self._answered(parcel, answer)
+        self.put(absent)
 
     def _sendable(self, parcels: Sequence[Parcel]) -> list[Parcel]:
         """Return what may be sent now, and answer what may not: we stop, the breaker opened, or the lease ran out."""
@@ -192,9 +215,16 @@ class Coalescer:
                 parcel.held.renew_until = max(parcel.held.renew_until, now + self._limits.hold)
         return [parcel for parcel in parcels if parcel.held.deadline > now]
 
-    async def _ask(self, parcels: list[Parcel]) -> list[Answer]:
+    async def _ask(self, parcels: Sequence[Parcel]) -> Sequence[Answer | None]:
+        messages = [parcel.message for parcel in parcels]
         try:
-            return await self._gateway.send(self.route, [parcel.message for parcel in parcels])
+            match parcels[0].errand:
+                case Errand.SEND:
+                    return await self._gateway.send(self.route, messages)
+                case Errand.INQUIRE:
+                    return await self._gateway.inquire(self.route, [message.message_id for message in messages])
+                case _:
+                    assert_never(parcels[0].errand)
         except Exception:
             # Nobody can say what became of the call, and its messages must still be settled.
             log.exception("gateway_call_broke", gateway=self.route.name)

@@ -14,7 +14,17 @@ from worker.contract.dead_letters import (
     Replayed,
 )
 from worker.contract.gateways import OpenedBreaker
-from worker.contract.messages import Acceptance, Claim, Hint, HintKind, Lane, NewMessage, Settled, Settlement
+from worker.contract.messages import (
+    Acceptance,
+    Claim,
+    GatewayNote,
+    Hint,
+    HintKind,
+    Lane,
+    NewMessage,
+    Settled,
+    Settlement,
+)
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
 from worker.contract.templates import TemplateVersion
@@ -69,6 +79,10 @@ class Ledger(Protocol):
 
     async def renew(self, claims: Sequence[Claim]) -> list[bool]:
         """Extend the leases of claims still held; False where another claim has the message."""
+        ...
+
+    async def note_gateways(self, notes: Sequence[GatewayNote]) -> list[bool]:
+        """Write down which gateways are about to be asked; False where another claim has the message."""
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
@@ -152,6 +166,13 @@ class Gateway(Protocol):
 
     async def send(self, route: GatewayRoute, messages: Sequence[WalletMessage]) -> list[Answer]:
         """Deliver in one call; one Answer for each message, in order. Never raises for what the network does."""
+        ...
+
+    async def inquire(self, route: GatewayRoute, message_ids: Sequence[str]) -> list[Answer | None]:
+        """Ask in one call what became of messages, in order; None where the gateway has not got it.
+
+        Never raises for what the network does. For a gateway that offers it alone (`GatewayRoute.inquiry`).
+        """
         ...
 
 

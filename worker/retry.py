@@ -56,7 +56,7 @@ def expire(claim: Claim, worker: str) -> Settlement:
     """Return the end of a message that is past its deadline: U where an answer never came, else F EXPIRED (R43)."""
     updates = tuple(
         DeliveryUpdate(channel, DeliveryState.U, UNANSWERED, "the gateway's answer never came")
-        if _was_unanswered(claim, channel)
+        if was_unanswered(claim, channel)
         else DeliveryUpdate(channel, DeliveryState.F, ResultCode.EXPIRED, "not delivered before its deadline")
         for channel in open_channels(claim)
     )
@@ -73,6 +73,11 @@ def condemn(claim: Claim, worker: str) -> Settlement:
 def open_channels(claim: Claim) -> list[Channel]:
     """Return the channels that still have to be delivered."""
     return [channel for channel, field in claim.deliveries.items() if field.startswith(DeliveryState.OPEN)]
+
+
+def was_unanswered(claim: Claim, channel: Channel) -> bool:
+    """Say whether an earlier call for a channel may have been acted upon, and nobody knows."""
+    return claim.deliveries[channel].split("|", 3)[2:3] == [UNANSWERED]
 
 
 def decide(
@@ -145,17 +150,13 @@ def _update(claim: Claim, channel: Channel, answer: Answer) -> DeliveryUpdate | 
         return DeliveryUpdate(channel, state, UNANSWERED, shorten(answer.message))
     if answer.kind is AnswerKind.NOT_SENT:
         return None
-    if _was_unanswered(claim, channel):
+    if was_unanswered(claim, channel):
         # An earlier call may have been acted upon: what is said now without asking the gateway can't unsay that.
         if answer.kind in _WAITS_FOR_GATEWAY:
             return None
         if answer.kind is AnswerKind.UNDELIVERABLE:
             return DeliveryUpdate(channel, DeliveryState.U, UNANSWERED, shorten(answer.message))
     return DeliveryUpdate(channel, state, answer.code or ResultCode.PROCESS_FAIL, shorten(answer.message))
-
-
-def _was_unanswered(claim: Claim, channel: Channel) -> bool:
-    return claim.deliveries[channel].split("|", 3)[2:3] == [UNANSWERED]
 
 
 def _given_up(update: DeliveryUpdate) -> DeliveryUpdate:

@@ -4,7 +4,7 @@ Times are whole milliseconds of the ledger's own clock (Redis TIME) since 1970, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import NamedTuple, assert_never
 
@@ -113,11 +113,23 @@ class Claim:
     """Empty for poison."""
     lone: int = 0
     """How many of the crashes happened while the message was claimed alone."""
+    gateways: Mapping[Channel, str] = field(default_factory=dict)
+    """Name of the gateway that was asked last, where the record says it; else it was the wallet's first."""
 
     @property
     def poison(self) -> bool:
         """Whether it killed workers that held nothing else, so often that nobody may touch it any more."""
         return self.lone >= LONE_CRASHES
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayNote:
+    """Which gateways a claim is about to ask, where the record names others."""
+
+    message_id: str
+    claim_id: str
+    attempt: int
+    gateways: Mapping[Channel, str]
 
 
 @dataclass(frozen=True, slots=True)
