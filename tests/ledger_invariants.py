@@ -36,6 +36,7 @@ def check_homes(state: LedgerState) -> None:
     assert still_open | state.dead.keys() <= state.payloads.keys() <= state.records.keys()
     assert {message_id for _, _, message_id in state.window} <= state.due.keys()
     assert state.backlogs.keys() == state.released.keys()
+    assert all(state.records[one].outcome.expires_at == deadline for one, deadline in state.deadlines.items())
 
 
 def check_history(before: LedgerState, after: LedgerState) -> None:

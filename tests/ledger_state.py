@@ -46,6 +46,9 @@ class LedgerState:
     payloads: Mapping[str, bytes]
     due: Mapping[str, int]
     backlogs: Mapping[Merchant, tuple[str, ...]]
+    """In the order of their release."""
+    deadlines: Mapping[str, int]
+    """Of what is in a backlog."""
     released: Mapping[Merchant, int]
     window: frozenset[tuple[Lane, str, str]]
     """Lane, appId and messageId of what occupies its merchant's window."""
@@ -64,6 +67,7 @@ async def state_of_fake(ledger: FakeLedger) -> LedgerState:
         payloads={message_id: record.payload for message_id, record in records.items() if record.payload is not None},
         due={message_id: record.due_at for message_id, record in records.items() if record.due_at is not None},
         backlogs={merchant: tuple(ids) for merchant, ids in ledger.backlogs.items()},
+        deadlines={one: records[one].expires_at for ids in ledger.backlogs.values() for one in ids},
         released=dict(ledger.released),
         window=frozenset((r.lane, r.app_id, r.new.message_id) for r in records.values() if r.occupies_window),
         retention={message_id: r.forget_at for message_id, r in records.items() if r.forget_at is not None},
@@ -98,6 +102,7 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
         payloads={name[3]: payload for name, payload in contents.items() if name[2] == "payload"},
         due=_times(contents, "due"),
         backlogs=_backlogs(contents),
+        deadlines=_times(contents, "backlog"),
         released={
             (int(name[1].strip("{}")), Lane(name[3]), app.decode()): int(served)
             for name, scores in contents.items()
@@ -134,8 +139,6 @@ def _ask(pipeline: Any, name: bytes) -> None:  # noqa: ANN401 - redis-py's pipel
             pipeline.hgetall(name)
         case b"payload":
             pipeline.get(name)
-        case b"backlog":
-            pipeline.lrange(name, 0, -1)
         case _:
             pipeline.zrange(name, 0, -1, withscores=True)
 
@@ -162,7 +165,7 @@ def _times(contents: _Contents, kind: str) -> dict[str, int]:
 
 def _backlogs(contents: _Contents) -> dict[Merchant, tuple[str, ...]]:
     return {
-        (int(name[1].strip("{}")), Lane(name[3]), name[4]): tuple(member.decode() for member in members)
+        (int(name[1].strip("{}")), Lane(name[3]), name[4]): tuple(member.decode() for member, _ in members)
         for name, members in contents.items()
         if name[2] == "backlog"
     }

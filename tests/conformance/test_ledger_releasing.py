@@ -1,6 +1,17 @@
 """Release: what waits in backlogs gets its turn, fairly between merchants (DESIGN 6)."""
 
-from tests.ledger_driver import START, LedgerDriver, OpenLedger, final, hinted, ids, new_message, new_messages
+from tests.ledger_driver import (
+    START,
+    LedgerDriver,
+    OpenLedger,
+    expiring,
+    final,
+    hinted,
+    ids,
+    new_message,
+    new_messages,
+    waiting,
+)
 from worker.contract.messages import Hint, Lane
 
 
@@ -28,21 +39,50 @@ def test_two_releases_at_the_same_time_fill_the_window_once(open_ledger: OpenLed
     assert len(ledger.state().window) == 4
 
 
-def test_release_fills_the_window_with_the_oldest_of_the_backlog(open_ledger: OpenLedger) -> None:
+def test_release_fills_the_window_with_the_earliest_deadlines_of_the_backlog(open_ledger: OpenLedger) -> None:
     ledger = open_ledger(window_bulk=3, grace=3_000)
     messages = new_messages(8)
     ledger.accept(messages)
     ledger.settle([final(claim) for claim in ledger.claim(ids(messages[:2]))])
     ledger.advance(50)
+    first, second, *rest = waiting(messages[3:])
 
-    assert ledger.release() == [Hint(Lane.BULK, 0, tuple(ids(messages[3:5])))]
+    assert ledger.release() == [Hint(Lane.BULK, 0, (first, second))]
 
     state = ledger.state()
-    assert state.due == dict.fromkeys(ids(messages[2:3]), START + 3_000) | dict.fromkeys(
-        ids(messages[3:5]), START + 3_050
-    )
-    assert state.backlogs == {(0, Lane.BULK, "shop"): tuple(ids(messages[5:]))}
+    assert state.due == {messages[2].message_id: START + 3_000, first: START + 3_050, second: START + 3_050}
+    assert state.backlogs == {(0, Lane.BULK, "shop"): tuple(rest)}
     assert len(state.window) == 3
+
+
+def test_what_is_past_its_deadline_is_released_though_the_window_is_full(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(window_bulk=1, grace=3_000)
+    blocker, late, early, latest = (expiring(f"r{n}", n) for n in (1_000, 20, 10, 500))
+    ledger.accept([blocker, late, latest, early])
+    ledger.claim([blocker.message_id])
+    ledger.advance(19)
+
+    assert ledger.release() == [Hint(Lane.BULK, 0, (early.message_id,))]
+    assert ledger.release() == []
+    ledger.advance(1)
+    assert ledger.release() == [Hint(Lane.BULK, 0, (late.message_id,))]
+
+    state = ledger.state()
+    assert state.backlogs == {(0, Lane.BULK, "shop"): (latest.message_id,)}
+    assert state.due[early.message_id] == START + 3_019
+    (claim,) = ledger.claim([early.message_id], "claim-2")
+    assert claim.claimed_at >= claim.expires_at
+
+
+def test_merchants_whose_backlogs_expired_take_turns_too(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(window_bulk=0)
+    for app in ("large", "small"):
+        ledger.accept([expiring(f"r{n}", 10, app) for n in range(60)], app_id=app)
+    ledger.advance(10)
+
+    turns = [merchants_of(ledger, ledger.release()) for _ in range(3)]
+
+    assert turns == [{"large": 50, "small": 50}, {"large": 10, "small": 10}, {}]
 
 
 def test_release_again_takes_no_more_than_the_window_has_room_for(open_ledger: OpenLedger) -> None:

@@ -109,7 +109,7 @@ async def leave_final_due(redis: Redis) -> None:
 
 
 async def leave_final_in_backlog(redis: Redis) -> None:
-    await redis.rpush(backlog(FINAL), FINAL, FINAL)
+    await redis.zadd(backlog(FINAL), {FINAL: 1})
 
 
 async def haunt_due(redis: Redis) -> None:
@@ -117,7 +117,7 @@ async def haunt_due(redis: Redis) -> None:
 
 
 async def haunt_backlog(redis: Redis) -> None:
-    await redis.lpush(backlog(NOBODY), NOBODY)
+    await redis.zadd(backlog(NOBODY), {NOBODY: 1})
 
 
 async def haunt_window(redis: Redis) -> None:

@@ -9,7 +9,7 @@ tidings:ledger                          hash    fixed parameters: `schema`, `sha
 tidings:{n}:message:<messageId>         hash    the record, see `FIELDS` below
 tidings:{n}:payload:<messageId>         string  what a worker needs to deliver; erased once every channel has S
 tidings:{n}:due                         zset    due index: messageId -> ms when somebody must look at it next
-tidings:{n}:backlog:<lane>:<appId>      list    messageIds beyond the merchant's window, oldest first
+tidings:{n}:backlog:<lane>:<appId>      zset    messageId -> ms deadline, of what is beyond the merchant's window
 tidings:{n}:backlogs:<lane>             zset    appId -> messages released so far; the least served is next
 tidings:{n}:window                      zset    `<lane>#<appId>#<messageId>`, score 0: released and not waiting
 tidings:{n}:counters                    hash    `<appId>#<channel>#<status>` -> number of deliveries
@@ -81,7 +81,7 @@ from worker.contract.messages import Lane
 from worker.contract.users import User
 
 PREFIX = "tidings"
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ class LedgerReader:
         for lane in Lane:
             for app in await self._redis.zrange(self._keys.backlogs(shard, lane), 0, -1):
                 app_id = text(app)  # type: ignore[arg-type]  # no scores were asked for
-                found[lane, app_id] = await self._backlog(shard, lane, app_id)
+                found[lane, app_id] = set(await self._members(self._keys.backlog(shard, lane, app_id)))
         return found
 
     async def tallies(self, shard: int) -> Tallies:
@@ -107,16 +107,6 @@ class LedgerReader:
 
     async def _members(self, key: str) -> list[str]:
         return [text(member) async for member, _ in self._redis.zscan_iter(key, count=_SCAN)]
-
-    async def _backlog(self, shard: int, lane: Lane, app_id: str) -> set[str]:
-        backlog = self._keys.backlog(shard, lane, app_id)
-        ids: set[str] = set()
-        # From the end: what release takes from the head meanwhile makes no message be passed over.
-        start = -_SCAN
-        while part := await self._redis.lrange(backlog, start, start + _SCAN - 1):
-            ids.update(map(text, part))
-            start -= _SCAN
-        return ids
 
     def _call(self, shard: int, ids: Sequence[str], windowed: Mapping[str, str]) -> Call:
         keys = [self._keys.due(shard), self._keys.window(shard)]

@@ -12,15 +12,13 @@ from worker.adapters.redis.scripts import Call, Script, redis_answers, run
 from worker.adapters.redis.times import Now, server_time
 from worker.batching import chunks, grouped
 from worker.contract.audits import Misplaced, ShardAudit
-from worker.contract.messages import Channel, Lane
+from worker.contract.messages import CHUNK, Channel, Lane
 from worker.contract.outcomes import Tally
 from worker.contract.repairs import Mend, Mended, Recounted, Relisted, ShardRepair
 
 _MESSAGES = Script.read("repair_messages")
 _COUNTERS = Script.read("repair_counters")
 _RELIST = Script.read("relist_backlog")
-_CHUNK = 20
-"""Messages in one script: each may have to be looked for in a backlog of any length."""
 _ROUNDS = 3
 """How often a shard is counted anew because its counters moved meanwhile."""
 _STATUSES = tuple(field.name for field in fields(Tally))
@@ -63,7 +61,7 @@ class RedisRepair:
         mended = [
             one
             for place, messages in by_place.items()
-            for chunk in chunks(messages, _CHUNK)
+            for chunk in chunks(messages, CHUNK)
             for one in await self._mend(shard, place, chunk, windowed)
         ]
         return relisted, mended

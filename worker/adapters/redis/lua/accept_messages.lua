@@ -1,6 +1,6 @@
 #!lua
 -- Take new messages of one merchant in one lane: record, payload, counters and one home, the due index while the
--- merchant's window has room, else its backlog (behind what already waits there).
+-- merchant's window has room and nothing waits in its backlog, else that backlog, by its deadline.
 -- Safe to repeat: a known message answers REPEATED or INCONSISTENT and is left alone.
 --
 -- KEYS  1 due, 2 window, 3 backlog of (lane, app), 4 backlogs of the lane, 5 counters, then 2 for each message:
@@ -53,6 +53,7 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
       window[#window + 1] = prefix .. ARGV[a + 1]
     else
       result[i] = 2
+      waiting[#waiting + 1] = expires
       waiting[#waiting + 1] = ARGV[a + 1]
     end
   end
@@ -62,7 +63,7 @@ if #due > 0 then
   redis.call('ZADD', KEYS[2], unpack(window))
 end
 if #waiting > 0 then
-  redis.call('RPUSH', KEYS[3], unpack(waiting))
+  redis.call('ZADD', KEYS[3], unpack(waiting))
   local least = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
   redis.call('ZADD', KEYS[4], 'NX', least[2] or 0, app)
 end

@@ -21,14 +21,13 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
   local r = redis.call('HMGET', KEYS[3 + i], 'PUSH', 'INBOX', 'nb')
   local open = string.sub(r[1] or '', 1, 1) == 'O' or string.sub(r[2] or '', 1, 1) == 'O'
   local due = redis.call('ZSCORE', KEYS[1], id)
-  local backlogged = redis.call('LPOS', KEYS[3], id)
+  local backlogged = redis.call('ZSCORE', KEYS[3], id)
   result[i] = 0
   if not open then
-    local gone = redis.call('ZREM', KEYS[1], id) + redis.call('ZREM', KEYS[2], own)
-    if backlogged then gone = gone + redis.call('LREM', KEYS[3], 0, id) end
+    local gone = redis.call('ZREM', KEYS[1], id) + redis.call('ZREM', KEYS[2], own) + redis.call('ZREM', KEYS[3], id)
     if gone > 0 then result[i] = 2 end
   elseif due and backlogged then
-    redis.call('LREM', KEYS[3], 0, id)
+    redis.call('ZREM', KEYS[3], id)
     result[i] = 3
   elseif not due and not backlogged then
     redis.call('ZADD', KEYS[1], now, id)

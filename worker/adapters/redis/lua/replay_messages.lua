@@ -16,6 +16,7 @@ if not now then
 end
 local app, lane, run = ARGV[2], ARGV[3], ARGV[7]
 local prefix, now_text = lane .. '#' .. app .. '#', string.format('%.0f', now)
+local expires = string.format('%.0f', now + ARGV[5])
 local room = 0
 if redis.call('EXISTS', KEYS[3]) == 0 then
   room = ARGV[4] - redis.call('ZLEXCOUNT', KEYS[2], '[' .. prefix, '(' .. lane .. '#' .. app .. '$')
@@ -46,7 +47,7 @@ for i = 1, #ARGV - 7 do
   elseif redis.call('EXISTS', payload) == 0 then
     result[i] = 4
   else
-    local changes = { 'exp', string.format('%.0f', now + ARGV[5]) }
+    local changes = { 'exp', expires }
     result[i] = reopen(changes, 'PUSH', r[3]) + reopen(changes, 'INBOX', r[4]) > 0 and 1 or 2
     redis.call('HSET', record, 'run', result[i] .. '|' .. run,
       'n' .. (r[5] or 0), now_text .. '|REPLAYED|' .. r[2] .. '|' .. run .. '|', unpack(changes))
@@ -62,12 +63,13 @@ for i = 1, #ARGV - 7 do
       redis.call('ZADD', KEYS[1], now_text, id)
       redis.call('ZADD', KEYS[2], 0, prefix .. id)
     else
+      waiting[#waiting + 1] = expires
       waiting[#waiting + 1] = id
     end
   end
 end
 if #waiting > 0 then
-  redis.call('RPUSH', KEYS[3], unpack(waiting))
+  redis.call('ZADD', KEYS[3], unpack(waiting))
   local least = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
   redis.call('ZADD', KEYS[4], 'NX', least[2] or 0, app)
 end
