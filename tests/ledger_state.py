@@ -52,6 +52,8 @@ class LedgerState:
     released: Mapping[Merchant, int]
     window: frozenset[tuple[Lane, str, str]]
     """Lane, appId and messageId of what occupies its merchant's window."""
+    waiting: frozenset[tuple[Lane, str, str]]
+    """The same of what waits for a retry."""
     retention: Mapping[str, int]
     dead: Mapping[str, int]
     dead_letters: tuple[DeadLetter, ...]
@@ -70,6 +72,7 @@ async def state_of_fake(ledger: FakeLedger) -> LedgerState:
         deadlines={one: records[one].expires_at for ids in ledger.backlogs.values() for one in ids},
         released=dict(ledger.released),
         window=frozenset((r.lane, r.app_id, r.new.message_id) for r in records.values() if r.occupies_window),
+        waiting=frozenset((r.lane, r.app_id, r.new.message_id) for r in records.values() if r.waits),
         retention={message_id: r.forget_at for message_id, r in records.items() if r.forget_at is not None},
         dead_letters=(await FakeDeadLetters(ledger).page(DeadLetterQuery(), ALL)).letters,
         dead={message_id: record.dead_at for message_id, record in records.items() if record.dead_at is not None},
@@ -109,7 +112,8 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
             if name[2] == "backlogs"
             for app, served in scores
         },
-        window=_window(contents),
+        window=_places(contents, "window"),
+        waiting=_places(contents, "waiting"),
         retention=_times(contents, "retention"),
         dead=_times(contents, "dead"),
         dead_letters=(await RedisDeadLetters(redis, keys).page(DeadLetterQuery(), ALL)).letters,
@@ -117,7 +121,9 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
     )
 
 
-_KINDS = {"message", "payload", "due", "backlogs", "backlog", "window", "retention", "dead", "cards", "counters"}
+_KINDS = {"message", "payload", "counters"} | {
+    *("due", "backlogs", "backlog", "window", "waiting", "retention", "dead", "cards"),
+}
 _Contents = Mapping[tuple[str, ...], Any]
 
 
@@ -171,8 +177,8 @@ def _backlogs(contents: _Contents) -> dict[Merchant, tuple[str, ...]]:
     }
 
 
-def _window(contents: _Contents) -> frozenset[tuple[Lane, str, str]]:
-    members = (member.decode() for name, scores in contents.items() if name[2] == "window" for member, _ in scores)
+def _places(contents: _Contents, kind: str) -> frozenset[tuple[Lane, str, str]]:
+    members = (member.decode() for name, scores in contents.items() if name[2] == kind for member, _ in scores)
     parts = (member.split("#") for member in members)
     return frozenset((Lane(lane), app, message_id) for lane, app, message_id in parts)
 

@@ -10,9 +10,10 @@ from tests.ledger_driver import (
     ids,
     new_message,
     new_messages,
+    retry,
     waiting,
 )
-from worker.contract.messages import Hint, Lane
+from worker.contract.messages import Acceptance, Hint, Lane
 
 
 def open_with_room(open_ledger: OpenLedger, backlogs: dict[str, int], window: int) -> LedgerDriver:
@@ -155,3 +156,64 @@ def test_a_newcomer_gets_no_credit_for_the_time_before_it_came(open_ledger: Open
     served = ledger.state().released
 
     assert served == {(0, Lane.BULK, "early"): 50, (0, Lane.BULK, "late"): 50}
+
+
+def open_with_waiting(open_ledger: OpenLedger, most: int, number: int) -> LedgerDriver:
+    """Give a ledger in which so many messages wait for a retry, so that their window is free again."""
+    ledger = open_ledger(window_bulk=3, waiting=most)
+    for message in new_messages(number, prefix="waiting"):
+        ledger.accept([message])
+        ledger.settle([retry(claim, 1_000) for claim in ledger.claim([message.message_id])])
+    return ledger
+
+
+def test_a_message_that_waits_for_its_retry_leaves_the_window_until_it_is_swept(open_ledger: OpenLedger) -> None:
+    ledger = open_with_waiting(open_ledger, most=10, number=1)
+    (place,) = ledger.state().waiting
+
+    assert ledger.state().window == frozenset()
+    ledger.advance(1_000)
+    ledger.sweep()
+    assert (ledger.state().window, ledger.state().waiting) == (frozenset({place}), frozenset())
+
+
+def test_a_message_claimed_again_before_a_sweep_waits_no_more_once_it_is_final(open_ledger: OpenLedger) -> None:
+    ledger = open_with_waiting(open_ledger, most=10, number=1)
+    ledger.advance(1_000)
+
+    ledger.settle([final(claim) for claim in ledger.claim(ids(new_messages(1, prefix="waiting")), "claim-2")])
+
+    assert (ledger.state().window, ledger.state().waiting) == (frozenset(), frozenset())
+
+
+def test_once_too_many_messages_wait_new_ones_go_to_the_backlog_and_stay_there(open_ledger: OpenLedger) -> None:
+    ledger = open_with_waiting(open_ledger, most=2, number=2)
+
+    assert ledger.accept([new_message("r1")]) == [Acceptance.BACKLOGGED]
+    assert ledger.release() == []
+
+
+def test_the_backlog_goes_on_when_fewer_messages_wait(open_ledger: OpenLedger) -> None:
+    ledger = open_with_waiting(open_ledger, most=2, number=2)
+    ledger.accept([new_message("r1")])
+    ledger.advance(1_000)
+    (swept, *_) = hinted(ledger.sweep())
+    ledger.settle([final(claim) for claim in ledger.claim([swept], "claim-2")])
+
+    assert hinted(ledger.release()) == [new_message("r1").message_id]
+
+
+def test_what_waits_of_one_merchant_or_lane_holds_no_other_one_back(open_ledger: OpenLedger) -> None:
+    ledger = open_with_waiting(open_ledger, most=2, number=2)
+
+    assert ledger.accept([new_message("r1", "shop1")], app_id="shop1") == [Acceptance.DUE]
+    assert ledger.accept([new_message("r2")], lane=Lane.SINGLE) == [Acceptance.DUE]
+
+
+def test_what_is_past_its_deadline_is_released_though_too_many_messages_wait(open_ledger: OpenLedger) -> None:
+    ledger = open_with_waiting(open_ledger, most=1, number=1)
+    message = expiring("r1", 10)
+    ledger.accept([message])
+    ledger.advance(10)
+
+    assert hinted(ledger.release()) == [message.message_id]

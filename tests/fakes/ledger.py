@@ -79,11 +79,10 @@ class FakeLedger:
         self.released.setdefault(merchant, min(others, default=0))
 
     def _room(self, merchant: Merchant) -> int:
-        occupied = sum(
-            record.occupies_window and (record.shard, record.lane, record.app_id) == merchant
-            for record in self.records.values()
-        )
-        return self.limits.window(merchant[1]) - occupied
+        own = [one for one in self.records.values() if (one.shard, one.lane, one.app_id) == merchant]
+        if sum(record.waits for record in own) >= self.limits.waiting:
+            return 0
+        return self.limits.window(merchant[1]) - sum(record.occupies_window for record in own)
 
     async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
         """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""

@@ -43,7 +43,9 @@ from worker.ports import Probe
 Item = TypeVar("Item")
 
 SHARDS = 2
-LIMITS = LedgerLimits(lease=6, grace=3, longest_grace=10, sweep_size=3, window_single=1, window_bulk=2, retention=15)
+LIMITS = LedgerLimits(
+    lease=6, grace=3, longest_grace=10, sweep_size=3, window_single=1, window_bulk=2, waiting=2, retention=15
+)
 APPS = ("shop", "shop1")
 CHANNELS = (
     ((Channel.PUSH, Channel.INBOX), ()),

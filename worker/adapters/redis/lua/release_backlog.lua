@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- Move messages of one lane from merchants' backlogs to the due index, the earliest deadline first: as many as each
--- merchant's window has room for, and whatever is past its deadline, which a claim ends without sending it. The least
+-- merchant's window has room for while not too many of its messages wait for a retry, and whatever is past its deadline, which a claim ends without sending it. The least
 -- served merchant comes first, with at most a quantum of messages, so that turns are equal in messages.
 -- Safe to repeat: it releases more only where a window still has room or more deadlines have passed.
 --
--- KEYS  1 due, 2 window, 3 backlogs of the lane, then the backlog of each merchant
+-- KEYS  1 due, 2 window, 3 backlogs of the lane, 4 waiting, then the backlog of each merchant
 -- ARGV  1 now in ms ('' = the server's clock), 2 lane, 3 grace in ms, 4 window size, 5 quantum, 6 most messages in
---       all, then the appIds, in the order of KEYS
+--       all, 7 most that may wait for a retry, then the appIds, in the order of KEYS
 -- RETURNS  an array of the ids released
 local now = tonumber(ARGV[1])
 if not now then
@@ -15,11 +15,14 @@ if not now then
 end
 local lane, due_at, left = ARGV[2], now + ARGV[3], tonumber(ARGV[6])
 local released, due, window = {}, {}, {}
-for i = 1, #ARGV - 6 do
-  local app, backlog = ARGV[6 + i], KEYS[3 + i]
-  local occupied = redis.call('ZLEXCOUNT', KEYS[2], '[' .. lane .. '#' .. app .. '#', '(' .. lane .. '#' .. app .. '$')
+for i = 1, #ARGV - 7 do
+  local app, backlog = ARGV[7 + i], KEYS[4 + i]
+  local first, last, room = '[' .. lane .. '#' .. app .. '#', '(' .. lane .. '#' .. app .. '$', 0
+  if redis.call('ZLEXCOUNT', KEYS[4], first, last) < tonumber(ARGV[7]) then
+    room = ARGV[4] - redis.call('ZLEXCOUNT', KEYS[2], first, last)
+  end
   local expired = redis.call('ZCOUNT', backlog, '-inf', now)
-  local turn = math.min(math.max(ARGV[4] - occupied, expired), tonumber(ARGV[5]), left)
+  local turn = math.min(math.max(room, expired), tonumber(ARGV[5]), left)
   if turn > 0 then
     local popped = redis.call('ZPOPMIN', backlog, turn)
     for p = 1, #popped, 2 do

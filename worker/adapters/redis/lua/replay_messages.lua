@@ -5,9 +5,9 @@
 -- Safe to repeat: what this run replayed answers the same and is left alone, even if it died again.
 --
 -- KEYS  1 due, 2 window, 3 backlog of (lane, app), 4 backlogs of the lane, 5 counters, 6 retention, 7 dead, 8 cards,
---       then 2 for each message: record, payload
+--       9 waiting, then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 window size, 5 deliver_within in ms, 6 retention in
---       ms, 7 run, then the ids
+--       ms, 7 run, 8 most that may wait for a retry, then the ids
 -- RETURNS  an array: 1 SENT, 2 SUPPRESSED, 3 REFUSED, 4 EMPTY
 local now = tonumber(ARGV[1])
 if not now then
@@ -17,9 +17,9 @@ end
 local app, lane, run = ARGV[2], ARGV[3], ARGV[7]
 local prefix, now_text = lane .. '#' .. app .. '#', string.format('%.0f', now)
 local expires = string.format('%.0f', now + ARGV[5])
-local room = 0
-if redis.call('EXISTS', KEYS[3]) == 0 then
-  room = ARGV[4] - redis.call('ZLEXCOUNT', KEYS[2], '[' .. prefix, '(' .. lane .. '#' .. app .. '$')
+local first, last, room = '[' .. prefix, '(' .. lane .. '#' .. app .. '$', 0
+if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('ZLEXCOUNT', KEYS[9], first, last) < tonumber(ARGV[8]) then
+  room = ARGV[4] - redis.call('ZLEXCOUNT', KEYS[2], first, last)
 end
 local result, waiting, moves = {}, {}, {}
 
@@ -34,8 +34,8 @@ local function reopen(changes, channel, field)
   return 1
 end
 
-for i = 1, #ARGV - 7 do
-  local id, record, payload = ARGV[7 + i], KEYS[7 + i * 2], KEYS[8 + i * 2]
+for i = 1, #ARGV - 8 do
+  local id, record, payload = ARGV[8 + i], KEYS[8 + i * 2], KEYS[9 + i * 2]
   local died = redis.call('ZSCORE', KEYS[7], id)
   local r = redis.call('HMGET', record, 'run', 'dead', 'PUSH', 'INBOX', 'attempt', 'lane')
   if r[6] ~= lane then
