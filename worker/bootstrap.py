@@ -17,6 +17,7 @@ from worker.adapters.celery.hints import HintPublisher
 from worker.adapters.celery.loop import Opener
 from worker.adapters.gateways.wallet import WalletGateway
 from worker.adapters.redis.audit import RedisAudit
+from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.embedded import EmbeddedValkey
@@ -26,7 +27,8 @@ from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.repair import RedisRepair
 from worker.adapters.redis.templates import RedisTemplates
 from worker.adapters.redis.users import RedisUsers
-from worker.adapters.redis.wallets import RedisCaps, RedisGatewayPauses, RedisWallets
+from worker.adapters.redis.wallets import RedisCaps, RedisWallets
+from worker.breaking import BreakerLimits, Breakers
 from worker.clock import SystemClock
 from worker.coalescing import CallLimits, Coalescers
 from worker.contract.errors import LedgerUnavailableError
@@ -79,7 +81,7 @@ class Services:
     wallets: RedisWallets
     templates: RedisTemplates
     caps: RedisCaps
-    pauses: RedisGatewayPauses
+    breakers: RedisBreakers
     compiled: CompiledTemplates
     redis: Redis
     keys: Keys
@@ -115,7 +117,7 @@ async def services(settings: Settings, addresses: Addresses) -> AsyncIterator[Se
             wallets=RedisWallets(redis, keys, clock),
             templates=RedisTemplates(redis, keys, clock),
             caps=RedisCaps(redis, keys),
-            pauses=RedisGatewayPauses(redis, keys),
+            breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
             compiled=CompiledTemplates(ChannelLimits()),
             redis=redis,
             keys=keys,
@@ -189,15 +191,15 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
         settings.waiting_per_gateway,
         hold=(settings.call_timeout + settings.lease) / 1000,
     )
-    coalescers = Coalescers(parts.gateway, parts.clock, limits)
+    breakers = Breakers(found.breakers, parts.clock, BreakerLimits(settings.breaker_failures, settings.breaker_first))
+    coalescers = Coalescers(parts.gateway, breakers, parts.clock, limits)
     policy = RetryPolicy(settings.max_tries, settings.backoff_base, settings.backoff_cap)
     settler = Settler(parts.ledger, policy, draw, worker_name())
     holdings = Holdings(parts.ledger, parts.clock, settings.lease)
     sweeper = Sweeper(
         ledger=parts.ledger,
         hints=hints,
-        pauses=found.pauses,
-        coalescers=coalescers,
+        breakers=breakers,
         interval=settings.sweep_interval,
         draw=draw,
     )
@@ -212,7 +214,7 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
         clock=parts.clock,
         times=DeliveryTimes(settings.lease, settings.call_timeout, settings.call_size),
     )
-    coalescers.wire(delivery.answered, sweeper.paused)
+    coalescers.wire(delivery.answered)
     return Dispatcher(
         delivery=delivery,
         settler=settler,

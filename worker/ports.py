@@ -13,6 +13,7 @@ from worker.contract.dead_letters import (
     Position,
     Replayed,
 )
+from worker.contract.gateways import OpenedBreaker
 from worker.contract.messages import Acceptance, Claim, Hint, HintKind, Lane, NewMessage, Settled, Settlement
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
@@ -157,15 +158,23 @@ class Gateway(Protocol):
         ...
 
 
-class GatewayPauses(Protocol):
-    """How long each gateway asked all workers to wait (R69)."""
+class BreakerStore(Protocol):
+    """The gateways' breakers, shared by all workers (R69). Raises LedgerUnavailableError when it did not answer."""
 
-    async def pause(self, gateway: str, milliseconds: int) -> None:
-        """Let nobody call the gateway for so long; a longer pause in force stays."""
+    async def open(self, gateway: str, reason: str, asked: int | None) -> int:
+        """Open a breaker and return for how many milliseconds; `asked` is how long the gateway asked to wait, if so."""
         ...
 
-    async def remaining(self) -> Mapping[str, int]:
-        """Return the milliseconds left by gateway name."""
+    async def probe(self, gateway: str) -> int:
+        """Take the right to the one call that asks whether a gateway is back; 0, or the milliseconds to wait."""
+        ...
+
+    async def close(self, gateway: str) -> None:
+        """Let everybody call the gateway again."""
+        ...
+
+    async def opened(self) -> Mapping[str, OpenedBreaker]:
+        """Return the breakers that are not closed, by gateway name."""
         ...
 
 

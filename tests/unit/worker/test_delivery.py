@@ -417,15 +417,16 @@ def test_a_message_may_be_sent_until_its_lease_ends_counted_from_before_the_clai
     assert (held.deadline, held.renew_until) == (6.0, 17.0)
 
 
-def test_R69_a_pause_of_one_call_hands_the_rest_back_to_the_ledger_and_is_shared() -> None:
+def test_R69_a_wish_to_wait_hands_the_rest_back_to_the_ledger_and_is_shared() -> None:
     office, messages = BackOffice(OfficeHours(calls=1)), notices(15)
-    pause = Answer(AnswerKind.THROTTLED, "HTTP_429", "the gateway asked to wait", 7_000)
-    office.gateway.answer_calls("gcash", pause)
+    wish = Answer(AnswerKind.THROTTLED, "HTTP_429", "the gateway asked to wait", 7_000)
+    office.gateway.answer_calls("gcash", wish)
 
     outcomes = office.deliver(*messages)
 
     assert len(office.calls) == 1
-    assert office.pauses.left == {"gcash": 7_000}
+    assert office.breakers.of("gcash").wait == 7_001
+    assert asyncio.run(office.breaker_store.probe("gcash")) == 7_000
     assert {outcome.tries for outcome in outcomes} == {0}
     assert all(outcome.next_at is not None and outcome.next_at >= office.ledger.now + 7_000 for outcome in outcomes)
 

@@ -19,7 +19,7 @@ tidings:{n}:dead                        zset    messageId -> ms when it became a
 tidings:{n}:cards                       zset    the cards of dead letters, score 0, in the order of their deaths
 tidings:{n}:token:<keyed hash>          string  what an access token grants (JSON); never the token
 tidings:{n}:cap:<wallet>#<app>#<cust>   zset    messageId -> ms when it was counted under the wallet's cap
-tidings:{gateways}:pauses               hash    gateway name -> ms until which nobody calls it
+tidings:{gateways}:breakers             hash    gateway name -> `<open until>|<since>|<times>|<probed until>|<reason>`
 tidings:{templates}                     hash    `<code>` -> live version; `<code>#<n>` -> that version (JSON)
 tidings:{wallets}                       hash    wallet name -> its gateways and cap (JSON)
 ======================================  ======  =================================================================
@@ -166,9 +166,9 @@ class Keys:
         place = blake2b(user.customer_id.encode(), digest_size=4).hexdigest()
         return f"{PREFIX}:{{{shard_of(place, self.shards)}}}:cap:{user.wallet}#{app_id}#{user.customer_id}"
 
-    def pauses(self) -> str:
-        """Return the key of the gateways' pauses."""
-        return f"{PREFIX}:{{gateways}}:pauses"
+    def breakers(self) -> str:
+        """Return the key of the gateways' breakers that are not closed."""
+        return f"{PREFIX}:{{gateways}}:breakers"
 
     def templates(self) -> str:
         """Return the key of all template versions."""
