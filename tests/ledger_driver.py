@@ -247,9 +247,19 @@ def new_messages(number: int, app_id: str = "shop", prefix: str = "r") -> list[N
     return [new_message(f"{prefix}{index}", app_id) for index in range(number)]
 
 
+def expiring(request_id: str, within: int, app_id: str = "shop") -> NewMessage:
+    """Return a message that expires after `within` milliseconds."""
+    return new_message(request_id, app_id)._replace(deliver_within=within)
+
+
 def ids(messages: Iterable[NewMessage]) -> list[str]:
     """Return the messages' ids, in order."""
     return [message.message_id for message in messages]
+
+
+def waiting(messages: Iterable[NewMessage]) -> tuple[str, ...]:
+    """Return the ids of messages taken at one moment in the order in which they leave a backlog."""
+    return tuple(sorted(ids(messages)))
 
 
 def hinted(hints: Iterable[Hint]) -> list[str]:

@@ -34,8 +34,9 @@ def check_homes(state: LedgerState) -> None:
     assert not state.dead.keys() & state.retention.keys()
     assert {letter.message_id: letter.died_at for letter in state.dead_letters} == state.dead
     assert still_open | state.dead.keys() <= state.payloads.keys() <= state.records.keys()
-    assert {message_id for _, _, message_id in state.window} <= state.due.keys()
+    assert Counter(message_id for _, _, message_id in (*state.window, *state.waiting)) == Counter(state.due.keys())
     assert state.backlogs.keys() == state.released.keys()
+    assert all(state.records[one].outcome.expires_at == deadline for one, deadline in state.deadlines.items())
 
 
 def check_history(before: LedgerState, after: LedgerState) -> None:

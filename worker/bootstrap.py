@@ -270,5 +270,6 @@ def _limits(settings: Settings) -> LedgerLimits:
         sweep_size=settings.sweep_size,
         window_single=settings.window_single,
         window_bulk=settings.window_bulk,
+        waiting=settings.waiting_per_merchant,
         retention=settings.retention,
     )

@@ -94,7 +94,10 @@ class Ledger(Protocol):
         ...
 
     async def release(self, shard: int, lane: Lane) -> list[Hint]:
-        """Move messages from the backlogs of a shard to its due index, round robin between merchants."""
+        """Move messages from the backlogs of a shard to its due index, round robin between merchants.
+
+        As many as their windows have room for, and whatever is past its deadline.
+        """
         ...
 
     async def backlogged(self) -> list[tuple[int, Lane]]:

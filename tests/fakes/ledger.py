@@ -48,6 +48,7 @@ class FakeLedger:
         self.shards = shards
         self.records: dict[str, Record] = {}
         self.backlogs: dict[Merchant, list[str]] = {}
+        """Messages by their deadlines, those of one deadline by their ids."""
         self.released: dict[Merchant, int] = {}
         """Messages released so far by each merchant that has a backlog: the least served is next."""
         self.forgotten: Counter[tuple[str, Channel]] = Counter()
@@ -73,16 +74,17 @@ class FakeLedger:
         return Acceptance.BACKLOGGED
 
     def _wait_in_backlog(self, merchant: Merchant, message_id: str) -> None:
-        self.backlogs.setdefault(merchant, []).append(message_id)
+        waiting = self.backlogs.setdefault(merchant, [])
+        waiting.append(message_id)
+        waiting.sort(key=lambda one: (self.records[one].expires_at, one))
         others = (served for other, served in self.released.items() if other[:2] == merchant[:2])
         self.released.setdefault(merchant, min(others, default=0))
 
     def _room(self, merchant: Merchant) -> int:
-        occupied = sum(
-            record.occupies_window and (record.shard, record.lane, record.app_id) == merchant
-            for record in self.records.values()
-        )
-        return self.limits.window(merchant[1]) - occupied
+        own = [one for one in self.records.values() if (one.shard, one.lane, one.app_id) == merchant]
+        if sum(record.waits for record in own) >= self.limits.waiting:
+            return 0
+        return self.limits.window(merchant[1]) - sum(record.occupies_window for record in own)
 
     async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
         """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
@@ -200,7 +202,8 @@ class FakeLedger:
         return [Hint(lane, shard, tuple(released))] if released else []
 
     def _release(self, merchant: Merchant, most: int) -> list[str]:
-        turn = max(0, min(self._room(merchant), QUANTUM, most))
+        expired = sum(self.records[one].expires_at <= self.now for one in self.backlogs[merchant])
+        turn = max(0, min(max(self._room(merchant), expired), QUANTUM, most))
         ids, left = self.backlogs[merchant][:turn], self.backlogs[merchant][turn:]
         for message_id in ids:
             self.records[message_id].due_at = self.now + self.limits.grace

@@ -36,7 +36,7 @@ class Record:
     due_at: int | None = None
     """Its time in the due index; None: in its backlog, or not open any more."""
     waiting: bool = False
-    """Settled to be retried and not swept since: it occupies no window."""
+    """Settled to be retried and not swept since; counts while it is due."""
     attempt: int = 0
     tries: int = 0
     crashes: int = 0
@@ -71,6 +71,11 @@ class Record:
     def occupies_window(self) -> bool:
         """Whether it was released and is neither final nor waiting for a retry."""
         return self.due_at is not None and not self.waiting
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is due for a retry and occupies no window."""
+        return self.due_at is not None and self.waiting
 
     def held_by(self, claim_id: str, now: int) -> bool:
         """Whether a claim's lease is running."""

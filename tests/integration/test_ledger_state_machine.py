@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from redis import Redis as Server
 from typing_extensions import override
 
-from tests.ledger_driver import LedgerDriver, ids, model, new_message, real
+from tests.ledger_driver import DAY, LedgerDriver, ids, model, new_message, real
 from tests.ledger_invariants import check_conservation, check_history, check_homes
 from tests.ledger_state import LedgerState
 from worker.adapters.redis.ledger import LedgerLimits
@@ -44,7 +44,9 @@ from worker.ports import Probe
 Item = TypeVar("Item")
 
 SHARDS = 2
-LIMITS = LedgerLimits(lease=6, grace=3, longest_grace=10, sweep_size=3, window_single=1, window_bulk=2, retention=15)
+LIMITS = LedgerLimits(
+    lease=6, grace=3, longest_grace=10, sweep_size=3, window_single=1, window_bulk=2, waiting=2, retention=15
+)
 APPS = ("shop", "shop1")
 CHANNELS = (
     ((Channel.PUSH, Channel.INBOX), ()),
@@ -253,7 +255,8 @@ def new_request(dice: Random, app: str) -> NewMessage:
     index = dice.randrange(REQUESTS)
     channels, skipped = CHANNELS[index % len(CHANNELS)]
     fingerprint = "other" if dice.random() < 0.1 else "content"
-    return new_message(f"r{index}", app, channels=channels, skipped=skipped, fingerprint=fingerprint)
+    new = new_message(f"r{index}", app, channels=channels, skipped=skipped, fingerprint=fingerprint)
+    return new._replace(deliver_within=dice.choice([5, 20, DAY]))
 
 
 def any_query(dice: Random, state: LedgerState) -> DeadLetterQuery:

@@ -84,7 +84,7 @@ class Acceptance(IntEnum):
     DUE = 1
     """New, in the due index: to be hinted."""
     BACKLOGGED = 2
-    """New, in its merchant's backlog: the window is full."""
+    """New, in its merchant's backlog: the window is full, or others wait there."""
     REPEATED = 3
     """Known with the same content (R50)."""
     INCONSISTENT = 4

@@ -113,9 +113,10 @@ class RedisDeadLetters:
                 keys.retention(shard),
                 keys.dead(shard),
                 keys.cards(shard),
+                keys.waiting(shard),
             ]
             arguments = [self._now(), app, lane, limits.window(lane), deliver_within, limits.retention, run]
-            return Call(_REPLAY, shared + self._pairs(chunk), [*arguments, *_ids(chunk)])
+            return Call(_REPLAY, shared + self._pairs(chunk), [*arguments, limits.waiting, *_ids(chunk)])
 
         return [Replayed(code) for code in await run_each(self._redis, letters, place, call)]
 

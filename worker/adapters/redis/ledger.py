@@ -63,6 +63,7 @@ class LedgerLimits:
     sweep_size: int = 400
     window_single: int = 200
     window_bulk: int = 500
+    waiting: int = 1_000
     retention: int = 7 * 86_400_000
 
     def window(self, lane: Lane) -> int:
@@ -116,9 +117,11 @@ class RedisLedger:
                 keys.backlog(shard, lane, app_id),
                 keys.backlogs(shard, lane),
                 keys.counters(shard),
+                keys.waiting(shard),
             ]
             limits = self._limits
-            arguments: list[str | bytes | int] = [self._now(), app_id, lane, limits.grace, limits.window(lane)]
+            arguments: list[str | bytes | int] = [self._now(), app_id, lane]
+            arguments += (limits.grace, limits.window(lane), limits.waiting)
             for message in chunk:
                 arguments += new_message_arguments(message)
             return Call(_ACCEPT, shared + self._pairs(shard, chunk), arguments)
@@ -183,6 +186,7 @@ class RedisLedger:
                 keys.counters(shard),
                 keys.retention(shard),
                 keys.dead(shard),
+                keys.waiting(shard),
             ]
             arguments: list[str | bytes | int] = [self._now(), self._limits.retention]
             for settlement in chunk:
@@ -205,7 +209,7 @@ class RedisLedger:
         return hints
 
     def _sweep_call(self, shard: int, ids: Sequence[str]) -> Call:
-        keys = [self._keys.due(shard), self._keys.window(shard)]
+        keys = [self._keys.due(shard), self._keys.window(shard), self._keys.waiting(shard)]
         keys += [self._keys.message(shard, message_id) for message_id in ids]
         return Call(_SWEEP, keys, [self._now(), self._limits.grace, self._limits.longest_grace, *ids])
 
@@ -227,11 +231,11 @@ class RedisLedger:
         return [text(app) for app in apps]  # type: ignore[arg-type]  # no scores were asked for
 
     async def _release_apps(self, shard: int, lane: Lane, apps: Sequence[str], most: int) -> list[str]:
-        keys = [self._keys.due(shard), self._keys.window(shard), self._keys.backlogs(shard, lane)]
-        keys += [self._keys.backlog(shard, lane, app) for app in apps]
-        limits = self._limits
-        arguments = [self._now(), lane, limits.grace, limits.window(lane), _QUANTUM, most, *apps]
-        (ids,) = await run(self._redis, [Call(_RELEASE, keys, arguments)])
+        keys, limits = self._keys, self._limits
+        shared = [keys.due(shard), keys.window(shard), keys.backlogs(shard, lane), keys.waiting(shard)]
+        arguments = [self._now(), lane, limits.grace, limits.window(lane), _QUANTUM, most, limits.waiting, *apps]
+        backlogs = [keys.backlog(shard, lane, app) for app in apps]
+        (ids,) = await run(self._redis, [Call(_RELEASE, shared + backlogs, arguments)])
         return [text(message_id) for message_id in ids]
 
     async def backlogged(self) -> list[tuple[int, Lane]]:
