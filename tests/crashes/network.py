@@ -1,0 +1,131 @@
+"""A gateway that honours the idempotency key, and the network before it, where calls wait until the test decides.
+
+A call may be acted upon and its answer lost, long after its sender gave up or died.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from random import Random
+from typing import TypeAlias
+
+from worker.contract.answers import Answer, AnswerKind, WalletMessage
+from worker.contract.users import GatewayRoute
+
+UNACCEPTABLE = "bad-"
+"""How a customer's id begins whose message has the gateway reject the whole call."""
+DELIVERED = Answer(AnswerKind.DELIVERED)
+REFUSED = Answer(AnswerKind.REFUSED, "USER_NOT_EXIST", "unknown customer")
+RETRYABLE = Answer(AnswerKind.RETRYABLE, "BUSY", "try again")
+UNANSWERED = Answer(AnswerKind.UNANSWERED, message="no answer")
+REJECTED = Answer(AnswerKind.REJECTED, "PARAM_ILLEGAL", "bad call")
+THROTTLED = Answer(AnswerKind.THROTTLED, "TOO_MANY", "wait", 1_500)
+UNREACHABLE = Answer(AnswerKind.UNREACHABLE, "UNREACHABLE", "refused")
+
+
+class CallFate(Enum):
+    """What becomes of a call to the gateway."""
+
+    ANSWERED = auto()
+    ANSWER_LOST = auto()
+    """The gateway acts, and its answer is lost."""
+    LOST = auto()
+    """It never arrives, and nobody can tell."""
+    THROTTLED = auto()
+    UNREACHABLE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayCall:
+    """A call on its way. Its sender may be dead, or wait no longer."""
+
+    number: int
+    messages: tuple[WalletMessage, ...]
+    answers: "asyncio.Future[list[Answer]]"
+
+
+class Network:
+    """The gateway, and the calls on their way to it."""
+
+    def __init__(self) -> None:
+        """Start with nothing shown."""
+        self.calls: list[GatewayCall] = []
+        self.shown: Counter[tuple[str, str]] = Counter()
+        """How often each customer was shown a message, by channel; each customer of the test gets one message."""
+        self._sent = 0
+        self._verdicts: dict[str, Answer] = {}
+        """The final verdict under each key: it is given again, and nothing is shown again."""
+        self._answered: dict[str, int] = {}
+        """Number of the newest call in which the gateway answered for a key: what arrives later than that is ignored."""
+
+    def take(self, messages: Sequence[WalletMessage]) -> GatewayCall:
+        """Have a call on its way."""
+        self._sent += 1
+        call = GatewayCall(self._sent, tuple(messages), asyncio.get_running_loop().create_future())
+        self.calls.append(call)
+        return call
+
+    def decide(self, call: GatewayCall, fate: CallFate, dice: Random) -> None:
+        """Let a call meet its fate; `dice` says what the gateway thinks of each message."""
+        self.calls.remove(call)
+        match fate:
+            case CallFate.ANSWERED:
+                answers = self._judge_all(call, dice)
+            case CallFate.ANSWER_LOST:
+                self._judge_all(call, dice)
+                answers = [UNANSWERED] * len(call.messages)
+            case CallFate.LOST:
+                answers = [UNANSWERED] * len(call.messages)
+            case CallFate.THROTTLED:
+                answers = [THROTTLED] * len(call.messages)
+            case CallFate.UNREACHABLE:
+                answers = [UNREACHABLE] * len(call.messages)
+        if not call.answers.done():
+            call.answers.set_result(answers)
+
+    def _judge_all(self, call: GatewayCall, dice: Random) -> list[Answer]:
+        if any(message.customer_id.startswith(UNACCEPTABLE) for message in call.messages):
+            return [REJECTED] * len(call.messages)
+        return [self._judge(message, call.number, dice) for message in call.messages]
+
+    def _judge(self, message: WalletMessage, number: int, dice: Random) -> Answer:
+        key = message.message_id
+        if number < self._answered.get(key, 0):
+            return UNANSWERED
+        self._answered[key] = number
+        if key in self._verdicts:
+            return self._verdicts[key]
+        chance = dice.random()
+        if chance < 0.1:
+            return RETRYABLE
+        if chance < 0.15:
+            self._verdicts[key] = REFUSED
+            return REFUSED
+        self._verdicts[key] = DELIVERED
+        self.shown[message.customer_id, message.channel] += 1
+        return DELIVERED if chance < 0.9 else UNANSWERED
+
+
+Sending: TypeAlias = Callable[[Sequence[WalletMessage]], None]
+
+
+class Sender:
+    """Implements `ports.Gateway` for one process."""
+
+    def __init__(self, network: Network, timeout: float, sending: Sending) -> None:
+        """Take the longest call in seconds, and who hears of each call before it is on its way."""
+        self._network = network
+        self._timeout = timeout
+        self._sending = sending
+
+    async def send(self, route: GatewayRoute, messages: Sequence[WalletMessage]) -> list[Answer]:  # noqa: ARG002 - there is one gateway
+        """Wait for the test to decide, as long as a real client would."""
+        self._sending(messages)
+        call = self._network.take(messages)
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await call.answers
+        except TimeoutError:
+            return [UNANSWERED] * len(messages)
