@@ -16,6 +16,8 @@ from worker.contract.users import GatewayRoute
 
 UNACCEPTABLE = "bad-"
 """How a customer's id begins whose message has the gateway reject the whole call."""
+CURSED = "cursed"
+"""How a customer's id begins that kills who sends to it; a digit follows: the first so many times."""
 DELIVERED = Answer(AnswerKind.DELIVERED)
 REFUSED = Answer(AnswerKind.REFUSED, "USER_NOT_EXIST", "unknown customer")
 RETRYABLE = Answer(AnswerKind.RETRYABLE, "BUSY", "try again")
@@ -54,6 +56,8 @@ class Network:
         self.calls: list[GatewayCall] = []
         self.shown: Counter[tuple[str, str]] = Counter()
         """How often each customer was shown a message, by channel; each customer of the test gets one message."""
+        self.curses: Counter[str] = Counter()
+        """How often a send to each cursed customer killed its worker."""
         self._sent = 0
         self._verdicts: dict[str, Answer] = {}
         """The final verdict under each key: it is given again, and nothing is shown again."""
@@ -66,6 +70,13 @@ class Network:
         call = GatewayCall(self._sent, tuple(messages), asyncio.get_running_loop().create_future())
         self.calls.append(call)
         return call
+
+    def kills(self, messages: Sequence[WalletMessage]) -> bool:
+        """Whether sending these is the end of whoever does."""
+        cursed = {message.customer_id for message in messages if message.customer_id.startswith(CURSED)}
+        deadly = [one for one in cursed if self.curses[one] < int(one.removeprefix(CURSED)[0])]
+        self.curses.update(deadly)
+        return bool(deadly)
 
     def decide(self, call: GatewayCall, fate: CallFate, dice: Random) -> None:
         """Let a call meet its fate; `dice` says what the gateway thinks of each message."""
@@ -119,10 +130,13 @@ class Sender:
         self._network = network
         self._timeout = timeout
         self._sending = sending
+        self.cursed = False
+        """Whether it sent what its process does not survive."""
 
     async def send(self, route: GatewayRoute, messages: Sequence[WalletMessage]) -> list[Answer]:  # noqa: ARG002 - there is one gateway
         """Wait for the test to decide, as long as a real client would."""
         self._sending(messages)
+        self.cursed = self._network.kills(messages) or self.cursed
         call = self._network.take(messages)
         try:
             async with asyncio.timeout(self._timeout):

@@ -53,6 +53,11 @@ class Process:
         """What it has claimed and not settled."""
         return ()
 
+    @property
+    def cursed(self) -> bool:
+        """Whether it must do nothing any more."""
+        return False
+
     def publish(self, hints: Sequence[Hint]) -> None:
         """Implement `ports.Hints`."""
         if self.alive:
@@ -78,7 +83,7 @@ class Process:
         """Run on with a Redis that answers, until there is nothing to do but to wait."""
         self.loop.run_until_idle()
         for _ in range(_MOST_CALLS):
-            if not self.wire.calls:
+            if not self.wire.calls or self.cursed:
                 return
             self.grant(0, Fate.ANSWERED)
         raise AssertionError(f"{self.name} never stops asking Redis")
@@ -120,8 +125,8 @@ class Worker(Process):
         """Start its services."""
         super().__init__(name, around)
         timeout = around.settings.call_timeout / 1000
-        sender = Sender(around.network, timeout, partial(around.witness.sending, self))
-        parts = Parts(around.clock, self.services.ledger, sender)
+        self._sender = Sender(around.network, timeout, partial(around.witness.sending, self))
+        parts = Parts(around.clock, self.services.ledger, self._sender)
         self._dispatcher = bootstrap._dispatcher(self.services, parts, self, self._report)
         self._drained: asyncio.Task[None] | None = None
         self.spawn(self._start())
@@ -136,6 +141,11 @@ class Worker(Process):
     def in_hand(self) -> Sequence[Held]:
         """What it has claimed and not settled."""
         return list(self._dispatcher._holdings._held)
+
+    @property
+    def cursed(self) -> bool:
+        """Whether it sent what it does not survive: it must do nothing any more."""
+        return self._sender.cursed
 
     @property
     def slots_taken(self) -> int:
