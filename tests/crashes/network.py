@@ -62,7 +62,7 @@ class Network:
         self._verdicts: dict[str, Answer] = {}
         """The final verdict under each key: it is given again, and nothing is shown again."""
         self._answered: dict[str, int] = {}
-        """Number of the newest call in which the gateway answered for a key: what arrives later than that is ignored."""
+        """Number of the newest call in which the gateway judged a key: what arrives after it is ignored."""
 
     def take(self, messages: Sequence[WalletMessage]) -> GatewayCall:
         """Have a call on its way."""
@@ -81,20 +81,23 @@ class Network:
     def decide(self, call: GatewayCall, fate: CallFate, dice: Random) -> None:
         """Let a call meet its fate; `dice` says what the gateway thinks of each message."""
         self.calls.remove(call)
-        match fate:
-            case CallFate.ANSWERED:
-                answers = self._judge_all(call, dice)
-            case CallFate.ANSWER_LOST:
-                self._judge_all(call, dice)
-                answers = [UNANSWERED] * len(call.messages)
-            case CallFate.LOST:
-                answers = [UNANSWERED] * len(call.messages)
-            case CallFate.THROTTLED:
-                answers = [THROTTLED] * len(call.messages)
-            case CallFate.UNREACHABLE:
-                answers = [UNREACHABLE] * len(call.messages)
+        answers = self._answers(call, fate, dice)
         if not call.answers.done():
             call.answers.set_result(answers)
+
+    def _answers(self, call: GatewayCall, fate: CallFate, dice: Random) -> list[Answer]:
+        match fate:
+            case CallFate.ANSWERED:
+                return self._judge_all(call, dice)
+            case CallFate.ANSWER_LOST:
+                self._judge_all(call, dice)
+                return [UNANSWERED] * len(call.messages)
+            case CallFate.LOST:
+                return [UNANSWERED] * len(call.messages)
+            case CallFate.THROTTLED:
+                return [THROTTLED] * len(call.messages)
+            case CallFate.UNREACHABLE:
+                return [UNREACHABLE] * len(call.messages)
 
     def _judge_all(self, call: GatewayCall, dice: Random) -> list[Answer]:
         if any(message.customer_id.startswith(UNACCEPTABLE) for message in call.messages):

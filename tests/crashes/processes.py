@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from typing_extensions import override
+
 from api_adapter.clients import CLIENT_ID, Clients
 from api_adapter.taking import SendResult
 from api_adapter.wiring import make_intake
@@ -138,11 +140,13 @@ class Worker(Process):
         self._around.witness.faults.append(f"a service of {self.name} died")
 
     @property
+    @override
     def in_hand(self) -> Sequence[Held]:
         """What it has claimed and not settled."""
         return list(self._dispatcher._holdings._held)
 
     @property
+    @override
     def cursed(self) -> bool:
         """Whether it sent what it does not survive: it must do nothing any more."""
         return self._sender.cursed

@@ -5,7 +5,7 @@ is the test's too: scripts that would ask for it, and TIME itself, get it from h
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol, TypeAlias
@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from worker.ports import Clock
 
-Command: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
+Command: TypeAlias = tuple[tuple[Any, ...], Mapping[str, Any]]
 """The words of a command, and redis-py's options for reading its answer."""
 SCRIPT_WORDS = 3
 """Words of EVALSHA before its keys: itself, the digest and the number of keys."""
@@ -62,7 +62,7 @@ class VirtualTimeServer:
 
     def execute(self, commands: Sequence[Command]) -> list[Any]:
         """Return the answers, errors among them."""
-        pipeline = self._server.pipeline(transaction=False)
+        pipeline: Any = self._server.pipeline(transaction=False)
         for words, options in commands:
             pipeline.execute_command(*self._timed(words), **options)
         answers = pipeline.execute(raise_on_error=False)

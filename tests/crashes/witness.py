@@ -8,6 +8,7 @@ from redis import Redis as Server
 
 from tests.crashes.wire import SCRIPT_WORDS, Command, VirtualTimeServer
 from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.replies import raw
 from worker.adapters.redis.scripts import Script
 from worker.contract.answers import WalletMessage
 from worker.contract.messages import HintKind
@@ -41,6 +42,7 @@ class Witness:
         self._keys = keys
         self._clock = clock
         self.faults: list[str] = []
+        self._claims: dict[object, object] = {}
         self._lone: dict[str, set[str]] = {}
 
     def lone_claims(self, message_id: str) -> int:
@@ -51,10 +53,7 @@ class Witness:
         """Execute for a process and watch."""
         if not any(words[0] == "EVALSHA" for words, _ in commands):
             return self._redis.execute(commands)
-        answers = []
-        for command in commands:
-            answers.append(self._watched(holder, command))
-        return answers
+        return [self._watched(holder, command) for command in commands]
 
     def _watched(self, holder: Holder, command: Command) -> Any:  # noqa: ANN401 - whatever Redis answers
         words, _ = command
@@ -71,6 +70,9 @@ class Witness:
         if strangers:
             self.faults.append(f"{holder.name} claims {kind} with {len(strangers)} others in hand")
         (rows,) = self._redis.execute([command])
+        asked = (claim_id, command[0], self._clock.now())
+        if self._claims.setdefault(asked, rows) != rows:
+            self.faults.append(f"{holder.name} claims twice under one id and gets another answer")
         if kind is HintKind.ALONE:
             for row in rows:
                 self._lone.setdefault(row[0].decode(), set()).add(claim_id)
@@ -100,10 +102,12 @@ class Witness:
         for message in messages:
             message_id = message.message_id.partition("-")[0]
             key = self._keys.message(self._keys.shard(message_id), message_id)
-            claim, lease, state = self._server.hmget(key, "claim", "lease", message.channel)
-            if claim is None or claim.decode() not in holder.claim_ids or int(lease) <= self._clock.now():
+            claim, lease, state = (
+                raw(field or b"") for field in self._server.hmget(key, "claim", "lease", message.channel)
+            )
+            if claim.decode() not in holder.claim_ids or int(lease) <= self._clock.now():
                 self.faults.append(f"{holder.name} sends {message.message_id} without a lease")
-            if state is None or not state.startswith(b"O"):
+            if not state.startswith(b"O"):
                 self.faults.append(f"{holder.name} sends {message.message_id}, whose outcome is recorded")
         for key, number in Counter(message.message_id for message in messages).items():
             if number > 1:
