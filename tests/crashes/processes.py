@@ -157,6 +157,11 @@ class Worker(Process):
         return self._dispatcher._slots.used
 
     @property
+    def asked_to_end(self) -> bool:
+        """Whether it got SIGTERM."""
+        return self._drained is not None
+
+    @property
     def drained(self) -> bool:
         """Whether it was asked to end and has."""
         return self._drained is not None and self._drained.done()

@@ -79,8 +79,6 @@ class World:
         self.hints: list[Hint] = []
         self.promised: set[str] = set()
         """Messages that a merchant was told are taken."""
-        self.left_behind = 0
-        """Messages that workers still held when they ended as they were asked to."""
         self._around = Surroundings(SETTINGS, self.clock, self.witness, self.network, self.hints)
         self._runner = asyncio.Runner(loop_factory=lambda: VirtualLoop(self.clock))
         self._onlooker = WiredRedis(self._redis)
@@ -146,7 +144,6 @@ class World:
         """Have supervisors start workers anew that ended as they were asked to."""
         for worker in self.workers:
             if worker.drained:
-                self.left_behind += len(worker.in_hand)
                 self.crash(worker)
 
     def bury_the_cursed(self) -> None:
