@@ -134,6 +134,12 @@ class World:
         """Have a merchant send, perhaps for the second time."""
         self.front.take([_body(app, request) for request in requests], lane, self._promise)
 
+    def fail_over(self, milliseconds: int) -> None:
+        """Have all workers find the breaker of the first of two gateways open."""
+        self._run(services_on(self._onlooker, SETTINGS, self.clock).breakers.open("gcash", "TEST", milliseconds))
+        for worker in self.workers:
+            worker.open_breaker("gcash", milliseconds)
+
     def _promise(self, results: Sequence[SendResult]) -> None:
         taken = [result.message_id for result in results if result.result.status is ResultStatus.S]
         self.promised |= {message_id for message_id in taken if message_id is not None}
