@@ -106,9 +106,11 @@ def _answers() -> Json:
     result = {"$ref": _REF.format(model="Result")}
     text = {"type": "string"}
     moment = {"type": ["integer", "null"], "description": "milliseconds since 1970"}
+    settled_by = "until when it is U: its deadline, in milliseconds since 1970; null where it is no U, or U for good"
     whole = {
         "status": {"enum": ["S", "U", "F"]},
         "reason": {"enum": ["OPEN", "UNANSWERED", None], "description": "why it is U"},
+        "settledBy": {"type": ["integer", "null"], "description": settled_by},
         "partial": {"type": "boolean", "description": "F, but some channel has S"},
     }
     number = {"type": "integer", "minimum": 0}
@@ -116,6 +118,7 @@ def _answers() -> Json:
         "channel": {"enum": ["PUSH", "INBOX"]},
         "status": {"enum": ["S", "U", "F", "SKIPPED"]},
         "reason": whole["reason"],
+        "settledBy": whole["settledBy"],
         "code": {"type": ["string", "null"]},
         "message": {"type": ["string", "null"]},
         "at": moment,
