@@ -50,6 +50,7 @@ def openapi_document() -> Json:
                 "BatchInquiryAnswer",
             ),
             "/healthz": _probe("healthz", "Whether the process lives", {"200": "it does"}),
+            "/metrics": _metrics(),
             "/readyz": _probe("readyz", "Whether sends can be taken", {"200": "yes", "503": "the ledger is away"}),
         },
         "components": {"schemas": {**_portable(schemas["$defs"]), **_answers()}},
@@ -100,6 +101,14 @@ def _probe(name: str, summary: str, answers: dict[str, str]) -> Json:
     content = {"application/json": {"schema": {"type": "object"}}}
     responses = {status: {"description": text, "content": content} for status, text in answers.items()}
     return {"get": {"operationId": name, "summary": summary, "responses": responses}}
+
+
+def _metrics() -> Json:
+    text = {"schema": {"type": "string"}}
+    content = {"text/plain": text, "application/openmetrics-text": text}
+    answer = {"description": "the figures; tidings_ledger_up is 0 while the ledger is away", "content": content}
+    summary = "The ledger's figures, as Prometheus reads them"
+    return {"get": {"operationId": "metrics", "summary": summary, "responses": {"200": answer}}}
 
 
 def _answers() -> Json:
