@@ -24,8 +24,10 @@ from worker.dispatch import Dispatcher
 from worker.gate import Gate
 from worker.holding import Holdings
 from worker.message_content import ChannelLimits
+from worker.packing import Packer
 from worker.rendering import CompiledTemplates
 from worker.retry import RetryPolicy
+from worker.routing import Router
 from worker.settling import Settler
 from worker.slots import Slots
 from worker.sweeping import Sweeper
@@ -80,16 +82,16 @@ class BackOffice:
         )
 
     def _delivery(self, hours: OfficeHours) -> Delivery:
+        router = Router(self.breakers)
         return Delivery(
             ledger=self.ledger,
-            templates=self.templates,
-            compiled=CompiledTemplates(ChannelLimits()),
-            wallets=self.wallets,
+            packer=Packer(self.templates, CompiledTemplates(ChannelLimits()), self.wallets, router, 20),
+            router=router,
             coalescers=self.coalescers,
             settler=self.settler,
             holdings=self.holdings,
             clock=self.clock,
-            times=DeliveryTimes(hours.lease, hours.call_timeout, 20),
+            times=DeliveryTimes(hours.lease, hours.call_timeout),
         )
 
     def _dispatcher(self, lease: int) -> Dispatcher:

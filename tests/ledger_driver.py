@@ -33,6 +33,7 @@ from worker.contract.messages import (
     Claim,
     DeliveryState,
     DeliveryUpdate,
+    GatewayNote,
     Hint,
     HintKind,
     Lane,
@@ -133,6 +134,10 @@ class LedgerDriver:
     def renew(self, claims: Sequence[Claim]) -> list[bool]:
         """Extend leases."""
         return self._wait(self._ledger.renew(claims))
+
+    def note_gateways(self, notes: Sequence[GatewayNote]) -> list[bool]:
+        """Write down which gateways are about to be asked."""
+        return self._wait(self._ledger.note_gateways(notes))
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """End claims."""

@@ -39,9 +39,11 @@ from worker.gate import Gate
 from worker.holding import Holdings
 from worker.local_secrets import token_secret
 from worker.message_content import ChannelLimits
+from worker.packing import Packer
 from worker.ports import Clock, Gateway, Hints, Ledger
 from worker.rendering import CompiledTemplates
 from worker.retry import RetryPolicy
+from worker.routing import Router
 from worker.settings import Settings
 from worker.settling import Settler
 from worker.slots import Slots
@@ -198,6 +200,7 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
         hold=(settings.call_timeout + settings.lease) / 1000,
     )
     breakers = Breakers(found.breakers, parts.clock, BreakerLimits(settings.breaker_failures, settings.breaker_first))
+    router = Router(breakers)
     coalescers = Coalescers(parts.gateway, breakers, parts.clock, limits)
     policy = RetryPolicy(settings.max_tries, settings.backoff_base, settings.backoff_cap)
     settler = Settler(parts.ledger, policy, draw, worker_name())
@@ -211,14 +214,13 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
     )
     delivery = Delivery(
         ledger=parts.ledger,
-        templates=found.templates,
-        compiled=found.compiled,
-        wallets=found.wallets,
+        packer=Packer(found.templates, found.compiled, found.wallets, router, settings.call_size),
+        router=router,
         coalescers=coalescers,
         settler=settler,
         holdings=holdings,
         clock=parts.clock,
-        times=DeliveryTimes(settings.lease, settings.call_timeout, settings.call_size),
+        times=DeliveryTimes(settings.lease, settings.call_timeout),
     )
     coalescers.wire(delivery.answered)
     return Dispatcher(

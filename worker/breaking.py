@@ -40,13 +40,14 @@ class Trouble:
     """Milliseconds that the gateway asked to wait."""
 
 
-def trouble_of(answers: Sequence[Answer]) -> Trouble | None:
+def trouble_of(answers: Sequence[Answer | None]) -> Trouble | None:
     """Return what the answers of one call say against its gateway, None if it works."""
-    asked = max((answer.retry_after or 0 for answer in answers), default=0)
+    given = [answer for answer in answers if answer is not None]
+    asked = max((answer.retry_after or 0 for answer in given), default=0)
     if asked:
-        return Trouble(next(answer.code for answer in answers if answer.retry_after == asked), asked)
-    if all(answer.kind in _FAILURES for answer in answers):
-        return Trouble(answers[0].code or answers[0].kind.name)
+        return Trouble(next(answer.code for answer in given if answer.retry_after == asked), asked)
+    if len(given) == len(answers) and all(answer.kind in _FAILURES for answer in given):
+        return Trouble(given[0].code or given[0].kind.name)
     return None
 
 
@@ -135,7 +136,7 @@ class Breakers:
             known = self._known[gateway] = Breaker(self._clock, self._limits)
         return known
 
-    def call_ended(self, gateway: str, begun: float, answers: Sequence[Answer]) -> None:
+    def call_ended(self, gateway: str, begun: float, answers: Sequence[Answer | None]) -> None:
         """Learn from one call, begun at a time of the monotonic clock; open or close the breaker if that is due."""
         breaker, trouble = self.of(gateway), trouble_of(answers)
         if trouble is None:

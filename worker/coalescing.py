@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 import structlog
 
@@ -15,21 +15,33 @@ from worker.contract.messages import Channel, Lane
 from worker.contract.users import GatewayRoute
 from worker.holding import Held
 from worker.ports import Clock, Gateway
+from worker.routing import Errand
 
 log = structlog.get_logger(__name__)
 
 Answered = Callable[["Parcel", Answer], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+CALL_SIZE = 20
+"""Most messages of any call (R65)."""
+
+
+class Parcel(NamedTuple):
     """One delivery, ready to go over the wire."""
 
     held: Held
     channel: Channel
     message: WalletMessage
     call_size: int
-    """Most messages of the call that this one may travel in."""
+    """Most messages of the call that this one may be sent in."""
+    errand: Errand = Errand.SEND
+    fallbacks: tuple[str, ...] = ()
+    """Names of the other gateways that may have it instead."""
+
+    @property
+    def travels_with(self) -> int:
+        """Most messages of its next call."""
+        return self.call_size if self.errand is Errand.SEND else CALL_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +109,11 @@ class Coalescer:
             case BreakerState.HALF_OPEN:
                 self._ask_to_probe()
             case BreakerState.CLOSED:
-                while self._queue() and len(self._calls) < self._limits.calls:
+                while self._anything_waits() and len(self._calls) < self._limits.calls:
                     self._start(self._next_call(self._limits.waiting))
             case _:
                 assert_never(self._breaker.state)
-        if self._queue() and self._stuck is None:
+        if self._anything_waits() and self._stuck is None:
             self._stuck = asyncio.get_running_loop().call_later(_STUCK, self._stop_waiting)
 
     def _start(self, parcels: Sequence[Parcel]) -> None:
@@ -110,14 +122,14 @@ class Coalescer:
         call.add_done_callback(self._call_ended)
 
     def _ask_to_probe(self) -> None:
-        if self._queue() and not self._breaker.probing and self._asking is None:
+        if self._anything_waits() and not self._breaker.probing and self._asking is None:
             self._asking = asyncio.get_running_loop().create_task(self._probe())
 
     async def _probe(self) -> None:
         """Send one delivery alone, if nobody else asks the gateway whether it is back; the others wait for that."""
         may = await self._breakers.may_probe(self.route.name)
         self._asking = None
-        if may and self._queue():
+        if may and self._anything_waits():
             self._start(self._next_call(1))
         else:
             self._start_calls()
@@ -137,9 +149,8 @@ class Coalescer:
             queue.clear()
         return parcels
 
-    def _queue(self) -> deque[Parcel] | None:
-        """Return the queue that is next: interactive sends go before what batches left here."""
-        return next((queue for queue in self._waiting.values() if queue), None)
+    def _anything_waits(self) -> bool:
+        return any(self._waiting.values())
 
     def _call_ended(self, call: "asyncio.Task[None]") -> None:
         self._calls.discard(call)
@@ -154,11 +165,15 @@ class Coalescer:
         self._answer_all(parcels, Answer(AnswerKind.THROTTLED, BREAKER_OPEN, text, self._breaker.wait))
 
     def _next_call(self, size: int) -> list[Parcel]:
+        """Take what may travel together, at most `size`: interactive sends before what batches left here."""
         call: list[Parcel] = []
-        while (queue := self._queue()) and len(call) < min(size, queue[0].call_size):
-            parcel = queue.popleft()
-            size = min(size, parcel.call_size)
-            call.append(parcel)
+        for queue in self._waiting.values():
+            while queue:
+                parcel = queue[0]
+                size = min(size, parcel.travels_with)
+                if len(call) >= size or (call and call[0].errand is not parcel.errand):
+                    return call
+                call.append(queue.popleft())
         return call
 
     async def _call(self, parcels: Sequence[Parcel]) -> None:
@@ -168,13 +183,21 @@ class Coalescer:
         begun = self._clock.monotonic()
         answers = await self._ask(sendable)
         self._breakers.call_ended(self.route.name, begun, answers)
-        if len(sendable) > 1 and answers[0].kind is AnswerKind.REJECTED:
+        if len(sendable) > 1 and answers[0] is not None and answers[0].kind is AnswerKind.REJECTED:
             middle = len(sendable) // 2
             await self._call(sendable[:middle])
             await self._call(sendable[middle:])
         else:
-            for parcel, answer in zip(sendable, answers, strict=True):
+            self._pass_on(sendable, answers)
+
+    def _pass_on(self, parcels: Sequence[Parcel], answers: Sequence[Answer | None]) -> None:
+        absent = []
+        for parcel, answer in zip(parcels, answers, strict=True):
+            if answer is None:
+                absent.append(parcel._replace(errand=Errand.SEND))
+            else:
                 self._answered(parcel, answer)
+        self.put(absent)
 
     def _sendable(self, parcels: Sequence[Parcel]) -> list[Parcel]:
         """Return what may be sent now, and answer what may not: we stop, the breaker opened, or the lease ran out."""
@@ -192,9 +215,16 @@ class Coalescer:
                 parcel.held.renew_until = max(parcel.held.renew_until, now + self._limits.hold)
         return [parcel for parcel in parcels if parcel.held.deadline > now]
 
-    async def _ask(self, parcels: list[Parcel]) -> list[Answer]:
+    async def _ask(self, parcels: Sequence[Parcel]) -> Sequence[Answer | None]:
+        messages = [parcel.message for parcel in parcels]
         try:
-            return await self._gateway.send(self.route, [parcel.message for parcel in parcels])
+            match parcels[0].errand:
+                case Errand.SEND:
+                    return await self._gateway.send(self.route, messages)
+                case Errand.INQUIRE:
+                    return await self._gateway.inquire(self.route, [message.message_id for message in messages])
+                case _:
+                    assert_never(parcels[0].errand)
         except Exception:
             # Nobody can say what became of the call, and its messages must still be settled.
             log.exception("gateway_call_broke", gateway=self.route.name)

@@ -15,7 +15,17 @@ from worker.contract.dead_letters import (
 )
 from worker.contract.figures import LedgerFigures
 from worker.contract.gateways import OpenedBreaker
-from worker.contract.messages import Acceptance, Claim, Hint, HintKind, Lane, NewMessage, Settled, Settlement
+from worker.contract.messages import (
+    Acceptance,
+    Claim,
+    GatewayNote,
+    Hint,
+    HintKind,
+    Lane,
+    NewMessage,
+    Settled,
+    Settlement,
+)
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
 from worker.contract.templates import TemplateVersion
@@ -70,6 +80,10 @@ class Ledger(Protocol):
 
     async def renew(self, claims: Sequence[Claim]) -> list[bool]:
         """Extend the leases of claims still held; False where another claim has the message."""
+        ...
+
+    async def note_gateways(self, notes: Sequence[GatewayNote]) -> list[bool]:
+        """Write down which gateways are about to be asked; False where another claim has the message."""
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
@@ -164,6 +178,13 @@ class Gateway(Protocol):
 
     async def send(self, route: GatewayRoute, messages: Sequence[WalletMessage]) -> list[Answer]:
         """Deliver in one call; one Answer for each message, in order. Never raises for what the network does."""
+        ...
+
+    async def inquire(self, route: GatewayRoute, message_ids: Sequence[str]) -> list[Answer | None]:
+        """Ask in one call what became of messages, in order; None where the gateway has not got it.
+
+        Never raises for what the network does. For a gateway that offers it alone (`GatewayRoute.inquiry`).
+        """
         ...
 
 

@@ -16,13 +16,14 @@ from worker.contract.users import GatewayRoute, SendCap, Wallet
 
 app = typer.Typer(help="Put and list wallets: their gateways and caps.", no_args_is_help=True)
 
+_YES_OR_NO = ("no", "yes")
 _NAME = TypeAdapter[str](Id64)
 
 
 @app.command(
     epilog="Example:\n\n"
     "tidings wallet put GCASH --gateway 'push=https://push.gcash.example;channels=PUSH' "
-    "--gateway https://gcash.example/api --cap 5/24h",
+    "--gateway 'https://gcash.example/api;inquiry' --cap 5/24h",
 )
 def put(
     name: Annotated[str, typer.Argument(help="Name of the super app, as in customerBelongsTo, such as GCASH.")],
@@ -31,9 +32,10 @@ def put(
         list[str],
         typer.Option(
             "--gateway",
-            metavar="[NAME=]URL[;channels=PUSH,INBOX]",
-            help="Where messages go: /v2/platform/message/send is appended to the URL. Repeat; the first that serves a "
-            "channel has it. Default: every channel, and a name made from the wallet's.",
+            metavar="[NAME=]URL[;channels=PUSH,INBOX][;inquiry]",
+            help="Where messages go: /v2/platform/message/send is appended to the URL. Repeat: the first that serves a "
+            "channel has it, the next while that one fails. ;inquiry: it can be asked what became of messages, at "
+            "/v2/platform/message/inquiry. Default: every channel, no inquiry, and a name made from the wallet's.",
         ),
     ],
     capped: Annotated[
@@ -56,7 +58,7 @@ def put(
         run(main)
         typer.echo(f"{wallet.name}: {_described(wallet)}")
         for channel in Channel:
-            if wallet.gateway_for(channel) is None:
+            if not wallet.gateways_for(channel):
                 typer.echo(f"note: no gateway serves {channel}: sends to it are refused", err=True)
 
 
@@ -73,7 +75,7 @@ def list_wallets(*, as_json: AsJson = False) -> None:
         if as_json:
             print_json([_wallet_json(wallet, opened) for wallet in wallets])
         elif wallets:
-            headings = ("Wallet", "Gateway", "URL", "Channels", "Breaker", "Cap")
+            headings = ("Wallet", "Gateway", "URL", "Channels", "Inquiry", "Breaker", "Cap")
             screen().print(table(headings, (row for wallet in wallets for row in _rows(wallet, opened))))
         else:
             typer.echo("no wallets yet: see tidings wallet put --help")
@@ -133,7 +135,7 @@ def _cap_text(send_cap: SendCap | None) -> str:
 def _rows(wallet: Wallet, opened: Mapping[str, OpenedBreaker]) -> Iterator[tuple[str, ...]]:
     for route in wallet.gateways:
         channels, breaker = " ".join(sorted(route.channels)), _breaker_text(opened.get(route.name))
-        yield wallet.name, route.name, route.url, channels, breaker, _cap_text(wallet.cap)
+        yield wallet.name, route.name, route.url, channels, _YES_OR_NO[route.inquiry], breaker, _cap_text(wallet.cap)
 
 
 def _breaker_text(opened: OpenedBreaker | None) -> str:
@@ -161,4 +163,10 @@ def _gateway_json(route: GatewayRoute, opened: OpenedBreaker | None) -> dict[str
             "times": opened.times,
             "reason": opened.reason,
         }
-    return {"name": route.name, "url": route.url, "channels": sorted(route.channels), "breaker": breaker}
+    return {
+        "name": route.name,
+        "url": route.url,
+        "channels": sorted(route.channels),
+        "inquiry": route.inquiry,
+        "breaker": breaker,
+    }

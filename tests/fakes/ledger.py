@@ -10,6 +10,7 @@ from itertools import product
 from tests.fakes.record import Record, first_deliveries
 from worker.adapters.redis.ledger import LedgerLimits
 from worker.batching import chunks
+from worker.contract.dead_letters import label
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import shard_of
 from worker.contract.messages import (
@@ -17,6 +18,7 @@ from worker.contract.messages import (
     Channel,
     Claim,
     DeliveryState,
+    GatewayNote,
     Hint,
     HintKind,
     Lane,
@@ -128,12 +130,24 @@ class FakeLedger:
     def _of_shard(self, shard: int) -> list[Record]:
         return [record for record in self.records.values() if record.shard == shard]
 
-    def _of(self, claim: Claim | Settlement) -> Record | None:
+    def _of(self, claim: Claim | GatewayNote | Settlement) -> Record | None:
         """Return the record if this is its newest claim."""
         record = self.records.get(claim.message_id)
         if record is None or (record.claim_id, record.attempt) != (claim.claim_id, claim.attempt):
             return None
         return record
+
+    async def note_gateways(self, notes: Sequence[GatewayNote]) -> list[bool]:
+        """Write down which gateways are about to be asked; False where another claim has the message."""
+        await self.ping()
+        return [self._note(note) for note in notes]
+
+    def _note(self, note: GatewayNote) -> bool:
+        record = self._of(note)
+        if record is None or not record.lease:
+            return False
+        record.gateways.update((channel, label(name)) for channel, name in note.gateways.items())
+        return True
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """Record outcomes, each only if its claim still holds the message."""

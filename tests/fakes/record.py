@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from worker.contract.dead_letters import label
 from worker.contract.messages import (
     LONE_CRASHES,
     Channel,
@@ -140,6 +141,7 @@ class Record:
             deliveries={channel: _as_text(delivery) for channel, delivery in self.deliveries.items()},
             payload=b"" if poison else self.payload,
             lone=self.lone,
+            gateways=dict(self.gateways),
         )
 
     def learn(self, settlement: Settlement, now: int) -> None:
@@ -160,7 +162,7 @@ class Record:
         for channel, before in self.deliveries.items():
             if channel in updates and before.state is DeliveryState.OPEN:
                 if updates[channel].gateway:
-                    self.gateways[channel] = updates[channel].gateway
+                    self.gateways[channel] = label(updates[channel].gateway)
                 self.deliveries[channel] = _learnt(updates[channel], now)
                 yield f"{channel}={updates[channel].state}:{updates[channel].code}"
 

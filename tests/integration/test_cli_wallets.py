@@ -20,7 +20,7 @@ def tidings(redis_url: str) -> CommandLine:
 
 
 def test_put_stores_gateways_in_their_order_and_the_cap(tidings: CommandLine) -> None:
-    push, rest = "fast=https://push.wallet.test;channels=PUSH", "https://wallet.test/api/"
+    push, rest = "fast=https://push.wallet.test;channels=PUSH", "https://wallet.test/api/;inquiry"
 
     said = tidings.lines("wallet", "put", "GCASH", "--gateway", push, "--gateway", rest, "--cap", "5/24h")
 
@@ -29,11 +29,18 @@ def test_put_stores_gateways_in_their_order_and_the_cap(tidings: CommandLine) ->
         {
             "name": "GCASH",
             "gateways": [
-                {"name": "fast", "url": "https://push.wallet.test", "channels": ["PUSH"], "breaker": CLOSED},
+                {
+                    "name": "fast",
+                    "url": "https://push.wallet.test",
+                    "channels": ["PUSH"],
+                    "inquiry": False,
+                    "breaker": CLOSED,
+                },
                 {
                     "name": "gcash-2",
                     "url": "https://wallet.test/api",
                     "channels": ["INBOX", "PUSH"],
+                    "inquiry": True,
                     "breaker": CLOSED,
                 },
             ],
@@ -48,10 +55,10 @@ def test_list_has_a_row_a_gateway_and_the_wallets_by_name(tidings: CommandLine) 
 
     heading, *rows = tidings.lines("wallet", "list")
 
-    assert heading.split() == ["Wallet", "Gateway", "URL", "Channels", "Breaker", "Cap"]
+    assert heading.split() == ["Wallet", "Gateway", "URL", "Channels", "Inquiry", "Breaker", "Cap"]
     assert [row.split() for row in rows] == [
-        ["DANA", "dana", "http://dana.test", "INBOX", "PUSH", "closed", "1", "in", "90s"],
-        ["TNG", "tng", "http://tng.test", "INBOX", "PUSH", "closed"],
+        ["DANA", "dana", "http://dana.test", "INBOX", "PUSH", "no", "closed", "1", "in", "90s"],
+        ["TNG", "tng", "http://tng.test", "INBOX", "PUSH", "no", "closed"],
     ]
 
 

@@ -31,6 +31,7 @@ from worker.contract.messages import (
     DeadCause,
     DeliveryState,
     DeliveryUpdate,
+    GatewayNote,
     Hint,
     HintKind,
     Lane,
@@ -159,6 +160,16 @@ class LedgerMachine(RuleBasedStateMachine):
         self.advance(pause)
         claims = some(Random(seed), self.claims)
         self.until_heard(times, lambda ledger: ledger.renew(claims))
+
+    @precondition(lambda self: self.claims)
+    @rule(seed=seeds, times=st.integers(1, 2))
+    def note_gateways(self, seed: int, times: int) -> None:
+        dice = Random(seed)
+        notes = [
+            GatewayNote(claim.message_id, claim.claim_id, claim.attempt, {dice.choice(list(Channel)): "spare"})
+            for claim in some(dice, self.claims)
+        ]
+        self.until_heard(times, lambda ledger: ledger.note_gateways(notes))
 
     @rule(times=st.integers(1, 2), pause=pauses)
     def sweep(self, times: int, pause: int) -> None:

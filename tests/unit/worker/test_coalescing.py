@@ -15,8 +15,10 @@ from tests.samples import PUSH, held, route, wallet_message
 from worker.breaking import BreakerLimits, Breakers
 from worker.coalescing import CallLimits, Coalescer, Coalescers, Parcel
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
+from worker.contract.gateways import BreakerState
 from worker.contract.messages import Lane
 from worker.contract.users import GatewayRoute
+from worker.routing import Errand
 
 DELIVERED = Answer(AnswerKind.DELIVERED)
 REJECTED = Answer(AnswerKind.REJECTED, "PARAM_ILLEGAL", "some message is at fault")
@@ -43,13 +45,15 @@ class PickyGateway(FakeGateway):
 class Stand:
     """A coalescer between parcels and a gateway, and what was heard of both."""
 
-    def __init__(self, gateway: FakeGateway | None = None, limits: CallLimits | None = None) -> None:
+    def __init__(
+        self, gateway: FakeGateway | None = None, limits: CallLimits | None = None, at: GatewayRoute | None = None
+    ) -> None:
         self.clock = FakeClock()
         self.gateway = gateway or FakeGateway()
         self.answers: dict[str, Answer] = {}
         self.store = FakeBreakers(now=self.clock.now())
         self.breakers = Breakers(self.store, self.clock, BreakerLimits(failures=2))
-        self.coalescer = Coalescer(route(), self.gateway, self.breakers, self.clock, limits or CallLimits())
+        self.coalescer = Coalescer(at or route(), self.gateway, self.breakers, self.clock, limits or CallLimits())
         self.coalescer.wire(self._hear)
 
     def _hear(self, parcel: Parcel, answer: Answer) -> None:
@@ -95,11 +99,12 @@ def run(
     play: Callable[[Stand], Awaitable[None]],
     gateway: FakeGateway | None = None,
     limits: CallLimits | None = None,
+    at: GatewayRoute | None = None,
 ) -> Stand:
     """Return the stand after a play and after all its calls."""
 
     async def main() -> Stand:
-        stand = Stand(gateway, limits)
+        stand = Stand(gateway, limits, at)
         await play(stand)
         await stand.done()
         return stand
@@ -542,3 +547,82 @@ def test_ways_that_are_met_after_the_stop_are_stopped_too() -> None:
         return heard
 
     assert asyncio.run(main()) == [("a", AnswerKind.NOT_SENT), ("b", AnswerKind.NOT_SENT)]
+
+
+ASKABLE = GatewayRoute("gcash", "http://wallet.test", inquiry=True)
+
+
+def unknown(name: str, size: int = 20, deadline: float = 6.0) -> Parcel:
+    """Return a delivery whose earlier answer never came."""
+    return parcel(name, size, deadline)._replace(errand=Errand.INQUIRE)
+
+
+def test_what_may_have_been_shown_is_asked_for_and_sent_only_if_it_was_not() -> None:
+    async def play(stand: Stand) -> None:
+        stand.gateway.inquiry_answers = [[DELIVERED, None, Answer(AnswerKind.REFUSED, "USER_NOT_EXIST")]]
+        stand.put(*(unknown(f"m{number}", 1) for number in range(3)))
+
+    stand = run(play, at=ASKABLE)
+
+    assert stand.gateway.inquiries == [names(3)]
+    assert stand.calls == [["m1"]]
+    assert stand.answers == {"m0": DELIVERED, "m1": DELIVERED, "m2": Answer(AnswerKind.REFUSED, "USER_NOT_EXIST")}
+
+
+def test_an_inquiry_without_an_answer_sends_nothing() -> None:
+    async def play(stand: Stand) -> None:
+        stand.gateway.inquiry_answers = [[UNANSWERED]]
+        stand.put(unknown("m0"))
+
+    stand = run(play, at=ASKABLE)
+
+    assert (stand.calls, stand.answers) == ([], {"m0": UNANSWERED})
+
+
+def test_inquiries_and_sends_share_no_call() -> None:
+    async def play(stand: Stand) -> None:
+        stand.put(parcel("a"), parcel("b"), unknown("c"), unknown("d"), parcel("e"))
+
+    stand = run(play, at=ASKABLE)
+
+    assert stand.gateway.inquiries == [["c", "d"]]
+    assert stand.calls == [["a", "b"], ["e"], ["c", "d"]]
+
+
+class SlowToSay(FakeGateway):
+    """Lets something happen while it is asked."""
+
+    meanwhile: Callable[[], None]
+
+    @override
+    async def inquire(self, route: GatewayRoute, message_ids: Sequence[str]) -> list[Answer | None]:
+        self.meanwhile()
+        return await super().inquire(route, message_ids)
+
+
+@pytest.mark.parametrize(
+    "happens", [lambda stand: stand.wait(6_000), lambda stand: stand.coalescer.stop()], ids=["late", "stopped"]
+)
+def test_what_may_be_sent_is_not_sent_once_the_lease_ran_out_or_the_way_was_stopped(
+    happens: Callable[[Stand], None],
+) -> None:
+    gateway = SlowToSay()
+
+    async def play(stand: Stand) -> None:
+        gateway.meanwhile = lambda: happens(stand)
+        stand.put(unknown("m0"))
+
+    stand = run(play, gateway, at=ASKABLE)
+
+    assert (stand.calls, stand.answers) == ([], {"m0": NOT_SENT})
+
+
+def test_an_inquiry_counts_for_the_breaker_as_a_send_does() -> None:
+    async def play(stand: Stand) -> None:
+        stand.gateway.inquiry_answers = [[UNANSWERED], [UNANSWERED]]
+        for number in range(2):
+            stand.put(unknown(f"m{number}"))
+            await stand.done()
+        assert stand.breakers.of("gcash").state is BreakerState.OPEN
+
+    run(play, at=ASKABLE)

@@ -65,8 +65,8 @@ crashes    claim        claims that ended without being settled; each left the o
 lone       claim        those of them that were of the message alone
 nb         settle       ms before which nobody may claim it (a retry waits)
 hints      sweep        how often it was hinted since its newest claim; doubles the grace
-gPUSH      settle       gateway that was asked last for the channel, where the message was not final by it
-gINBOX
+gPUSH      settle,      gateway that was asked last for the channel, where the message was not final by it;
+gINBOX     note         absent: the first of the wallet
 dead       settle,      cause, while it is a dead letter
            replay,
            discard

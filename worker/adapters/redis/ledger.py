@@ -9,7 +9,13 @@ from redis.asyncio import Redis
 
 from worker.adapters.redis.dead_letter_index import index_dead_letters
 from worker.adapters.redis.keys import SCHEMA, Keys
-from worker.adapters.redis.marshalling import new_message_arguments, read_claim, settlement_arguments, sweep_hints
+from worker.adapters.redis.marshalling import (
+    new_message_arguments,
+    note_arguments,
+    read_claim,
+    settlement_arguments,
+    sweep_hints,
+)
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run, run_each
 from worker.adapters.redis.times import Now, ledger_time, server_time
@@ -20,6 +26,7 @@ from worker.contract.messages import (
     LONE_CRASHES,
     Acceptance,
     Claim,
+    GatewayNote,
     Hint,
     HintKind,
     Lane,
@@ -38,6 +45,7 @@ Item = TypeVar("Item")
 _ACCEPT = Script.read("accept_messages")
 _PROBE = Script.read("probe_messages")
 _CLAIM = Script.read("claim_messages")
+_NOTE = Script.read("note_gateways")
 _RENEW = Script.read("renew_leases")
 _SETTLE = Script.read("settle_messages")
 _SWEEP = Script.read("sweep_due")
@@ -157,6 +165,15 @@ class RedisLedger:
             return Call(_RENEW, [self._keys.due(shard), *keys], arguments)
 
         return [bool(code) for code in await self._each(claims, call)]
+
+    async def note_gateways(self, notes: Sequence[GatewayNote]) -> list[bool]:
+        """Write down which gateways are about to be asked; False where another claim has the message."""
+
+        def call(shard: int, chunk: Sequence[GatewayNote]) -> Call:
+            keys = [self._keys.message(shard, note.message_id) for note in chunk]
+            return Call(_NOTE, keys, [part for note in chunk for part in note_arguments(note)])
+
+        return [bool(code) for code in await self._each(notes, call)]
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """Record outcomes, each only if its claim still holds the message."""

@@ -66,7 +66,12 @@ def _pack(wallet: Wallet) -> bytes:
     return orjson.dumps(
         {
             "gateways": [
-                {"name": gateway.name, "url": gateway.url, "channels": sorted(gateway.channels)}
+                {
+                    "name": gateway.name,
+                    "url": gateway.url,
+                    "channels": sorted(gateway.channels),
+                    "inquiry": gateway.inquiry,
+                }
                 for gateway in wallet.gateways
             ],
             "cap": [wallet.cap.messages, wallet.cap.period] if wallet.cap else None,
@@ -77,7 +82,12 @@ def _pack(wallet: Wallet) -> bytes:
 def _wallet(name: str, packed: bytes) -> Wallet:
     fields = orjson.loads(packed)
     gateways = tuple(
-        GatewayRoute(gateway["name"], gateway["url"], frozenset(Channel(channel) for channel in gateway["channels"]))
+        GatewayRoute(
+            gateway["name"],
+            gateway["url"],
+            frozenset(Channel(channel) for channel in gateway["channels"]),
+            gateway["inquiry"],
+        )
         for gateway in fields["gateways"]
     )
     return Wallet(name, gateways, SendCap(*fields["cap"]) if fields["cap"] else None)
