@@ -141,10 +141,9 @@ class LedgerReader:
 def _add(reading: Reading, message_id: str, row: Sequence[Any], *, backlogged: bool) -> None:
     app_id, request_id, *fields = (text(value or b"") for value in row[:4])
     states = dict(_states(fields))
-    named, asked = (
-        (bool(row[7]), bool(row[8])),
-        (any(map(_misses_answer, fields)), bool(row[9]) and DeliveryState.U in states.values()),
-    )
+    unknown = bool(row[9]) and DeliveryState.U in states.values()
+    # Whether an index names it, and whether its record asks for that.
+    listed = {(bool(row[7]), any(map(_misses_answer, fields))), (bool(row[8]), unknown)}
     reading.records += bool(app_id)
     for channel, state in states.items():
         if state in _COUNTED:
@@ -157,8 +156,8 @@ def _add(reading: Reading, message_id: str, row: Sequence[Any], *, backlogged: b
         windowed=bool(row[5] & _OWN),
         waiting=bool(row[6] & _OWN),
         strayed=bool((row[5] | row[6]) & _STRAY),
-        unlisted=any(wanted and not there for there, wanted in zip(named, asked, strict=True)),
-        listed_still=any(there and not wanted for there, wanted in zip(named, asked, strict=True)),
+        unlisted=(False, True) in listed,
+        listed_still=(True, False) in listed,
     )
     if home.fault is not None:
         reading.misplaced.append(Misplaced(message_id, app_id, request_id, home.fault))
