@@ -61,7 +61,10 @@ class WholeOutcome:
     partial: bool
     """F, but some channel has S."""
     settled_by: int | None
-    """Milliseconds since 1970 by which an open channel has its outcome; None: none is open, so a U is U for good."""
+    """The deadline of an open channel, in milliseconds since 1970; None: none is open, so a U is U for good.
+
+    A call under way at the deadline is still waited for.
+    """
 
     @classmethod
     def of(cls, deliveries: Sequence[DeliveryOutcome], expires_at: int) -> "WholeOutcome":
