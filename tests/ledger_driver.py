@@ -149,7 +149,7 @@ class LedgerDriver:
 
     def release(self, shard: int = 0, lane: Lane = Lane.BULK) -> list[Hint]:
         """Move messages from backlogs to the due index."""
-        return self._wait(self._ledger.release(shard, lane))
+        return self._wait(self._ledger.release([(shard, lane)]))
 
     def backlogged(self) -> list[tuple[int, Lane]]:
         """Return what has a backlog."""

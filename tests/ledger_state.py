@@ -127,6 +127,7 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
     )
 
 
+_NOT_OF_MESSAGES = {b"token", b"cap"}
 _KINDS = {"message", "payload", "counters"} | {
     *("due", "backlogs", "backlog", "window", "waiting", "unanswered", "unknown"),
     *("retention", "dead", "cards"),
@@ -136,7 +137,8 @@ _Contents = Mapping[tuple[str, ...], Any]
 
 async def _contents(redis: Redis) -> _Contents:
     """Return what each sharded key holds, by the parts of its name: prefix, shard, kind and what follows."""
-    names = [key for key in await redis.keys("tidings:{*") if isinstance(key, bytes)]
+    keys = [key for key in await redis.keys("tidings:{[0-9]*") if isinstance(key, bytes)]
+    names = [key for key in keys if key.split(b":")[2] not in _NOT_OF_MESSAGES]
     pipeline = redis.pipeline(transaction=False)
     for name in names:
         _ask(pipeline, name)

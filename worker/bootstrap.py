@@ -77,7 +77,7 @@ class Services:
     """Everything that reads or writes the stores, on one pool of connections."""
 
     settings: Settings
-    clock: SystemClock
+    clock: Clock
     ledger: RedisLedger
     records: RedisRecords
     dead_letters: RedisDeadLetters
@@ -114,24 +114,29 @@ class Services:
 async def services(settings: Settings, addresses: Addresses) -> AsyncIterator[Services]:
     """Give the services of one asyncio loop; connects at the first use."""
     redis = connect(addresses.redis_url)
-    keys, clock, limits = Keys(settings.shards), SystemClock(), _limits(settings)
     try:
-        yield Services(
-            settings=settings,
-            clock=clock,
-            ledger=RedisLedger(redis, keys, limits),
-            records=RedisRecords(redis, keys),
-            dead_letters=RedisDeadLetters(redis, keys, limits),
-            wallets=RedisWallets(redis, keys, clock),
-            templates=RedisTemplates(redis, keys, clock),
-            caps=RedisCaps(redis, keys),
-            breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
-            compiled=CompiledTemplates(ChannelLimits()),
-            redis=redis,
-            keys=keys,
-        )
+        yield services_on(redis, settings, SystemClock())
     finally:
         await redis.aclose()
+
+
+def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
+    """Return the services on a client that the caller closes."""
+    keys, limits = Keys(settings.shards), _limits(settings)
+    return Services(
+        settings=settings,
+        clock=clock,
+        ledger=RedisLedger(redis, keys, limits),
+        records=RedisRecords(redis, keys),
+        dead_letters=RedisDeadLetters(redis, keys, limits),
+        wallets=RedisWallets(redis, keys, clock),
+        templates=RedisTemplates(redis, keys, clock),
+        caps=RedisCaps(redis, keys),
+        breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
+        compiled=CompiledTemplates(ChannelLimits()),
+        redis=redis,
+        keys=keys,
+    )
 
 
 @contextmanager

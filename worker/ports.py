@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from worker.contract.answers import Answer, WalletMessage
 from worker.contract.dead_letters import (
@@ -30,6 +30,9 @@ from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
 from worker.contract.templates import TemplateVersion
 from worker.contract.users import GatewayRoute, SendCap, TokenGrant, User, Wallet
+
+Place: TypeAlias = tuple[int, Lane]
+"""A shard and a lane: what has backlogs of its own."""
 
 
 class Clock(Protocol):
@@ -94,15 +97,15 @@ class Ledger(Protocol):
         """Re-score overdue messages to a later time and return them as hints."""
         ...
 
-    async def release(self, shard: int, lane: Lane) -> list[Hint]:
-        """Move messages from the backlogs of a shard to its due index, round robin between merchants.
+    async def release(self, places: Sequence[Place]) -> list[Hint]:
+        """Move messages from backlogs to due indexes: what has room in its window, and what is past its deadline.
 
-        As many as their windows have room for, and whatever is past its deadline.
+        Merchants of one place take turns. A window is filled again once a quarter of it is free: chunks stay large.
         """
         ...
 
-    async def backlogged(self) -> list[tuple[int, Lane]]:
-        """Return the (shard, lane) pairs that have a backlog."""
+    async def backlogged(self) -> list[Place]:
+        """Return the places that have a backlog."""
         ...
 
     async def forget(self) -> int:

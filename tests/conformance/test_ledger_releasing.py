@@ -35,7 +35,7 @@ def merchants_of(ledger: LedgerDriver, hints: list[Hint]) -> dict[str, int]:
 def test_two_releases_at_the_same_time_fill_the_window_once(open_ledger: OpenLedger) -> None:
     ledger = open_with_room(open_ledger, {"shop": 9}, window=4)
 
-    ledger.twice_at_once(lambda both: both.release(0, Lane.BULK))
+    ledger.twice_at_once(lambda both: both.release([(0, Lane.BULK)]))
 
     assert len(ledger.state().window) == 4
 
@@ -83,7 +83,7 @@ def test_merchants_whose_backlogs_expired_take_turns_too(open_ledger: OpenLedger
 
     turns = [merchants_of(ledger, ledger.release()) for _ in range(3)]
 
-    assert turns == [{"large": 50, "small": 50}, {"large": 10, "small": 10}, {}]
+    assert turns == [{"large": 60, "small": 60}, {}, {}]
 
 
 def test_release_again_takes_no_more_than_the_window_has_room_for(open_ledger: OpenLedger) -> None:
@@ -133,11 +133,11 @@ def test_release_leaves_the_other_lane_alone(open_ledger: OpenLedger) -> None:
 
 
 def test_merchants_take_turns_of_equal_numbers_of_messages(open_ledger: OpenLedger) -> None:
-    ledger = open_with_room(open_ledger, {"large": 180, "small": 70}, window=100)
+    ledger = open_with_room(open_ledger, {"large": 480, "small": 170}, window=400)
 
-    turns = [merchants_of(ledger, ledger.release()) for _ in range(3)]
+    turns = [merchants_of(ledger, ledger.release()) for _ in range(4)]
 
-    assert turns == [{"large": 50, "small": 50}, {"large": 50, "small": 20}, {}]
+    assert turns == [{"large": 100, "small": 100}, {"large": 100, "small": 70}, {"large": 200}, {}]
 
 
 def test_one_release_is_bounded_and_the_next_begins_with_who_was_served_least(open_ledger: OpenLedger) -> None:
@@ -155,7 +155,28 @@ def test_a_newcomer_gets_no_credit_for_the_time_before_it_came(open_ledger: Open
 
     served = ledger.state().released
 
-    assert served == {(0, Lane.BULK, "early"): 50, (0, Lane.BULK, "late"): 50}
+    assert served == {(0, Lane.BULK, "early"): 60, (0, Lane.BULK, "late"): 60}
+
+
+def test_a_window_is_filled_again_once_a_quarter_of_it_is_free(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(window_bulk=8)
+    messages = new_messages(20)
+    ledger.accept(messages)
+    first, second, *_ = ledger.claim(ids(messages[:8]))
+    ledger.settle([final(first)])
+
+    assert ledger.release() == []
+    ledger.settle([final(second)])
+    assert len(hinted(ledger.release())) == 2
+
+
+def test_the_end_of_a_backlog_waits_for_no_quarter_of_the_window(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(window_bulk=8)
+    messages = new_messages(9)
+    ledger.accept(messages)
+    ledger.settle([final(claim) for claim in ledger.claim(ids(messages[:1]))])
+
+    assert hinted(ledger.release()) == ids(messages[8:])
 
 
 def open_with_waiting(open_ledger: OpenLedger, most: int, number: int) -> LedgerDriver:

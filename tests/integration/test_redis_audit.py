@@ -223,7 +223,7 @@ def test_a_ledger_in_motion_is_clean(redis_url: str) -> None:
             news = [new_message(f"{number}-{each}") for each in range(50)]
             await ledger.accept("shop", Lane.BULK, news)
             for shard in range(KEYS.shards):
-                hints = await ledger.release(shard, Lane.BULK)
+                hints = await ledger.release([(shard, Lane.BULK)])
                 await finish(ledger, [id_ for hint in hints for id_ in hint.message_ids])
 
     async def story(redis: Redis) -> list[ShardAudit]:
@@ -266,7 +266,7 @@ def test_a_message_released_while_it_is_looked_at_is_not_named(redis_url: str) -
             for shard in range(KEYS.shards):
                 due_now: list[bytes] = await redis.zrange(KEYS.due(shard), 0, WINDOW - 1)  # type: ignore[assignment]
                 await finish(ledger, [member.decode() for member in due_now])
-                await ledger.release(shard, Lane.BULK)
+                await ledger.release([(shard, Lane.BULK)])
 
         return [audit async for audit in Moving(redis, deliver_some).shards()]
 

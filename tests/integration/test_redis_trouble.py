@@ -74,7 +74,7 @@ OPERATIONS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     "renew": lambda redis: ledger(redis).renew([CLAIM]),
     "settle": lambda redis: ledger(redis).settle([final(CLAIM)]),
     "sweep": lambda redis: ledger(redis).sweep(),
-    "release": lambda redis: ledger(redis).release(0, Lane.BULK),
+    "release": lambda redis: ledger(redis).release([(0, Lane.BULK)]),
     "backlogged": lambda redis: ledger(redis).backlogged(),
     "forget": lambda redis: ledger(redis).forget(),
     "find": lambda redis: records(redis).find(["0" * 32]),
@@ -222,7 +222,7 @@ async def work(working: RedisLedger) -> None:
         claims = await working.claim(hint.shard, hint.message_ids, "claim-1")
         assert await working.renew(claims) == [True] * len(claims)
         assert await working.settle([end_of(claim) for claim in claims]) == [Settled.DONE] * len(claims)
-    await working.release(0, Lane.BULK)
+    await working.release([(0, Lane.BULK)])
 
 
 def end_of(claim: Claim) -> Settlement:

@@ -35,10 +35,11 @@ from worker.contract.messages import (
     Settlement,
     Verdict,
 )
-from worker.ports import Probe
+from worker.ports import Place, Probe
 
 _MERCHANTS_A_RELEASE = 64
 _QUANTUM = 50
+"""Messages of a merchant's turn where there are many merchants; else a chunk is shared out."""
 
 Item = TypeVar("Item")
 
@@ -215,33 +216,36 @@ class RedisLedger:
         keys += [self._keys.message(shard, message_id) for message_id in ids]
         return Call(_SWEEP, keys, [self._now(), self._limits.grace, self._limits.longest_grace, *ids])
 
-    async def release(self, shard: int, lane: Lane) -> list[Hint]:
-        """Move messages from the backlogs of a shard to its due index, round robin between merchants."""
-        start, released = 0, list[str]()
-        while len(released) < CHUNK:
-            apps = await self._least_served(shard, lane, start)
-            if not apps:
-                break
-            released += await self._release_apps(shard, lane, apps, CHUNK - len(released))
-            start += len(apps)
-        return [Hint(lane, shard, tuple(released))] if released else []
+    async def release(self, places: Sequence[Place]) -> list[Hint]:
+        """Move messages from the backlogs of places to their due indexes, round robin between a place's merchants."""
+        released: dict[Place, list[str]] = {place: [] for place in places}
+        start, left = 0, list(places)
+        while left:
+            merchants = await self._least_served(left, start)
+            calls = [self._release_call(place, apps, CHUNK - len(released[place])) for place, apps in merchants.items()]
+            for place, ids in zip(merchants, await run(self._redis, calls), strict=True):
+                released[place] += map(text, ids)
+            # Merchants whose windows are full must not hide those behind them.
+            full = [place for place, apps in merchants.items() if len(apps) == _MERCHANTS_A_RELEASE]
+            start, left = start + _MERCHANTS_A_RELEASE, [place for place in full if len(released[place]) < CHUNK]
+        return [Hint(lane, shard, tuple(ids)) for (shard, lane), ids in released.items() if ids]
 
-    async def _least_served(self, shard: int, lane: Lane, start: int) -> list[str]:
-        key = self._keys.backlogs(shard, lane)
-        with redis_answers():
-            apps = await self._redis.zrange(key, start, start + _MERCHANTS_A_RELEASE - 1)
-        return [text(app) for app in apps]  # type: ignore[arg-type]  # no scores were asked for
+    async def _least_served(self, places: Sequence[Place], start: int) -> dict[Place, list[str]]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard, lane in places:
+            pipeline.zrange(self._keys.backlogs(shard, lane), start, start + _MERCHANTS_A_RELEASE - 1)
+        pages = zip(places, await execute(pipeline), strict=True)
+        return {place: [text(app) for app in apps] for place, apps in pages if apps}
 
-    async def _release_apps(self, shard: int, lane: Lane, apps: Sequence[str], most: int) -> list[str]:
-        keys, limits = self._keys, self._limits
+    def _release_call(self, place: Place, apps: Sequence[str], most: int) -> Call:
+        (shard, lane), keys, limits = place, self._keys, self._limits
         shared = [keys.due(shard), keys.window(shard), keys.backlogs(shard, lane), keys.waiting(shard)]
-        arguments = [self._now(), lane, limits.grace, limits.window(lane), _QUANTUM, most, limits.waiting, *apps]
-        backlogs = [keys.backlog(shard, lane, app) for app in apps]
-        (ids,) = await run(self._redis, [Call(_RELEASE, shared + backlogs, arguments)])
-        return [text(message_id) for message_id in ids]
+        quantum = max(_QUANTUM, most // len(apps))
+        arguments = [self._now(), lane, limits.grace, limits.window(lane), quantum, most, limits.waiting, *apps]
+        return Call(_RELEASE, shared + [keys.backlog(shard, lane, app) for app in apps], arguments)
 
-    async def backlogged(self) -> list[tuple[int, Lane]]:
-        """Return the (shard, lane) pairs that have a backlog."""
+    async def backlogged(self) -> list[Place]:
+        """Return the places that have a backlog."""
         found = []
         for lane in Lane:
             sizes = await self._pipeline(partial(self._ask_backlogs, lane))

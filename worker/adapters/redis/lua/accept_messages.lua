@@ -6,8 +6,8 @@
 -- KEYS  1 due, 2 window, 3 backlog of (lane, app), 4 backlogs of the lane, 5 counters, 6 waiting, then 2 for each
 --       message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 grace in ms, 5 window size, 6 most that may wait for
---       a retry, then 12 for each message: id, requestId, fingerprint, user, client, template, version, language, deliver_within in ms,
---       PUSH state, INBOX state ('' = not a channel of it), payload
+--       a retry, then 12 for each message: id, requestId, fingerprint, user, client, template, version, language,
+--       deliver_within in ms, PUSH state, INBOX state ('' = not a channel of it), payload
 -- RETURNS  an array: 1 DUE, 2 BACKLOGGED, 3 REPEATED, 4 INCONSISTENT
 local FIXED, WIDTH = 6, 12
 local now = tonumber(ARGV[1])

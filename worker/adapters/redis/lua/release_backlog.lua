@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Move messages of one lane from merchants' backlogs to the due index, the earliest deadline first: as many as each
--- merchant's window has room for while not too many of its messages wait for a retry, and whatever is past its deadline, which a claim ends without sending it. The least
--- served merchant comes first, with at most a quantum of messages, so that turns are equal in messages.
+-- merchant's window has room for, once a quarter of it is free and while not too many of its messages wait for a retry;
+-- and whatever is past its deadline, which a claim ends without sending it. The least served merchant comes first, with
+-- at most a quantum of messages, so that turns are equal in messages.
 -- Safe to repeat: it releases more only where a window still has room or more deadlines have passed.
 --
 -- KEYS  1 due, 2 window, 3 backlogs of the lane, 4 waiting, then the backlog of each merchant
@@ -21,6 +22,7 @@ for i = 1, #ARGV - 7 do
   if redis.call('ZLEXCOUNT', KEYS[4], first, last) < tonumber(ARGV[7]) then
     room = ARGV[4] - redis.call('ZLEXCOUNT', KEYS[2], first, last)
   end
+  if room < math.min(ARGV[4] / 4, redis.call('ZCARD', backlog)) then room = 0 end
   local expired = redis.call('ZCOUNT', backlog, '-inf', now)
   local turn = math.min(math.max(room, expired), tonumber(ARGV[5]), left)
   if turn > 0 then
