@@ -54,6 +54,8 @@ class LedgerState:
     """Lane, appId and messageId of what occupies its merchant's window."""
     waiting: frozenset[tuple[Lane, str, str]]
     """The same of what waits for a retry."""
+    unanswered: Mapping[str, int]
+    unknown: Mapping[str, int]
     retention: Mapping[str, int]
     dead: Mapping[str, int]
     dead_letters: tuple[DeadLetter, ...]
@@ -73,6 +75,8 @@ async def state_of_fake(ledger: FakeLedger) -> LedgerState:
         released=dict(ledger.released),
         window=frozenset((r.lane, r.app_id, r.new.message_id) for r in records.values() if r.occupies_window),
         waiting=frozenset((r.lane, r.app_id, r.new.message_id) for r in records.values() if r.waits),
+        unanswered={one: r.unanswered_since for one, r in records.items() if r.unanswered_since is not None},
+        unknown={one: r.unknown_since for one, r in records.items() if r.unknown_since is not None},
         retention={message_id: r.forget_at for message_id, r in records.items() if r.forget_at is not None},
         dead_letters=(await FakeDeadLetters(ledger).page(DeadLetterQuery(), ALL)).letters,
         dead={message_id: record.dead_at for message_id, record in records.items() if record.dead_at is not None},
@@ -114,6 +118,8 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
         },
         window=_places(contents, "window"),
         waiting=_places(contents, "waiting"),
+        unanswered=_times(contents, "unanswered"),
+        unknown=_times(contents, "unknown"),
         retention=_times(contents, "retention"),
         dead=_times(contents, "dead"),
         dead_letters=(await RedisDeadLetters(redis, keys).page(DeadLetterQuery(), ALL)).letters,
@@ -123,7 +129,8 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
 
 _NOT_OF_MESSAGES = {b"token", b"cap"}
 _KINDS = {"message", "payload", "counters"} | {
-    *("due", "backlogs", "backlog", "window", "waiting", "retention", "dead", "cards"),
+    *("due", "backlogs", "backlog", "window", "waiting", "unanswered", "unknown"),
+    *("retention", "dead", "cards"),
 }
 _Contents = Mapping[tuple[str, ...], Any]
 

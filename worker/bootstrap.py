@@ -21,6 +21,7 @@ from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.embedded import EmbeddedValkey
+from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
@@ -92,6 +93,11 @@ class Services:
     def users(self) -> RedisUsers:
         """The tokens; raises SettingsError where their secret is not set: a worker needs neither."""
         return RedisUsers(self.redis, self.keys, token_secret(self.settings))
+
+    @property
+    def figures(self) -> RedisFigures:
+        """The ledger in numbers."""
+        return RedisFigures(self.redis, self.keys)
 
     @property
     def audit(self) -> RedisAudit:

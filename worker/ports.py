@@ -13,6 +13,7 @@ from worker.contract.dead_letters import (
     Position,
     Replayed,
 )
+from worker.contract.figures import LedgerFigures
 from worker.contract.gateways import OpenedBreaker
 from worker.contract.messages import (
     Acceptance,
@@ -125,6 +126,14 @@ class Records(Protocol):
 
     async def ping(self) -> None:
         """Return when the store answers."""
+        ...
+
+
+class Figures(Protocol):
+    """The ledger in numbers. Raises LedgerUnavailableError when the store did not answer."""
+
+    async def read(self) -> LedgerFigures:
+        """Return the figures of this moment."""
         ...
 
 

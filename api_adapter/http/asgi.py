@@ -29,7 +29,7 @@ def application() -> Starlette:
                 opening = Opening(found.services.ledger.open)
                 await _open(opening)
                 _say_what_is_not_checked(settings)
-                yield Api(found.intake, found.inquiries, found.services.records, opening)
+                yield Api(found.intake, found.inquiries, found.services.records, found.services.figures, opening)
 
     return make_app(opened, settings.api_prefix)
 

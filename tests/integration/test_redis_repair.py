@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from typing_extensions import override
 
-from tests.ledger_driver import final, learnt, new_message, new_messages, retry
+from tests.ledger_driver import dead, final, learnt, new_message, new_messages, retry
 from tests.ledger_invariants import check_homes
 from tests.ledger_state import state_of_redis
 from worker.adapters.redis.audit import RedisAudit
@@ -157,6 +157,23 @@ async def wait_without_record(redis: Redis) -> None:
     await redis.zadd(waiting(NOBODY), {f"bulk#shop#{NOBODY}": 0})
 
 
+async def lose_answer(redis: Redis) -> None:
+    key = KEYS.message(KEYS.shard(DUE), DUE)
+    await redis.hset(key, "PUSH", "O|5|UNANSWERED|time-out")
+
+
+async def miss_nothing(redis: Redis) -> None:
+    await redis.zadd(KEYS.unanswered(KEYS.shard(WAITING)), {WAITING: 5})
+
+
+async def miss_nothing_final(redis: Redis) -> None:
+    await redis.zadd(KEYS.unknown(KEYS.shard(FINAL)), {FINAL: 5})
+
+
+async def miss_nothing_unrecorded(redis: Redis) -> None:
+    await redis.zadd(KEYS.unanswered(KEYS.shard(NOBODY)), {NOBODY: 5})
+
+
 HARMS: dict[str, tuple[Harm, str, Fault, Mend]] = {
     "an open message without a home": (take_home, DUE, Fault.HOMELESS, Mend.PUT_BACK),
     "a message with two homes": (give_second_home, WAITING, Fault.TWO_HOMES, Mend.MOVED_IN),
@@ -171,6 +188,10 @@ HARMS: dict[str, tuple[Harm, str, Fault, Mend]] = {
     "a message in its window that is said to wait": (count_twice, DUE, Fault.INDEXED_STILL, Mend.INDEXED),
     "a backlogged message that is said to wait": (wait_in_backlog, WAITING, Fault.OVERSTAYED, Mend.MADE_ROOM),
     "a message that waits as another merchant's": (wait_as_another, DUE, Fault.OVERSTAYED, Mend.MADE_ROOM),
+    "an open message without an answer": (lose_answer, DUE, Fault.NOT_INDEXED, Mend.INDEXED),
+    "an open message that misses no answer": (miss_nothing, WAITING, Fault.INDEXED_STILL, Mend.INDEXED),
+    "a final message that misses no answer": (miss_nothing_final, FINAL, Fault.INDEXED_STILL, Mend.INDEXED),
+    "a message without a record or answer": (miss_nothing_unrecorded, NOBODY, Fault.NO_RECORD, Mend.INDEXED),
     "a message without a record that waits": (wait_without_record, NOBODY, Fault.NO_RECORD, Mend.MADE_ROOM),
 }
 
@@ -182,6 +203,21 @@ def test_a_fault_is_mended_and_named(redis_url: str, harm: Harm, id_: str, fault
     (one,) = repair.mended
     assert (one.message.message_id, one.message.fault, one.mend) == (id_, fault, mend)
     assert (repair.relisted, repair.recounted) == ((), ())
+
+
+def test_a_dead_letter_that_is_U_is_listed_again_with_the_time_of_its_answer(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        ledger = RedisLedger(redis, KEYS)
+        unknown = learnt(DeliveryState.U, "UNANSWERED", "time-out")
+        await ledger.settle([dead(claim, unknown) for claim in await ledger.claim(KEYS.shard(DUE), [DUE], "claim-1")])
+        before = (await state_of_redis(redis, KEYS)).unknown
+        await redis.zrem(KEYS.unknown(KEYS.shard(DUE)), DUE)
+        (repair,) = await mended(redis, await audited(redis))
+        assert [(one.message.fault, one.mend) for one in repair.mended] == [(Fault.NOT_INDEXED, Mend.INDEXED)]
+        assert (await state_of_redis(redis, KEYS)).unknown == before
+        assert before.keys() == {DUE}
+
+    on_redis(redis_url, story)
 
 
 def test_a_message_put_back_is_due_at_once_and_has_its_place_in_the_window(redis_url: str) -> None:

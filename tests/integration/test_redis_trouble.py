@@ -19,6 +19,7 @@ from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.embedded import EmbeddedValkey
+from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
@@ -86,6 +87,7 @@ OPERATIONS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     "discard": lambda redis: dead_letters(redis).discard([LETTER], "run-1", "of customer-4711"),
     "dead count": lambda redis: records(redis).dead_count(),
     "tallies": lambda redis: records(redis).tallies(),
+    "figures": lambda redis: RedisFigures(redis, KEYS).read(),
     "ping": lambda redis: records(redis).ping(),
     "resolve": lambda redis: users(redis).resolve(["token-4711"]),
     "put token": lambda redis: users(redis).put(

@@ -149,7 +149,7 @@ class RedisLedger:
         calls = []
         named_once = list(dict.fromkeys(message_ids))  # merged hints may name an id twice; it has one holder
         for ids in chunks(named_once, CHUNK):
-            keys = [self._keys.due(shard)]
+            keys = [self._keys.due(shard), self._keys.unanswered(shard)]
             for message_id in ids:
                 keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
             calls.append(Call(_CLAIM, keys, [self._now(), claim_id, self._limits.lease, kind, LONE_CRASHES, *ids]))
@@ -188,6 +188,8 @@ class RedisLedger:
                 keys.retention(shard),
                 keys.dead(shard),
                 keys.waiting(shard),
+                keys.unanswered(shard),
+                keys.unknown(shard),
             ]
             arguments: list[str | bytes | int] = [self._now(), self._limits.retention]
             for settlement in chunk:

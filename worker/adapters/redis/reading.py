@@ -13,7 +13,7 @@ from worker.adapters.redis.scripts import Call, Script, run
 from worker.batching import chunks
 from worker.contract.audits import Home, Misplaced, Tallies
 from worker.contract.messages import CHUNK, Channel, DeliveryState, Lane
-from worker.contract.outcomes import Tally
+from worker.contract.outcomes import Reason, Tally
 
 _AUDIT = Script.read("audit_messages")
 _CALLS = 10
@@ -89,8 +89,9 @@ class LedgerReader:
 
     async def indexed(self, shard: int) -> set[str]:
         """Return the ids that the indexes of a shard name, but for backlogs and what `seen` returns."""
-        keys = self._keys.due(shard), self._keys.retention(shard), self._keys.dead(shard)
-        return {member for key in keys for member in await self._members(key)}
+        keys = self._keys
+        indexes = keys.due, keys.retention, keys.dead, keys.unanswered, keys.unknown
+        return {member for index in indexes for member in await self._members(index(shard))}
 
     async def seen(self, shard: int) -> Seen:
         """Return what a shard's windows name, and what waits."""
@@ -129,14 +130,20 @@ class LedgerReader:
         return [text(member) async for member, _ in self._redis.zscan_iter(key, count=_SCAN)]
 
     def _call(self, shard: int, ids: Sequence[str], seen: Seen) -> Call:
-        keys = [self._keys.due(shard), self._keys.window(shard), self._keys.waiting(shard)]
-        keys += [self._keys.message(shard, message_id) for message_id in ids]
-        return Call(_AUDIT, keys, [part for message_id in ids for part in (message_id, *seen.of(message_id))])
+        keys = self._keys
+        shared = [index(shard) for index in (keys.due, keys.window, keys.waiting, keys.unanswered, keys.unknown)]
+        records = [keys.message(shard, message_id) for message_id in ids]
+        return Call(
+            _AUDIT, shared + records, [part for message_id in ids for part in (message_id, *seen.of(message_id))]
+        )
 
 
 def _add(reading: Reading, message_id: str, row: Sequence[Any], *, backlogged: bool) -> None:
     app_id, request_id, *fields = (text(value or b"") for value in row[:4])
     states = dict(_states(fields))
+    unknown = bool(row[9]) and DeliveryState.U in states.values()
+    # Whether an index names it, and whether its record asks for that.
+    listed = {(bool(row[7]), any(map(_misses_answer, fields))), (bool(row[8]), unknown)}
     reading.records += bool(app_id)
     for channel, state in states.items():
         if state in _COUNTED:
@@ -149,9 +156,15 @@ def _add(reading: Reading, message_id: str, row: Sequence[Any], *, backlogged: b
         windowed=bool(row[5] & _OWN),
         waiting=bool(row[6] & _OWN),
         strayed=bool((row[5] | row[6]) & _STRAY),
+        unlisted=(False, True) in listed,
+        listed_still=(True, False) in listed,
     )
     if home.fault is not None:
         reading.misplaced.append(Misplaced(message_id, app_id, request_id, home.fault))
+
+
+def _misses_answer(field: str) -> bool:
+    return field.startswith(DeliveryState.OPEN) and field.split("|", 3)[2:3] == [Reason.UNANSWERED]
 
 
 def _states(fields: Sequence[str]) -> Iterator[tuple[Channel, DeliveryState]]:

@@ -86,7 +86,14 @@ class RedisRepair:
 
     async def _mend(self, shard: int, place: Place, messages: Sequence[Misplaced], seen: Seen) -> list[Mended]:
         keys = self._keys
-        shared = [keys.due(shard), keys.window(shard), keys.waiting(shard), keys.backlog(shard, *place)]
+        shared = [
+            keys.due(shard),
+            keys.window(shard),
+            keys.waiting(shard),
+            keys.backlog(shard, *place),
+            keys.unanswered(shard),
+            keys.unknown(shard),
+        ]
         records = [keys.message(shard, message.message_id) for message in messages]
         arguments: list[str | bytes | int] = [self._now(), *place]
         for message in messages:

@@ -42,9 +42,13 @@ ABSENT = replace(FINAL, recorded=False)
         (replace(IN_FLIGHT, strayed=True), Fault.OVERSTAYED),
         (replace(IN_FLIGHT, windowed=False), Fault.NOT_INDEXED),
         (replace(IN_FLIGHT, waiting=True), Fault.INDEXED_STILL),
+        (replace(BACKLOGGED, unlisted=True), Fault.NOT_INDEXED),
+        (replace(FINAL, unlisted=True), Fault.NOT_INDEXED),
+        (replace(FINAL, listed_still=True), Fault.INDEXED_STILL),
+        (replace(ABSENT, listed_still=True), Fault.NO_RECORD),
     ],
 )
-def test_an_open_message_has_one_home_a_final_one_none_and_what_is_due_is_in_flight_or_waits(
+def test_an_open_message_has_one_home_a_final_one_none_and_every_index_names_who_belongs_there(
     home: Home, fault: Fault | None
 ) -> None:
     assert home.fault == fault
