@@ -13,6 +13,7 @@ from worker.contract.dead_letters import (
     Position,
     Replayed,
 )
+from worker.contract.findings import Finding
 from worker.contract.messages import Acceptance, Claim, Hint, HintKind, Lane, NewMessage, Settled, Settlement
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
@@ -135,6 +136,18 @@ class DeadLetters(Protocol):
 
     async def discard(self, letters: Sequence[DeadLetter], run: str, reason: str) -> list[Discarded]:
         """Let letters be forgotten after their retention; their outcomes stay."""
+        ...
+
+
+class Durability(Protocol):
+    """What the stores keep of what they were told. An empty list: nothing is wrong."""
+
+    async def findings(self) -> list[Finding]:
+        """Return what is wrong with the ledger's store; raises LedgerUnavailableError when it did not answer."""
+        ...
+
+    async def broker_findings(self) -> list[Finding]:
+        """Return what is wrong with the broker's store; nothing of one that can't be asked or is away."""
         ...
 
 

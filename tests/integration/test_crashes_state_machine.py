@@ -87,7 +87,7 @@ class CrashMachine(RuleBasedStateMachine):
         dice = Random(0)
         with reported_bugs(self.world):
             for worker in self.world.workers:
-                worker.drain(SECONDS_TO_REST)
+                worker.drain(2 * SECONDS_TO_REST)
         for _ in range(SECONDS_TO_REST):
             with reported_bugs(self.world):
                 self.world.live_well(1, dice)
