@@ -2,7 +2,7 @@
 
 import re
 
-_USER_INFO = re.compile(r"(?<=://)([^@/?#]*):([^@/?#]*)@")
+_USER_INFO = re.compile(r"(?<=://)([^:@/?#;]*):[^/?#;]*@")
 _PASSWORD_IN_QUERY = re.compile(r"(?<=[?&])([a-z_]*password)=[^&;]*")
 
 
