@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import urlsplit
 
 import structlog
 from redis.asyncio import Redis
@@ -15,11 +16,13 @@ from redis.asyncio import Redis
 from worker.adapters.celery.app import publisher, publishing_app
 from worker.adapters.celery.hints import HintPublisher
 from worker.adapters.celery.loop import Opener
+from worker.adapters.celery.presence import BrokerPresence
 from worker.adapters.gateways.wallet import WalletGateway
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_letters import RedisDeadLetters
+from worker.adapters.redis.durability import RedisDurability
 from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
@@ -35,6 +38,7 @@ from worker.coalescing import CallLimits, Coalescers
 from worker.contract.errors import LedgerUnavailableError
 from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
+from worker.examining import log_durability
 from worker.gate import Gate
 from worker.holding import Holdings
 from worker.local_secrets import token_secret
@@ -44,7 +48,7 @@ from worker.ports import Clock, Gateway, Hints, Ledger
 from worker.rendering import CompiledTemplates
 from worker.retry import RetryPolicy
 from worker.routing import Router
-from worker.settings import Settings
+from worker.settings import REDIS_SCHEMES, Settings
 from worker.settling import Settler
 from worker.slots import Slots
 from worker.sweeping import Sweeper
@@ -137,6 +141,18 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         redis=redis,
         keys=keys,
     )
+
+
+def durability(found: Services, addresses: Addresses) -> RedisDurability:
+    """Return what examines the stores; a broker on the ledger's own server is examined with it."""
+    own = addresses.broker_url if addresses.broker_url.startswith(REDIS_SCHEMES) else ""
+    shared = urlsplit(own).netloc == urlsplit(addresses.redis_url).netloc
+    return RedisDurability(found.redis, "" if shared else own)
+
+
+def broker_presence(addresses: Addresses) -> BrokerPresence:
+    """Return who asks whether the broker is there, and who listens to it."""
+    return BrokerPresence(addresses.broker_url)
 
 
 @contextmanager
@@ -261,6 +277,12 @@ async def check_ledger(settings: Settings, addresses: Addresses) -> None:
     async with services(settings, addresses) as found:
         with suppress(LedgerUnavailableError):
             await found.ledger.open()
+
+
+async def examine_stores(settings: Settings, addresses: Addresses) -> None:
+    """Log what the stores of a worker do not keep."""
+    async with services(settings, addresses) as found:
+        await log_durability(durability(found, addresses))
 
 
 def opener(settings: Settings, addresses: Addresses, hints: Hints, fitting: Fitting | None = None) -> Opener:

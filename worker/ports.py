@@ -14,6 +14,7 @@ from worker.contract.dead_letters import (
     Replayed,
 )
 from worker.contract.figures import LedgerFigures
+from worker.contract.findings import Finding
 from worker.contract.gateways import OpenedBreaker
 from worker.contract.messages import (
     Acceptance,
@@ -165,6 +166,18 @@ class DeadLetters(Protocol):
 
     async def discard(self, letters: Sequence[DeadLetter], run: str, reason: str) -> list[Discarded]:
         """Let letters be forgotten after their retention; their outcomes stay."""
+        ...
+
+
+class Durability(Protocol):
+    """What the stores keep of what they were told. An empty list: nothing is wrong."""
+
+    async def findings(self) -> list[Finding]:
+        """Return what is wrong with the ledger's store; raises LedgerUnavailableError when it did not answer."""
+        ...
+
+    async def broker_findings(self) -> list[Finding]:
+        """Return what is wrong with the broker's store; nothing of one that can't be asked or is away."""
         ...
 
 

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from worker.contract.errors import SettingsError
 
 PREFIX = "TIDINGS_"
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 Milliseconds = Annotated[int, Field(gt=0)]
 
 
@@ -107,8 +107,8 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _names_a_redis(cls, value: str) -> str:
-        if value and not value.startswith(_REDIS_SCHEMES):
-            raise ValueError(f"must begin with {' or '.join(_REDIS_SCHEMES)}, such as redis://localhost:6379/0")
+        if value and not value.startswith(REDIS_SCHEMES):
+            raise ValueError(f"must begin with {' or '.join(REDIS_SCHEMES)}, such as redis://localhost:6379/0")
         return value
 
     @field_validator("broker_url")

@@ -24,8 +24,9 @@ from api_adapter.metrics import render
 from api_adapter.taking import SendResult
 from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
+from worker.contract.findings import Finding
 from worker.contract.messages import Lane
-from worker.ports import Figures, Records
+from worker.ports import Durability, Figures, Records
 
 SEND = "/v2/miniprogram/message/send"
 INQUIRY = "/v2/miniprogram/message/inquiry"
@@ -67,6 +68,7 @@ class Api:
     records: Records
     figures: Figures
     opening: Opening
+    durability: Durability
 
 
 Opened = Callable[[], AbstractAsyncContextManager[Api]]
@@ -198,9 +200,16 @@ async def _readyz(request: Request) -> Response:
     try:
         await api.opening.check()
         await api.records.ping()
+        ledger = await api.durability.findings()
     except (LedgerUnavailableError, LedgerMismatchError) as error:
         return JsonResponse({"status": "unavailable", "ledger": str(error)}, status_code=503)
-    return JsonResponse({"status": "ready"})
+    broker = await api.durability.broker_findings()
+    warnings = [_warning("ledger", finding) for finding in ledger] + [_warning("broker", finding) for finding in broker]
+    return JsonResponse({"status": "ready", "warnings": warnings})
+
+
+def _warning(store: str, finding: Finding) -> Json:
+    return {"store": store, "severity": finding.severity, "what": finding.what, "advice": finding.advice}
 
 
 async def _metrics(request: Request) -> Response:

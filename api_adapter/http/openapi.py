@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from worker.contract.codes import ResultCode, ResultStatus
+from worker.contract.findings import Severity
 from worker.contract.requests import BatchInquiry, Inquiry, SendRequest
 
 VERSION = "0.1.0"
@@ -49,11 +50,15 @@ def openapi_document() -> Json:
                 BatchInquiry,
                 "BatchInquiryAnswer",
             ),
-            "/healthz": _probe("healthz", "Whether the process lives", {"200": "it does"}),
+            "/healthz": _probe("healthz", "Whether the process lives", {"200": ("it does", "Alive")}),
             "/metrics": _metrics(),
-            "/readyz": _probe("readyz", "Whether sends can be taken", {"200": "yes", "503": "the ledger is away"}),
+            "/readyz": _probe(
+                "readyz",
+                "Whether sends can be taken, and what the stores may lose of them",
+                {"200": ("yes", "Ready"), "503": ("the ledger is away", "NotReady")},
+            ),
         },
-        "components": {"schemas": {**_portable(schemas["$defs"]), **_answers()}},
+        "components": {"schemas": {**_portable(schemas["$defs"]), **_answers(), **_probed()}},
     }
 
 
@@ -97,9 +102,8 @@ def _json_answer(description: str, schema: str) -> Json:
     }
 
 
-def _probe(name: str, summary: str, answers: dict[str, str]) -> Json:
-    content = {"application/json": {"schema": {"type": "object"}}}
-    responses = {status: {"description": text, "content": content} for status, text in answers.items()}
+def _probe(name: str, summary: str, answers: dict[str, tuple[str, str]]) -> Json:
+    responses = {status: _json_answer(*answer) for status, answer in answers.items()}
     return {"get": {"operationId": name, "summary": summary, "responses": responses}}
 
 
@@ -176,6 +180,23 @@ def _answers() -> Json:
             {"result": result, "items": {"type": "array", "items": item}},
             required=["result"],
         ),
+    }
+
+
+def _probed() -> Json:
+    text = {"type": "string"}
+    warning = _object(
+        {
+            "store": {"enum": ["ledger", "broker"]},
+            "severity": {"enum": [Severity.WARNING.value, Severity.ERROR.value]},
+            "what": text,
+            "advice": {"type": "string", "description": "what to do"},
+        },
+    )
+    return {
+        "Alive": _object({"status": {"const": "ok"}}),
+        "Ready": _object({"status": {"const": "ready"}, "warnings": {"type": "array", "items": warning}}),
+        "NotReady": _object({"status": {"const": "unavailable"}, "ledger": text}),
     }
 
 

@@ -107,14 +107,15 @@ class Wire:
         self.calls.append(call)
         return await call.answers
 
-    def execute(self, index: int) -> None:
-        """Have Redis execute a call, and nobody hear of it."""
-        self._execute(self.calls.pop(index).commands)
+    def outlive(self, index: int, share: float) -> None:
+        """Have Redis execute so much of a call, its process being dead by then."""
+        commands = self.calls.pop(index).commands
+        self._execute(_some(commands, share))
 
     def decide(self, index: int, fate: Fate) -> None:
         """Let a call meet its fate."""
         call = self.calls.pop(index)
-        half = _half(call.commands)
+        half = _some(call.commands, 0.5)
         match fate:
             case Fate.ANSWERED:
                 _answer(call, self._execute(call.commands))
@@ -134,9 +135,9 @@ class Wire:
                 _break_off(call)
 
 
-def _half(commands: Sequence[Command]) -> Sequence[Command]:
-    """Return some of the commands, the same for the same commands in any order."""
-    return sorted(commands, key=lambda command: [str(word) for word in command[0]])[: len(commands) // 2]
+def _some(commands: Sequence[Command], share: float) -> Sequence[Command]:
+    """Return a share of the commands, the same for the same commands in any order."""
+    return sorted(commands, key=lambda command: [str(word) for word in command[0]])[: int(len(commands) * share)]
 
 
 def _answer(call: RedisCall, answers: list[Any]) -> None:

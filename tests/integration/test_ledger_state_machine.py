@@ -5,17 +5,15 @@ Each operation throws dice of its own from one drawn number, so that a long stor
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from random import Random
 from typing import Any, ClassVar, TypeVar
 
-import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from redis import Redis as Server
 from typing_extensions import override
 
 from tests.ledger_driver import DAY, LedgerDriver, ids, model, new_message, real
@@ -304,18 +302,6 @@ def any_end(dice: Random, claim: Claim) -> Settlement:
 def delivered(claim: Claim) -> Settlement:
     updates = tuple(DeliveryUpdate(channel, S) for channel in claim.deliveries)
     return Settlement(claim.message_id, claim.claim_id, claim.attempt, Verdict.FINAL, updates, tries=1, worker="w2")
-
-
-@pytest.fixture
-def hasty_redis_url(redis_url: str) -> Iterator[str]:
-    """A server that does not wait for the disk: thousands of steps need none of its durability."""
-    with Server.from_url(redis_url) as server:
-        before = server.config_get("appendfsync")["appendfsync"]
-        server.config_set("appendfsync", "no")
-        try:
-            yield redis_url
-        finally:
-            server.config_set("appendfsync", before)
 
 
 def test_the_ledger_in_redis_does_what_the_model_does(hasty_redis_url: str) -> None:
