@@ -5,8 +5,8 @@ Times are milliseconds since 1970 by the one clock of the machine that the drill
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from operator import itemgetter
+from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 
 from worker.adapters.gateways.simulator import JournalledCall
 from worker.contract.codes import ResultStatus
@@ -75,7 +75,7 @@ class Counts:
     stall: float
     """Seconds; see `longest_stall`."""
     recovery: float | None
-    """Seconds from the end of the fault to the next delivery; None: no fault that ended, or nothing delivered after."""
+    """Seconds from the end of the fault to the first delivery of what was accepted after it; None: there is neither."""
 
 
 @dataclass(slots=True)
@@ -84,13 +84,21 @@ class _Repeats:
     answer_lost: int = 0
     after_outcome: int = 0
     frozen: int = 0
-    first_shown: dict[str, int] = field(default_factory=dict)
+
+
+def first_shown(calls: Sequence[JournalledCall]) -> dict[str, int]:
+    """Return when users first saw each key."""
+    shown: dict[str, int] = {}
+    for call in sorted(calls, key=attrgetter("at")):
+        for key in call.shown:
+            shown.setdefault(key, call.at)
+    return shown
 
 
 def count(evidence: Evidence) -> Counts:
     """Return the numbers of a drill."""
     repeats = _repeats(evidence)
-    shown = repeats.first_shown
+    shown = first_shown(evidence.calls)
     return Counts(
         accepted=len(evidence.stories),
         delivered=len(shown),
@@ -120,23 +128,23 @@ def _is_lost(story: Story, shown: Mapping[str, int]) -> bool:
 def _repeats(evidence: Evidence) -> _Repeats:
     found = _Repeats()
     stories = {story.key: story for story in evidence.stories}
-    for call in sorted(evidence.calls, key=lambda call: call.at):
+    seen: set[str] = set()
+    for call in sorted(evidence.calls, key=attrgetter("at")):
         for key in call.message_ids:
-            _count_repeat(found, stories.get(key), key, call.at, evidence.window)
-        for key in call.shown:
-            found.duplicates += key in found.first_shown
-            found.first_shown.setdefault(key, call.at)
+            if _is_late(stories.get(key), call.at):
+                if _was_frozen(stories[key], call.at, evidence.window):
+                    found.frozen += 1
+                else:
+                    found.after_outcome += 1
+            else:
+                found.answer_lost += key in seen
+        found.duplicates += len(seen.intersection(call.shown))
+        seen.update(call.shown)
     return found
 
 
-def _count_repeat(found: _Repeats, story: Story | None, key: str, at: int, window: Window | None) -> None:
-    if story is not None and story.recorded_at is not None and at > story.recorded_at:
-        if _was_frozen(story, at, window):
-            found.frozen += 1
-        else:
-            found.after_outcome += 1
-    elif key in found.first_shown:
-        found.answer_lost += 1
+def _is_late(story: Story | None, at: int) -> bool:
+    return story is not None and story.recorded_at is not None and at > story.recorded_at
 
 
 def _was_frozen(story: Story, at: int, window: Window | None) -> bool:
@@ -173,5 +181,6 @@ def _recovery(evidence: Evidence, shown: Mapping[str, int]) -> float | None:
     if evidence.window is None:
         return None
     end = evidence.window.end
-    after = [at for at in shown.values() if at >= end]
+    # What was accepted before may still come by an old way: what is new has to pass all of it.
+    after = [shown[story.key] for story in evidence.stories if story.taken_at >= end and story.key in shown]
     return (min(after) - end) / 1000 if after else None

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+LEDGER, BROKER, NOWHERE = 0, 1, 2
+"""Databases of the drill's Redis; nobody consumes the last one."""
+
 WORKER = "worker"
 """The module of a worker that does what it is told."""
 SABOTAGED = "api_adapter.drill.sabotage"
@@ -34,7 +37,7 @@ class Layout:
     fsync: Fsync = Fsync.ALWAYS
     store_line: bool = False
     """Everybody reaches Redis, ledger and broker, over a line."""
-    gateway_line: bool = False
-    """The workers reach the gateway over a line."""
-    api_broker: int = 1
-    """Database of the broker that the API publishes its hints to; the workers consume that of number 1."""
+    wallets_over_line: frozenset[str] = frozenset()
+    """Wallets whose gateway the workers reach over a line."""
+    hints_to: int = BROKER
+    """Database that intake publishes its hints to; the workers consume BROKER."""

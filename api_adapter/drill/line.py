@@ -15,20 +15,28 @@ class Line:
         self._target = target
         self._server: asyncio.Server | None = None
         self._wires: set[_Wire] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._swallows = False
         self._requests, self._replies = _open_gate(), _open_gate()
         self.port = 0
 
     async def open(self) -> None:
         """Take connections: on any free port the first time, later on the same one."""
-        self._server = await asyncio.start_server(self._connected, _HOST, self.port)
+        self._server = await asyncio.start_server(self._accept, _HOST, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def cut(self) -> None:
+    def cut(self) -> None:
         """Break all connections and refuse new ones, as if nobody listened; `open` ends it."""
         if self._server is not None:
             self._server.close()
         self._break()
+
+    async def close(self) -> None:
+        """End it."""
+        self.cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def forget(self) -> None:
         """Forward nothing on today's connections, ever; both ends still believe in them. New ones are served."""
@@ -64,6 +72,11 @@ class Line:
     def _break(self) -> None:
         for wire in list(self._wires):
             wire.abort()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._connected(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wire = _Wire(writer)

@@ -25,8 +25,10 @@ class Load:
     def __init__(self, client: Client, api_url: str, intake: Intake) -> None:
         """Send by these two ways."""
         self._client = client
-        self._url = api_url + SEND
+        self.url = api_url + SEND
         self._intake = intake
+        self._goes_on = asyncio.Event()
+        self._goes_on.set()
         self.replies: dict[Send, Reply] = {}
         """The last reply to each send."""
 
@@ -43,13 +45,25 @@ class Load:
             for number in range(_CONNECTIONS):
                 ways.create_task(self._over_http(over_http[number::_CONNECTIONS], seconds))
 
+    async def flood(self, sends: Sequence[Send], seconds: float) -> None:
+        """Send these in batches, within so many seconds if it can be."""
+        await self._by_batch(sends, seconds)
+
+    def pause(self) -> None:
+        """Send nothing more, until `go_on`; then what fell due meanwhile is sent first."""
+        self._goes_on.clear()
+
+    def go_on(self) -> None:
+        """Go on sending."""
+        self._goes_on.set()
+
     async def post(self, send: Send) -> Reply:
         """Send one over HTTP until it is known whether it was taken; return what was answered."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + _PATIENCE
         reply = NO_REPLY
         while reply.is_unknown and clock() < deadline:
-            reply = await post(self._client, self._url, CLIENT_ID, send.body)
+            reply = await post(self._client, self.url, CLIENT_ID, send.body)
             await asyncio.sleep(_PAUSE if reply.is_unknown else 0)
         self.replies[send] = reply
         return reply
@@ -59,6 +73,7 @@ class Load:
         started = clock()
         for number, send in enumerate(sends):
             await asyncio.sleep(max(0, started + seconds * number / len(sends) - clock()))
+            await self._goes_on.wait()
             await self.post(send)
 
     async def _by_batch(self, sends: Sequence[Send], seconds: float) -> None:
@@ -68,6 +83,7 @@ class Load:
         next_one = 0
         deadline = started + seconds + _PATIENCE
         while (next_one < len(sends) or unknown) and clock() < deadline:
+            await self._goes_on.wait()
             due = min(len(sends), int(len(sends) * (clock() - started) / seconds) + 1)
             batch = [*unknown, *sends[next_one:due]][:_BATCH]
             next_one += max(0, len(batch) - len(unknown))

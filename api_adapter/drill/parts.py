@@ -25,6 +25,7 @@ class Parts:
         self._parts: dict[str, Part] = {}
         self._ready: dict[str, IsReady] = {}
         self._meant: set[str] = set()
+        self._errands: set[str] = set()
         self._impatient = asyncio.Event()
 
     def __getitem__(self, name: str) -> Part:
@@ -35,6 +36,15 @@ class Parts:
         """Start a program under its name."""
         self._put(program.name, Part(program, self._claim.lock))
         self._ready[program.name] = is_ready(self._parts[program.name])
+
+    def begin(self, program: Program) -> None:
+        """Start a program that ends by itself."""
+        self._errands.add(program.name)
+        self._put(program.name, Part(program, self._claim.lock))
+
+    async def ended(self, name: str) -> int:
+        """Return the exit code of a program that ends by itself, once it did."""
+        return await asyncio.to_thread(self._parts[name].wait)
 
     async def until_ready(self, *names: str) -> None:
         """Return once these serve; raise PartError where one does not."""
@@ -60,7 +70,7 @@ class Parts:
         """Raise PartError as soon as a process ends that nobody meant to; a worker that recycles itself may."""
         while True:
             heed_cancellation()
-            for name in self._parts.keys() - self._meant:
+            for name in self._parts.keys() - self._meant - self._errands:
                 if self._parts[name].exit_code == RECYCLED:
                     self._parts[name].kill()
                     self.again(name)

@@ -59,7 +59,7 @@ class Drill:
             await _settled(stage)
             tell("counting")
             evidence = await gather(stage)
-            return make_row(fault, evidence, await _books(stage))
+            return make_row(fault, evidence, await _books(stage), stage.problems)
 
     @asynccontextmanager
     async def _stage(self, stack: DrillStack, fault: Fault) -> AsyncIterator[Stage]:
@@ -72,18 +72,20 @@ class Drill:
             yield Stage(stack, desk.services, load, sends, self.times, desk.services.clock)
 
     async def _send_and_play(self, stage: Stage, fault: Fault) -> None:
-        seconds = self.times.lead + fault.lasts(self.times) + self.times.tail
+        before, tail = self.times.lead + fault.lasts(self.times), self.times.tail
+        share = int(len(stage.sends) * before / (before + tail))
         async with asyncio.TaskGroup() as group:
-            group.create_task(stage.load.run(stage.sends, seconds))
+            loading = group.create_task(stage.load.run(stage.sends[:share], before))
+            loading.add_done_callback(lambda _: stage.loaded.set())
             group.create_task(fault.play(stage))
+        await stage.load.run(stage.sends[share:], tail)
 
 
 async def _furnish(stack: DrillStack, desk: Front) -> None:
     await desk.services.ledger.open()
     await put_templates(desk.services)
-    # Where there is a second wallet in a drill, its gateway is the one behind the line.
     for name in (WALLET, SECOND_WALLET):
-        await desk.services.wallets.put(Wallet(name, (GatewayRoute(f"gateway-of-{name}", stack.wallet_url),)))
+        await desk.services.wallets.put(Wallet(name, (GatewayRoute(f"gateway-of-{name}", stack.wallet_url(name)),)))
 
 
 async def _settled(stage: Stage) -> None:

@@ -39,10 +39,10 @@ class Row:
         return not self.problems
 
 
-def make_row(fault: Fault, evidence: Evidence, books: Books) -> Row:
-    """Return the line of a fault that was played."""
+def make_row(fault: Fault, evidence: Evidence, books: Books, seen: Sequence[str] = ()) -> Row:
+    """Return the line of a fault that was played; `seen` is what it saw itself that must not be."""
     counts = count(evidence)
-    problems = [*_books(counts, books, fault), *fault.check(evidence), *_recovery(counts, evidence)]
+    problems = [*seen, *_books(counts, books, fault), *fault.check(evidence), *_recovery(counts, evidence)]
     if not fault.at_risk:
         problems = [*_zero_rule(counts), *_ends(evidence, fault), *problems]
     return Row(fault.name, counts, fault.at_risk, tuple(problems))

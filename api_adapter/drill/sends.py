@@ -14,7 +14,7 @@ APP_ID = "drill-app"
 CLIENT_ID = "drill"
 WALLET = "DRILL"
 SECOND_WALLET = "DRILL_TOO"
-"""A wallet whose gateway is a name of its own; where there is a line to the gateway, it leads there alone."""
+"""A wallet with a gateway of its own name."""
 _CUSTOMERS = 500
 _HTTP_EVERY = 10
 _TEXTS = {"who": "Maria Santos", "amount": "$12.50", "shop": "Noodle Bar", "time": "12:30"}
@@ -25,6 +25,8 @@ class Via(StrEnum):
 
     HTTP = "http"
     BATCH = "batch"
+    FAULT = "fault"
+    """Not the load's: the fault itself sends it."""
 
 
 @dataclass(frozen=True, slots=True)

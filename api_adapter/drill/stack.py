@@ -10,10 +10,10 @@ from pathlib import Path
 from pydantic import SecretStr
 from pyreqwest.client import Client
 
-from api_adapter.drill.layout import Crew, Layout
+from api_adapter.drill.layout import BROKER, LEDGER, Crew, Layout
 from api_adapter.drill.line import Line
 from api_adapter.drill.parts import Parts, ReadyWhen
-from api_adapter.drill.store import BROKER, LEDGER, Store
+from api_adapter.drill.store import Store
 from api_adapter.stack.claim import claimed
 from api_adapter.stack.environment import environment
 from api_adapter.stack.exchanges import exchange, http_client
@@ -57,22 +57,19 @@ class DrillStack:
         """Root of the gateway, reached directly."""
         return url_of(_HOST, self._placed.gateway_port)
 
-    @property
-    def wallet_url(self) -> str:
-        """Where the workers find the gateway."""
-        return url_of(_HOST, self.gateway_line.port) if self.layout.gateway_line else self.gateway_url
+    def wallet_url(self, wallet: str) -> str:
+        """Return where the workers find the gateway of a wallet."""
+        return url_of(_HOST, self.gateway_line.port) if wallet in self.layout.wallets_over_line else self.gateway_url
 
     @property
     def addresses(self) -> Addresses:
-        """Where everybody but the drill itself finds Redis."""
-        port = self.store_line.port if self.layout.store_line else None
-        return Addresses(self.store.url(LEDGER, port), self.store.url(BROKER, port))
+        """Where intake finds Redis."""
+        return self._addresses(self.layout.hints_to)
 
     @property
     def settings(self) -> Settings:
-        """What the parts are told."""
-        found = self.addresses
-        return self._placed.model_copy(update={"redis_url": found.redis_url, "broker_url": found.broker_url})
+        """What intake is told."""
+        return self._told(self.addresses)
 
     async def start(self) -> None:
         """Start Redis and the gateway, and the lines that lead there."""
@@ -80,25 +77,22 @@ class DrillStack:
         arguments = tidings(GATEWAY, "--journal", str(self.journal))
         program = Program(GATEWAY, arguments, self._environ(), self._log(GATEWAY), GATEWAY_GRACE)
         self.parts.start(program, self._serves(f"{self.gateway_url}/healthz"))
-        for line, wanted in ((self.store_line, self.layout.store_line), (self.gateway_line, self.layout.gateway_line)):
-            if wanted:
-                await line.open()
+        for line in (self.store_line, self.gateway_line):
+            await line.open()
         await self.parts.until_ready(REDIS, GATEWAY)
 
     async def start_rest(self) -> None:
         """Start API and workers, once the ledger is open and furnished."""
-        of_api = self.settings.model_copy(update={"broker_url": self.store.url(self.layout.api_broker)})
-        environ = environment(of_api if self.layout.api_broker != BROKER else self.settings, os.environ)
-        program = Program(API, tidings("serve"), environ, self._log(API), API_GRACE)
+        program = Program(API, tidings("serve"), self._environ(), self._log(API), API_GRACE)
         self.parts.start(program, self._serves(f"{self.api_url}/readyz"))
         for name, crew in zip(self.workers, self.layout.crews, strict=True):
             self.parts.start(self._worker(name, crew), lambda part: partial(consumes, part.log))
         await self.parts.until_ready(API, *self.workers)
 
-    def run_tidings(self, name: str, *arguments: str) -> None:
-        """Start a `tidings` command of a merchant beside the stack."""
-        program = Program(name, tidings(*arguments), self._environ(), self._log(name), API_GRACE)
-        self.parts.start(program, lambda _: _at_once)
+    def send_file(self, name: str, file: Path, results: Path, client_id: str) -> None:
+        """Start a merchant's `tidings send` under a name."""
+        arguments = tidings("send", str(file), "--results", str(results), "--client-id", client_id)
+        self.parts.begin(Program(name, arguments, self._environ(), self._log(name), API_GRACE))
 
     async def behave(self, behaviour: str | None) -> None:
         """Let the gateway treat everybody so; None: as usual."""
@@ -107,27 +101,31 @@ class DrillStack:
     async def close(self) -> None:
         """End every process and line."""
         self.parts.end()
-        await self.store_line.cut()
-        await self.gateway_line.cut()
+        await self.store_line.close()
+        await self.gateway_line.close()
 
     def _worker(self, name: str, crew: Crew) -> Program:
         sabotage = {f"{PREFIX}SABOTAGE_{key}": text for key, text in crew.sabotage.items()}
         arguments = ("-A", crew.module, "worker", f"--concurrency={_CHILDREN}", "--loglevel=INFO")
         grace = self._placed.drain_timeout / 1000 + WORKER_GRACE
-        return Program(name, celery(*arguments), {**self._environ(), **sabotage}, self._log(name), grace)
+        environ = environment(self._told(self._addresses(BROKER)), os.environ)
+        return Program(name, celery(*arguments), {**environ, **sabotage}, self._log(name), grace)
 
     def _environ(self) -> Mapping[str, str]:
         return environment(self.settings, os.environ)
+
+    def _addresses(self, broker: int) -> Addresses:
+        port = self.store_line.port if self.layout.store_line else None
+        return Addresses(self.store.url(LEDGER, port), self.store.url(broker, port))
+
+    def _told(self, found: Addresses) -> Settings:
+        return self._placed.model_copy(update={"redis_url": found.redis_url, "broker_url": found.broker_url})
 
     def _serves(self, url: str) -> ReadyWhen:
         return lambda _: partial(serves, self._client, url)
 
     def _log(self, name: str) -> Path:
         return self.directory / "logs" / f"{name}.log"
-
-
-async def _at_once() -> bool:
-    return True
 
 
 @asynccontextmanager

@@ -34,6 +34,10 @@ class Stage:
     sends: Sequence[Send]
     times: Times
     clock: Clock
+    problems: list[str] = field(default_factory=list, init=False)
+    """What the fault itself saw that must not be."""
+    loaded: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    """Set once the load is over."""
     window: Window | None = field(default=None, init=False)
     """When the fault was played; None as long as it was not, and of one that is there all the time."""
 

@@ -10,12 +10,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from api_adapter.drill.layout import Fsync
+from api_adapter.drill.layout import LEDGER, Fsync
 from api_adapter.stack.processes import Program
 from worker.adapters.redis.valkey_server import valkey_binary
 
-LEDGER, BROKER = 0, 1
-"""Numbers of the databases."""
 _HOST = "127.0.0.1"
 _ANSWER = 2.0
 _GRACE = 10.0

@@ -86,6 +86,10 @@ class Part:
         """How the process ended; None while it runs."""
         return self._process.poll()
 
+    def wait(self) -> int:
+        """Return the exit code once the process ended; blocks."""
+        return self._process.wait()
+
     def again(self) -> "Part":
         """Start the same program once more."""
         return Part(self._program, self._inherited)
