@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from api_adapter.drill.evidence import gather
 from api_adapter.drill.fault import Fault
 from api_adapter.drill.load import Load
-from api_adapter.drill.row import Books, Row, make_row
-from api_adapter.drill.sends import SECOND_WALLET, WALLET, register
+from api_adapter.drill.row import Books, Row, make_row, unplayed
+from api_adapter.drill.sends import SECOND_WALLET, WALLET, Via, register
 from api_adapter.drill.stack import DrillStack, drill_stack
 from api_adapter.drill.stage import Stage
 from api_adapter.drill.times import Times
@@ -19,7 +19,7 @@ from api_adapter.stack.exchanges import http_client
 from api_adapter.stack.samples import put_templates
 from api_adapter.wiring import Front, front
 from worker.contract.codes import ResultStatus
-from worker.contract.errors import LedgerUnavailableError
+from worker.contract.errors import LedgerUnavailableError, TidingsError
 from worker.contract.outcomes import Tally
 from worker.contract.users import GatewayRoute, Wallet
 from worker.settings import Settings
@@ -46,10 +46,14 @@ class Drill:
     async def play(self, fault: Fault, tell: Tell) -> Row:
         """Play a fault and return its row; `tell` hears how far it is.
 
-        Raises PartError where a part does not start or ends unasked, DrillError where the fault can't be played.
+        A fault that can't be played, such as on a stack with a part that does not start, has a row that says so.
         """
-        async with drill_stack(self.settings, fault.layout, self.directory / fault.name) as stack:
-            return await _guarded(stack, self._performance(stack, fault, tell))
+        try:
+            async with drill_stack(self.settings, fault.layout, self.directory / fault.name) as stack:
+                return await _guarded(stack, self._performance(stack, fault, tell))
+        except* TidingsError as errors:
+            reason = _first(errors)
+        return unplayed(fault, reason)
 
     async def _performance(self, stack: DrillStack, fault: Fault, tell: Tell) -> Row:
         async with self._stage(stack, fault) as stage:
@@ -73,12 +77,19 @@ class Drill:
 
     async def _send_and_play(self, stage: Stage, fault: Fault) -> None:
         before, tail = self.times.lead + fault.lasts(self.times), self.times.tail
-        share = int(len(stage.sends) * before / (before + tail))
+        ours = [send for send in stage.sends if send.via is not Via.FAULT]
+        share = int(len(ours) * before / (before + tail))
         async with asyncio.TaskGroup() as group:
-            loading = group.create_task(stage.load.run(stage.sends[:share], before))
+            loading = group.create_task(stage.load.run(ours[:share], before))
             loading.add_done_callback(lambda _: stage.loaded.set())
             group.create_task(fault.play(stage))
-        await stage.load.run(stage.sends[share:], tail)
+        await stage.load.run(ours[share:], tail)
+
+
+def _first(errors: BaseException) -> str:
+    while isinstance(errors, BaseExceptionGroup):
+        errors = errors.exceptions[0]
+    return str(errors)
 
 
 async def _furnish(stack: DrillStack, desk: Front) -> None:

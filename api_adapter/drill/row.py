@@ -48,6 +48,11 @@ def make_row(fault: Fault, evidence: Evidence, books: Books, seen: Sequence[str]
     return Row(fault.name, counts, fault.at_risk, tuple(problems))
 
 
+def unplayed(fault: Fault, reason: str) -> Row:
+    """Return the line of a fault that could not be played."""
+    return Row(fault.name, count(Evidence((), ())), fault.at_risk, (f"could not be played: {reason}",))
+
+
 def _zero_rule(counts: Counts) -> Iterator[str]:
     if counts.lost:
         yield f"{len(counts.lost)} messages are lost, such as {', '.join(counts.lost[:3])}"

@@ -56,7 +56,7 @@ class OnePath(BlockingConnectionPool):
     @override
     def make_connection(self) -> Any:
         """Return a new connection that knows its pool."""
-        connection = super().make_connection()
+        connection = super().make_connection()  # type: ignore[no-untyped-call]  # redis-py's own
         connection.pool = self
         return connection
 
