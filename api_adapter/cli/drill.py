@@ -123,6 +123,9 @@ class Session:
             self._console.print(line if line.startswith(fault.name) else f"  {line}", soft_wrap=True)
 
     def _show(self, fault: str, doing: str) -> None:
+        if not self._console.is_terminal:
+            self._console.print(f"{fault}: {doing}")
+            return
         self._doing[fault] = doing
         number = f"{len(self._rows) + 1} of {len(self._faults)}"
         self._status.update(f"{number}  " + ", ".join(f"{name}: {what}" for name, what in self._doing.items()))

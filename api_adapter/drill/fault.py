@@ -1,5 +1,6 @@
 """What a fault is: a name, what is played, on which stack, and how its messages may end."""
 
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,17 @@ def _no_time(_times: Times) -> float:
 
 def _nothing_more(_evidence: Evidence) -> Iterator[str]:
     return iter(())
+
+
+def undisturbed(evidence: Evidence) -> Iterator[str]:
+    """Yield what shows that somebody lost what it held: where that is not a part of the fault, it must not be."""
+    crashed = sum(story.crashes > 0 for story in evidence.stories)
+    if crashed:
+        yield f"{crashed} deliveries crashed: their lease ended before their worker had settled them"
+    asked = Counter(key for call in evidence.calls for key in call.message_ids)
+    again = sum(number > 1 for number in asked.values())
+    if again:
+        yield f"{again} deliveries were asked of the gateway more than once"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ _FLOOD_SHARE = 4
 _FLOOD_SECONDS = 2.0
 _POISON = "poison"
 _MOST_POISON = 200
+_MOST_CRASHES = 2
 _GOOD_FOR_EACH_POISON = 20
 
 
@@ -72,6 +73,14 @@ def _poisoned(messages: int) -> tuple[Send, ...]:
     return tuple(sends)
 
 
+def _all_as_they_must_be(evidence: Evidence) -> Iterator[str]:
+    yield from _poison_alone_is_dead(evidence)
+    # Once as one of many in the same hands, once more as one of few suspects; then it is claimed alone.
+    crashed = sum(story.crashes > _MOST_CRASHES for story in evidence.stories if not story.dead)
+    if crashed:
+        yield f"{crashed} good deliveries crashed more than {_MOST_CRASHES} times"
+
+
 def _poison_alone_is_dead(evidence: Evidence) -> Iterator[str]:
     for story in evidence.stories:
         is_poison = story.request_id.startswith(_POISON)
@@ -103,6 +112,6 @@ FAULTS = (
         layout=Layout(crews=(_DEADLY, _DEADLY)),
         sends=_poisoned,
         ends=DELIVERED_OR_UNKNOWN,
-        check=_poison_alone_is_dead,
+        check=_all_as_they_must_be,
     ),
 )

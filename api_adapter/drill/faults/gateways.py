@@ -2,7 +2,7 @@
 
 import asyncio
 
-from api_adapter.drill.fault import DELIVERED_OR_UNKNOWN, Fault
+from api_adapter.drill.fault import DELIVERED_OR_UNKNOWN, Fault, undisturbed
 from api_adapter.drill.layout import Layout
 from api_adapter.drill.sends import WALLET
 from api_adapter.drill.stage import Stage
@@ -58,7 +58,13 @@ def _outage(times: Times) -> float:
 
 FAULTS = (
     Fault("gateway-down", "The gateway refuses connections", _down, _outage, _OVER_LINE),
-    Fault("gateway-slow", "The gateway shows at once and answers just before its time is over", _slow, _outage),
+    Fault(
+        "gateway-slow",
+        "The gateway shows at once and answers late, after more than a lease",
+        _slow,
+        _outage,
+        check=undisturbed,
+    ),
     Fault(
         "gateway-silent",
         "The gateway shows messages and never answers",
