@@ -6,7 +6,7 @@ Times are milliseconds since 1970 by the one clock of the machine that the drill
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 
 from worker.adapters.gateways.simulator import JournalledCall
 from worker.contract.codes import ResultStatus
@@ -63,7 +63,7 @@ class Counts:
     """Different keys that users saw."""
     states: Mapping[ResultStatus, int]
     lost: tuple[str, ...]
-    """RequestIds whose delivery is neither final nor a dead letter, or is S and was never shown."""
+    """Keys of what is neither final nor a dead letter, or is S and was never shown."""
     duplicates: int
     """Times that a user saw a key again."""
     answer_lost: int
@@ -103,7 +103,7 @@ def count(evidence: Evidence) -> Counts:
         accepted=len(evidence.stories),
         delivered=len(shown),
         states=Counter(story.state for story in evidence.stories if story.state is not None),
-        lost=tuple(dict.fromkeys(story.request_id for story in evidence.stories if _is_lost(story, shown))),
+        lost=tuple(story.key for story in evidence.stories if _is_lost(story, shown)),
         duplicates=repeats.duplicates,
         answer_lost=repeats.answer_lost,
         after_outcome=repeats.after_outcome,
@@ -157,24 +157,28 @@ def longest_stall(stories: Sequence[Story], shown: Mapping[str, int], window: Wi
 
     A delivery waits from its acceptance until it is shown, or until its outcome where it never is.
     """
-    steps = defaultdict[int, int](int)
+    changes = _changes_in_waiting(stories, shown)
+    edges = {window.start, window.end} if window else set()
+    breaks = edges | {shown[story.key] for story in stories if story.key in shown}
+    longest, waiting, since = 0, 0, 0
+    for at in sorted(changes.keys() | edges):
+        if waiting and not (window and window.start <= since and at <= window.end):
+            longest = max(longest, at - since)
+        if not waiting or at in breaks:
+            since = at
+        waiting += changes.get(at, 0)
+    return longest
+
+
+def _changes_in_waiting(stories: Sequence[Story], shown: Mapping[str, int]) -> dict[int, int]:
+    """Return by how many the deliveries that wait grow at each moment; a message that is not known does not wait."""
+    changes = defaultdict[int, int](int)
     for story in stories:
         over = shown.get(story.key, story.recorded_at)
         if over is not None and story.taken_at:
-            steps[min(story.taken_at, over)] += 1
-            steps[over] -= 1
-    moments = {at: [step, 0] for at, step in steps.items()}
-    for at in (window.start, window.end) if window else ():
-        moments.setdefault(at, [0, 0])
-    ends = {shown[story.key] for story in stories if story.key in shown}
-    longest, waiting, since = 0, 0, 0
-    for at, (step, _) in sorted(moments.items(), key=itemgetter(0)):
-        counts = waiting and not (window and window.start <= since and at <= window.end)
-        longest = max(longest, at - since) if counts else longest
-        if at in ends or not waiting or (window and at in {window.start, window.end}):
-            since = at
-        waiting += step
-    return longest
+            changes[min(story.taken_at, over)] += 1
+            changes[over] -= 1
+    return changes
 
 
 def _recovery(evidence: Evidence, shown: Mapping[str, int]) -> float | None:

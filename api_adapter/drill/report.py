@@ -43,7 +43,7 @@ def as_json(row: Row) -> dict[str, Any]:
         "longestStall": round(counts.stall, 3),
         "recovery": None if counts.recovery is None else round(counts.recovery, 3),
         "problems": list(row.problems),
-        "lostRequestIds": list(counts.lost[:_MOST_NAMES]),
+        "lostKeys": list(counts.lost[:_MOST_NAMES]),
     }
 
 

@@ -55,7 +55,7 @@ def unplayed(fault: Fault, reason: str) -> Row:
 
 def _zero_rule(counts: Counts) -> Iterator[str]:
     if counts.lost:
-        yield f"{len(counts.lost)} messages are lost, such as {', '.join(counts.lost[:3])}"
+        yield f"{len(counts.lost)} deliveries are lost, such as {', '.join(counts.lost[:3])}"
     if counts.duplicates:
         yield f"{counts.duplicates} deliveries were shown again"
     if counts.after_outcome:

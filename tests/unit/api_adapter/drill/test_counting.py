@@ -51,17 +51,11 @@ def test_deliveries_that_were_shown_once_and_recorded_are_no_fault() -> None:
 def test_lost_is_what_is_neither_final_nor_a_dead_letter(changed: dict[str, object], lost: bool) -> None:  # noqa: FBT001 - expected
     found = of(ANN, replace(BOB, **changed), calls=(call(1_200, "ann"),))  # type: ignore[arg-type]  # any field
 
-    assert found.lost == (("bill-bob",) if lost else ())
+    assert found.lost == (("bob",) if lost else ())
 
 
 def test_lost_is_also_what_the_ledger_calls_delivered_and_no_user_ever_saw() -> None:
-    assert of(ANN, BOB, calls=(call(1_200, "ann", asked=("bob",)),)).lost == ("bill-bob",)
-
-
-def test_a_message_lost_on_both_channels_is_named_once() -> None:
-    both = [replace(ANN, key=f"ann-{channel}", **OPEN) for channel in ("PUSH", "INBOX")]  # type: ignore[arg-type]  # as above
-
-    assert of(*both, calls=()).lost == ("bill-ann",)
+    assert of(ANN, BOB, calls=(call(1_200, "ann", asked=("bob",)),)).lost == ("bob",)
 
 
 def test_what_users_saw_again_is_a_duplicate_each_time() -> None:

@@ -39,7 +39,7 @@ def test_a_row_without_losses_and_repeats_keeps_the_rule() -> None:
 @pytest.mark.parametrize(
     ("evidence", "told"),
     [
-        (replace(SOUND, stories=[replace(STORY, state=None)]), "1 messages are lost, such as bill-ann"),
+        (replace(SOUND, stories=[replace(STORY, state=None)]), "1 deliveries are lost, such as ann"),
         (replace(SOUND, calls=[SHOWN, SHOWN._replace(at=1_850)]), "1 deliveries were shown again"),
         (
             replace(SOUND, calls=[SHOWN, SHOWN._replace(at=1_950, shown=())]),
