@@ -51,16 +51,18 @@ def drill(
 ) -> None:
     """Break things on purpose, under load, and count what was lost or doubled.
 
-    For each fault it starts a fresh stack on this machine: Redis, API, two workers and a gateway simulator that honours
-    the messageId, all as processes of their own. It sends messages spread over the time of the fault, plays it, waits
-    until everything is settled, and counts deliveries (a message on one channel) from what the merchant was told, what
-    the gateway saw, and what the ledger records.
+    For each fault it starts a fresh stack on this machine: Redis, API, workers
+    and a gateway simulator that honours the messageId, all real processes. It
+    sends messages over the time of the fault, plays it, waits until everything
+    is settled, and counts deliveries (a message on one channel) from what the
+    merchant was told, what the gateway saw, and what the ledger records.
 
-    The rule: nothing lost, nothing shown twice, no call for a channel whose outcome was recorded, and delivery goes on
-    within 10 s after the fault. Rows at risk (power loss with appendfsync everysec) are outside of it.
+    The rule: nothing lost, nothing shown twice, no call for a channel whose
+    outcome was recorded, and delivery goes on within 10 s after the fault.
+    Rows at risk (power loss with appendfsync everysec) are outside of it.
 
-    Lease, sweep interval and all other times are the TIDINGS_ settings; nothing of yours is touched. docs/drills.md
-    explains every fault and every column.
+    Lease, sweep interval and all other times are the TIDINGS_ settings. Stores
+    and ports of yours are not touched. See docs/drills.md.
     """
     with told():
         if listed:
