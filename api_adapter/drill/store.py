@@ -101,6 +101,11 @@ class Store:
             await client.waitaof(num_local=1, num_replicas=0, timeout=0)
             return size
 
+    async def syncs(self) -> bool:
+        """Tell whether an fsync is under way: then Redis may keep writes to itself that it has answered."""
+        async with self.client(LEDGER) as client:
+            return bool((await client.info("persistence"))["aof_pending_bio_fsync"])
+
     def lose_power(self, size: int) -> None:
         """Cut the append-only file of a server that was killed back to a size; half a command at its end is no harm."""
         with self.journal.open("r+b") as file:

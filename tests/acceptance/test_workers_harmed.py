@@ -13,7 +13,6 @@ from tests.premises import Premises, Worker, premises
 from worker.contract.outcomes import MessageOutcome
 
 CUSTOMERS = [f"customer-{number}" for number in range(200)]
-POISON = ["poison-1", "poison-2"]
 KILLS = 12
 FEW_AT_ONCE = {"calls_per_gateway": 1, "call_size": 5}
 """So that most of what a process holds waits for its turn."""

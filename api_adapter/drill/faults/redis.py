@@ -17,10 +17,20 @@ _STILL = 0.1
 
 async def _killed(stage: Stage) -> None:
     await stage.under_way()
+    await _kill_and_restart(stage)
+
+
+async def _kill_and_restart(stage: Stage) -> None:
     async with stage.fault():
         stage.stack.parts.kill(REDIS)
         await asyncio.sleep(stage.times.absence)
         await _back(stage)
+
+
+async def _killed_between_syncs(stage: Stage) -> None:
+    await stage.under_way()
+    await stage.until(lambda: _syncs_not(stage), "a moment without an fsync")
+    await _kill_and_restart(stage)
 
 
 async def _power_lost_always(stage: Stage) -> None:
@@ -56,10 +66,7 @@ async def _restarted_while_idle(stage: Stage) -> None:
     await stage.under_way()
     stage.load.pause()
     await stage.until(lambda: _all_settled(stage), "the first half to be settled")
-    async with stage.fault():
-        stage.stack.parts.kill(REDIS)
-        await asyncio.sleep(stage.times.absence)
-        await _back(stage)
+    await _kill_and_restart(stage)
     stage.load.go_on()
 
 
@@ -82,6 +89,10 @@ async def _full(stage: Stage) -> None:
 async def _back(stage: Stage) -> None:
     stage.stack.parts.again(REDIS)
     await stage.stack.parts.until_ready(REDIS)
+
+
+async def _syncs_not(stage: Stage) -> bool:
+    return not await stage.stack.store.syncs()
 
 
 async def _still(stage: Stage) -> int:
@@ -109,8 +120,8 @@ FAULTS = (
     Fault("redis-killed-always", "SIGKILL of Redis with `appendfsync always`, restart", _killed, _absence),
     Fault(
         "redis-killed-everysec",
-        "SIGKILL of Redis with `appendfsync everysec`, restart",
-        _killed,
+        "SIGKILL of Redis with `appendfsync everysec` while no fsync is under way, restart",
+        _killed_between_syncs,
         _absence,
         Layout(fsync=Fsync.EVERYSEC),
     ),
