@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import urlsplit
 
 import structlog
 from redis.asyncio import Redis
@@ -15,31 +16,39 @@ from redis.asyncio import Redis
 from worker.adapters.celery.app import publisher, publishing_app
 from worker.adapters.celery.hints import HintPublisher
 from worker.adapters.celery.loop import Opener
+from worker.adapters.celery.presence import BrokerPresence
 from worker.adapters.gateways.wallet import WalletGateway
 from worker.adapters.redis.audit import RedisAudit
+from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_letters import RedisDeadLetters
+from worker.adapters.redis.durability import RedisDurability
 from worker.adapters.redis.embedded import EmbeddedValkey
+from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.repair import RedisRepair
 from worker.adapters.redis.templates import RedisTemplates
 from worker.adapters.redis.users import RedisUsers
-from worker.adapters.redis.wallets import RedisCaps, RedisGatewayPauses, RedisWallets
+from worker.adapters.redis.wallets import RedisCaps, RedisWallets
+from worker.breaking import BreakerLimits, Breakers
 from worker.clock import SystemClock
 from worker.coalescing import CallLimits, Coalescers
 from worker.contract.errors import LedgerUnavailableError
 from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
+from worker.examining import log_durability
 from worker.gate import Gate
 from worker.holding import Holdings
 from worker.local_secrets import token_secret
 from worker.message_content import ChannelLimits
+from worker.packing import Packer
 from worker.ports import Clock, Gateway, Hints, Ledger
 from worker.rendering import CompiledTemplates
 from worker.retry import RetryPolicy
-from worker.settings import Settings
+from worker.routing import Router
+from worker.settings import REDIS_SCHEMES, Settings
 from worker.settling import Settler
 from worker.slots import Slots
 from worker.sweeping import Sweeper
@@ -72,14 +81,14 @@ class Services:
     """Everything that reads or writes the stores, on one pool of connections."""
 
     settings: Settings
-    clock: SystemClock
+    clock: Clock
     ledger: RedisLedger
     records: RedisRecords
     dead_letters: RedisDeadLetters
     wallets: RedisWallets
     templates: RedisTemplates
     caps: RedisCaps
-    pauses: RedisGatewayPauses
+    breakers: RedisBreakers
     compiled: CompiledTemplates
     redis: Redis
     keys: Keys
@@ -88,6 +97,11 @@ class Services:
     def users(self) -> RedisUsers:
         """The tokens; raises SettingsError where their secret is not set: a worker needs neither."""
         return RedisUsers(self.redis, self.keys, token_secret(self.settings))
+
+    @property
+    def figures(self) -> RedisFigures:
+        """The ledger in numbers."""
+        return RedisFigures(self.redis, self.keys)
 
     @property
     def audit(self) -> RedisAudit:
@@ -104,24 +118,41 @@ class Services:
 async def services(settings: Settings, addresses: Addresses) -> AsyncIterator[Services]:
     """Give the services of one asyncio loop; connects at the first use."""
     redis = connect(addresses.redis_url)
-    keys, clock, limits = Keys(settings.shards), SystemClock(), _limits(settings)
     try:
-        yield Services(
-            settings=settings,
-            clock=clock,
-            ledger=RedisLedger(redis, keys, limits),
-            records=RedisRecords(redis, keys),
-            dead_letters=RedisDeadLetters(redis, keys, limits),
-            wallets=RedisWallets(redis, keys, clock),
-            templates=RedisTemplates(redis, keys, clock),
-            caps=RedisCaps(redis, keys),
-            pauses=RedisGatewayPauses(redis, keys),
-            compiled=CompiledTemplates(ChannelLimits()),
-            redis=redis,
-            keys=keys,
-        )
+        yield services_on(redis, settings, SystemClock())
     finally:
         await redis.aclose()
+
+
+def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
+    """Return the services on a client that the caller closes."""
+    keys, limits = Keys(settings.shards), _limits(settings)
+    return Services(
+        settings=settings,
+        clock=clock,
+        ledger=RedisLedger(redis, keys, limits),
+        records=RedisRecords(redis, keys),
+        dead_letters=RedisDeadLetters(redis, keys, limits),
+        wallets=RedisWallets(redis, keys, clock),
+        templates=RedisTemplates(redis, keys, clock),
+        caps=RedisCaps(redis, keys),
+        breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
+        compiled=CompiledTemplates(ChannelLimits()),
+        redis=redis,
+        keys=keys,
+    )
+
+
+def durability(found: Services, addresses: Addresses) -> RedisDurability:
+    """Return what examines the stores; a broker on the ledger's own server is examined with it."""
+    own = addresses.broker_url if addresses.broker_url.startswith(REDIS_SCHEMES) else ""
+    shared = urlsplit(own).netloc == urlsplit(addresses.redis_url).netloc
+    return RedisDurability(found.redis, "" if shared else own)
+
+
+def broker_presence(addresses: Addresses) -> BrokerPresence:
+    """Return who asks whether the broker is there, and who listens to it."""
+    return BrokerPresence(addresses.broker_url)
 
 
 @contextmanager
@@ -189,30 +220,30 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
         settings.waiting_per_gateway,
         hold=(settings.call_timeout + settings.lease) / 1000,
     )
-    coalescers = Coalescers(parts.gateway, parts.clock, limits)
+    breakers = Breakers(found.breakers, parts.clock, BreakerLimits(settings.breaker_failures, settings.breaker_first))
+    router = Router(breakers)
+    coalescers = Coalescers(parts.gateway, breakers, parts.clock, limits)
     policy = RetryPolicy(settings.max_tries, settings.backoff_base, settings.backoff_cap)
     settler = Settler(parts.ledger, policy, draw, worker_name())
     holdings = Holdings(parts.ledger, parts.clock, settings.lease)
     sweeper = Sweeper(
         ledger=parts.ledger,
         hints=hints,
-        pauses=found.pauses,
-        coalescers=coalescers,
+        breakers=breakers,
         interval=settings.sweep_interval,
         draw=draw,
     )
     delivery = Delivery(
         ledger=parts.ledger,
-        templates=found.templates,
-        compiled=found.compiled,
-        wallets=found.wallets,
+        packer=Packer(found.templates, found.compiled, found.wallets, router, settings.call_size),
+        router=router,
         coalescers=coalescers,
         settler=settler,
         holdings=holdings,
         clock=parts.clock,
-        times=DeliveryTimes(settings.lease, settings.call_timeout, settings.call_size),
+        times=DeliveryTimes(settings.lease, settings.call_timeout),
     )
-    coalescers.wire(delivery.answered, sweeper.paused)
+    coalescers.wire(delivery.answered)
     return Dispatcher(
         delivery=delivery,
         settler=settler,
@@ -248,6 +279,12 @@ async def check_ledger(settings: Settings, addresses: Addresses) -> None:
             await found.ledger.open()
 
 
+async def examine_stores(settings: Settings, addresses: Addresses) -> None:
+    """Log what the stores of a worker do not keep."""
+    async with services(settings, addresses) as found:
+        await log_durability(durability(found, addresses))
+
+
 def opener(settings: Settings, addresses: Addresses, hints: Hints, fitting: Fitting | None = None) -> Opener:
     """Return what opens a dispatcher inside a loop."""
     return partial(dispatcher, settings, addresses, hints, fitting or Fitting())
@@ -266,5 +303,6 @@ def _limits(settings: Settings) -> LedgerLimits:
         sweep_size=settings.sweep_size,
         window_single=settings.window_single,
         window_bulk=settings.window_bulk,
+        waiting=settings.waiting_per_merchant,
         retention=settings.retention,
     )

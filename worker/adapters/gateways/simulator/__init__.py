@@ -33,6 +33,9 @@ decides. Only messages that took their turn count it: a `retry` that shared a ca
 A messageId that was delivered is answered with success whatever `fail`, `retry` and `flaky` say. An id that begins with
 `sim-` but is no script fails with SIMULATOR_SCRIPT_UNKNOWN, so that a typing error in a drill is seen.
 
+Where a wallet is put with `;inquiry`, `POST /v2/platform/message/inquiry` says of up to 20 messageIds which were shown.
+What `POST /behaviour` sets for everybody and holds for whole calls holds for inquiries too.
+
     request                                  answer
     ---------------------------------------  ------------------------------------------------------------------
     GET /counts                              calls, messages, delivered, deliveredTwice ... (see `deliveries.Counts`)
