@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from api_adapter.drill.fault import Fault, undisturbed
 from api_adapter.drill.layout import DEAF, SABOTAGED, Crew, Layout
@@ -25,33 +27,38 @@ async def _child_killed(stage: Stage) -> None:
     stage.strikes()
 
 
-async def _worker_killed(stage: Stage) -> None:
-    await stage.under_way()
-    async with stage.fault():
-        for name in stage.stack.workers:
-            stage.stack.parts.kill(name)
-        for name in stage.stack.workers:
-            stage.stack.parts.again(name)
-    await stage.stack.parts.until_ready(*stage.stack.workers)
-
-
-async def _worker_stopped(stage: Stage) -> None:
-    # Calls that take a while: so that the worker is stopped with some in flight.
+@asynccontextmanager
+async def _calls_in_flight(stage: Stage) -> AsyncIterator[None]:
+    """Let calls take a while until the end of the block, so that workers have some in flight at any moment."""
     await stage.stack.behave(f"slow-{int(100 * stage.times.lease)}")
     await stage.under_way()
-    worker = stage.stack.parts[stage.stack.workers[0]]
-    async with stage.fault():
-        worker.send(signal.SIGSTOP)
-        await asyncio.sleep(stage.times.frozen)
-        worker.send(signal.SIGCONT)
-    stage.thawed()
+    yield
     await stage.stack.behave(None)
 
 
+async def _worker_killed(stage: Stage) -> None:
+    parts, workers = stage.stack.parts, stage.stack.workers
+    async with _calls_in_flight(stage), stage.fault():
+        for name in workers:
+            parts.kill(name)
+        for name in workers:
+            parts.again(name)
+    await parts.until_ready(*workers)
+
+
+async def _worker_stopped(stage: Stage) -> None:
+    worker = stage.stack.parts[stage.stack.workers[0]]
+    async with _calls_in_flight(stage):
+        async with stage.fault():
+            worker.send(signal.SIGSTOP)
+            await asyncio.sleep(stage.times.frozen)
+            worker.send(signal.SIGCONT)
+        stage.thawed()
+
+
 async def _worker_told_to_end(stage: Stage) -> None:
-    await stage.under_way()
     parts, name = stage.stack.parts, stage.stack.workers[0]
-    async with stage.fault():
+    async with _calls_in_flight(stage), stage.fault():
         await parts.stop(name)
         parts.again(name)
     await parts.until_ready(name)
