@@ -168,38 +168,46 @@ class World:
             self.bury_the_cursed()
             self.replace_drained()
 
+    def stall(self, seconds: int, process: Process) -> None:
+        """Let time pass while a process is frozen, and the others take what it held once its leases run out."""
+        for _ in range(seconds):
+            self.pass_time(1, self._others(process))
+            self._hand_out(self._others(process))
+
     def delay(self, seconds: int, process: Process, dice: Random) -> None:
         """Let time pass while one call of a process to Redis waits, and its other calls meet any fates."""
         delayed = dice.choice(process.wire.calls)
         for _ in range(seconds):
-            self.clock.advance(SECOND)
+            self.pass_time(1, self._others(process))
+            self._hand_out(self._others(process))
             process.loop.run_until_idle()
             for call in [call for call in process.wire.calls if call is not delayed]:
                 process.grant(process.wire.calls.index(call), dice.choice(FATES))
-            for other in self.processes:
-                if other is not process:
-                    other.work()
             self.bury_the_cursed()
-            self.replace_drained()
-            if not process.alive:
-                return
+        if process.alive:
+            process.grant(process.wire.calls.index(delayed), Fate.ANSWERED)
+
+    def _others(self, process: Process) -> list[Process]:
+        return [one for one in self.processes if one is not process and one.alive]
 
     def live_well(self, seconds: int, dice: Random) -> None:
         """Let time pass with nothing wrong: hints arrive, and the gateway answers."""
         for _ in range(seconds):
             self.pass_time(1, self.processes)
             self.answer_all(dice)
-            for worker, hint in zip(self.workers * len(self.hints), self._heard(), strict=False):
-                if worker.alive:
-                    worker.take(hint)
-                    worker.work()
-                    self.bury_the_cursed()
+            self._hand_out(self.processes)
             self.answer_all(dice)
 
-    def _heard(self) -> list[Hint]:
+    def _hand_out(self, processes: Sequence[Process]) -> None:
+        """Have each hint heard by one of the workers among some processes."""
         hints = list(self.hints)
         self.hints.clear()
-        return hints
+        workers = [process for process in processes if isinstance(process, Worker)]
+        for worker, hint in zip(workers * len(hints), hints, strict=False):
+            if worker.alive:
+                worker.take(hint)
+                worker.work()
+                self.bury_the_cursed()
 
     def answer_all(self, dice: Random) -> None:
         """Have the gateway answer all calls on their way, and those that follow from its answers."""

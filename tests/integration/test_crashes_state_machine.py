@@ -149,9 +149,7 @@ class CrashMachine(RuleBasedStateMachine):
     def stall(self, dice: Random) -> None:
         """A process freezes, perhaps past its leases, while the others work on what it held; then it wakes up."""
         frozen = self.busy_process(dice)
-        self.world.pass_time(dice.choice([5, 6, 7, 9, 12]), [one for one in self.world.processes if one is not frozen])
-        self.hear(dice)
-        self.answer(dice)
+        self.world.stall(dice.choice([5, 6, 7, 9, 12]), frozen)
         frozen.loop.run_until_idle()
 
     def delay(self, dice: Random) -> None:
@@ -169,10 +167,12 @@ class CrashMachine(RuleBasedStateMachine):
         dice.choice(self.world.workers).drain(dice.randint(1, 15))
 
     def busy_process(self, dice: Random) -> Process:
-        """Choose who asks Redis something or has messages in hand, if anybody does."""
+        """Choose who asks Redis something or has messages in hand, or does both, which is when a fault matters most."""
         processes = self.world.processes
-        busy = [process for process in processes if process.wire.calls or process.in_hand]
-        return dice.choice(busy or processes)
+        asking = [process for process in processes if process.wire.calls]
+        holding = [process for process in processes if process.in_hand]
+        both = [process for process in holding if process.wire.calls]
+        return dice.choice(both * 4 + asking + holding or processes)
 
     @invariant()
     def what_always_holds(self) -> None:
