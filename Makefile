@@ -19,7 +19,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 
-.PHONY: help install demo dev test lint format bench lock clean
+.PHONY: help install demo dev drill test lint format bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ demo: $(RUNTIME) ## see it work: a whole stack on this machine sends 2,000 notic
 
 dev: $(RUNTIME) ## the same stack, staying up; data is kept in .tidings, Ctrl-C stops it
 	@$(BIN)/tidings dev $(ARGS)
+
+drill: $(RUNTIME) ## play every fault under load and count what was lost or doubled (takes long; ARGS: see --help)
+	@$(BIN)/tidings drill $(or $(ARGS),all)
 
 test: $(DEVELOPMENT) ## run all tests, with coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)

@@ -140,7 +140,7 @@ def _wallet(
     if request.customerBelongsTo not in {None, user.wallet}:
         return Result.refused(ResultCode.PARAM_ILLEGAL, "$.customerBelongsTo: is not the wallet of the token's user")
     wallet = facts.wallets.get(user.wallet)
-    lacking = [channel for channel in channels if wallet is None or not wallet.gateway_for(channel)]
+    lacking = [channel for channel in channels if wallet is None or not wallet.gateways_for(channel)]
     if wallet is None or lacking:
         return Result.refused(
             ResultCode.PROCESS_FAIL,

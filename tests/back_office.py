@@ -4,16 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from tests.fakes.breakers import FakeBreakers
 from tests.fakes.clock import FakeClock
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.pauses import FakePauses
 from tests.fakes.templates import FakeTemplates
 from tests.fakes.wallets import FakeWallets
 from tests.front_desk import payment_notice, wallet
 from tests.ledger_driver import new_message
 from tests.samples import payload
+from worker.breaking import BreakerLimits, Breakers
 from worker.coalescing import CallLimits, Coalescers
 from worker.contract.messages import Channel, Hint, Lane, NewMessage
 from worker.contract.outcomes import MessageOutcome
@@ -23,8 +24,10 @@ from worker.dispatch import Dispatcher
 from worker.gate import Gate
 from worker.holding import Holdings
 from worker.message_content import ChannelLimits
+from worker.packing import Packer
 from worker.rendering import CompiledTemplates
 from worker.retry import RetryPolicy
+from worker.routing import Router
 from worker.settling import Settler
 from worker.slots import Slots
 from worker.sweeping import Sweeper
@@ -54,41 +57,41 @@ class BackOffice:
         self.clock = FakeClock()
         self.ledger = ledger or FakeLedger(shards=1)
         self.hints = FakeHints()
-        self.pauses = FakePauses()
+        self.breaker_store = FakeBreakers()
+        self.breakers = Breakers(self.breaker_store, self.clock, BreakerLimits())
         self.gateway = FakeGateway()
         self.templates = FakeTemplates(payment_notice())
         self.wallets = FakeWallets(wallet())
         self.deaths = 0
         self.slots = Slots(hours.slots)
         self.holdings = Holdings(self.ledger, self.clock, hours.lease)
-        self.coalescers = Coalescers(self.gateway, self.clock, CallLimits(hours.calls))
+        self.coalescers = Coalescers(self.gateway, self.breakers, self.clock, CallLimits(hours.calls))
         self.settler = Settler(self.ledger, RetryPolicy(hours.max_tries), lambda: 0.0, "w1")
         self.sweeper = self._sweeper(hours.sweep_interval)
         self.delivery = self._delivery(hours)
-        self.coalescers.wire(self.delivery.answered, self.sweeper.paused)
+        self.coalescers.wire(self.delivery.answered)
         self.dispatcher = self._dispatcher(hours.lease)
 
     def _sweeper(self, interval: int) -> Sweeper:
         return Sweeper(
             ledger=self.ledger,
             hints=self.hints,
-            pauses=self.pauses,
-            coalescers=self.coalescers,
+            breakers=self.breakers,
             interval=interval,
             draw=lambda: 0.5,
         )
 
     def _delivery(self, hours: OfficeHours) -> Delivery:
+        router = Router(self.breakers)
         return Delivery(
             ledger=self.ledger,
-            templates=self.templates,
-            compiled=CompiledTemplates(ChannelLimits()),
-            wallets=self.wallets,
+            packer=Packer(self.templates, CompiledTemplates(ChannelLimits()), self.wallets, router, 20),
+            router=router,
             coalescers=self.coalescers,
             settler=self.settler,
             holdings=self.holdings,
             clock=self.clock,
-            times=DeliveryTimes(hours.lease, hours.call_timeout, 20),
+            times=DeliveryTimes(hours.lease, hours.call_timeout),
         )
 
     def _dispatcher(self, lease: int) -> Dispatcher:

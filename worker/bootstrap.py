@@ -19,19 +19,23 @@ from worker.adapters.celery.loop import Opener
 from worker.adapters.celery.presence import BrokerPresence
 from worker.adapters.gateways.wallet import WalletGateway
 from worker.adapters.redis.audit import RedisAudit
+from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.durability import RedisDurability
 from worker.adapters.redis.embedded import EmbeddedValkey
+from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.repair import RedisRepair
 from worker.adapters.redis.templates import RedisTemplates
 from worker.adapters.redis.users import RedisUsers
-from worker.adapters.redis.wallets import RedisCaps, RedisGatewayPauses, RedisWallets
+from worker.adapters.redis.wallets import RedisCaps, RedisWallets
+from worker.breaking import BreakerLimits, Breakers
 from worker.clock import SystemClock
 from worker.coalescing import CallLimits, Coalescers
+from worker.collecting import rare_collections
 from worker.contract.errors import LedgerUnavailableError
 from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
@@ -40,9 +44,11 @@ from worker.gate import Gate
 from worker.holding import Holdings
 from worker.local_secrets import token_secret
 from worker.message_content import ChannelLimits
+from worker.packing import Packer
 from worker.ports import Clock, Gateway, Hints, Ledger
 from worker.rendering import CompiledTemplates
 from worker.retry import RetryPolicy
+from worker.routing import Router
 from worker.settings import REDIS_SCHEMES, Settings
 from worker.settling import Settler
 from worker.slots import Slots
@@ -83,7 +89,7 @@ class Services:
     wallets: RedisWallets
     templates: RedisTemplates
     caps: RedisCaps
-    pauses: RedisGatewayPauses
+    breakers: RedisBreakers
     compiled: CompiledTemplates
     redis: Redis
     keys: Keys
@@ -92,6 +98,11 @@ class Services:
     def users(self) -> RedisUsers:
         """The tokens; raises SettingsError where their secret is not set: a worker needs neither."""
         return RedisUsers(self.redis, self.keys, token_secret(self.settings))
+
+    @property
+    def figures(self) -> RedisFigures:
+        """The ledger in numbers."""
+        return RedisFigures(self.redis, self.keys)
 
     @property
     def audit(self) -> RedisAudit:
@@ -126,7 +137,7 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         wallets=RedisWallets(redis, keys, clock),
         templates=RedisTemplates(redis, keys, clock),
         caps=RedisCaps(redis, keys),
-        pauses=RedisGatewayPauses(redis, keys),
+        breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
         compiled=CompiledTemplates(ChannelLimits()),
         redis=redis,
         keys=keys,
@@ -197,7 +208,8 @@ async def dispatcher(
         gateway = WalletGateway(clock, settings.call_timeout)
         parts = Parts(clock, fitting.ledger(found.ledger), fitting.gateway(gateway))
         try:
-            yield _dispatcher(found, parts, hints, died)
+            with rare_collections():
+                yield _dispatcher(found, parts, hints, died)
         finally:
             await gateway.close()
 
@@ -210,30 +222,30 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
         settings.waiting_per_gateway,
         hold=(settings.call_timeout + settings.lease) / 1000,
     )
-    coalescers = Coalescers(parts.gateway, parts.clock, limits)
+    breakers = Breakers(found.breakers, parts.clock, BreakerLimits(settings.breaker_failures, settings.breaker_first))
+    router = Router(breakers)
+    coalescers = Coalescers(parts.gateway, breakers, parts.clock, limits)
     policy = RetryPolicy(settings.max_tries, settings.backoff_base, settings.backoff_cap)
     settler = Settler(parts.ledger, policy, draw, worker_name())
     holdings = Holdings(parts.ledger, parts.clock, settings.lease)
     sweeper = Sweeper(
         ledger=parts.ledger,
         hints=hints,
-        pauses=found.pauses,
-        coalescers=coalescers,
+        breakers=breakers,
         interval=settings.sweep_interval,
         draw=draw,
     )
     delivery = Delivery(
         ledger=parts.ledger,
-        templates=found.templates,
-        compiled=found.compiled,
-        wallets=found.wallets,
+        packer=Packer(found.templates, found.compiled, found.wallets, router, settings.call_size),
+        router=router,
         coalescers=coalescers,
         settler=settler,
         holdings=holdings,
         clock=parts.clock,
-        times=DeliveryTimes(settings.lease, settings.call_timeout, settings.call_size),
+        times=DeliveryTimes(settings.lease, settings.call_timeout),
     )
-    coalescers.wire(delivery.answered, sweeper.paused)
+    coalescers.wire(delivery.answered)
     return Dispatcher(
         delivery=delivery,
         settler=settler,
@@ -293,5 +305,6 @@ def _limits(settings: Settings) -> LedgerLimits:
         sweep_size=settings.sweep_size,
         window_single=settings.window_single,
         window_bulk=settings.window_bulk,
+        waiting=settings.waiting_per_merchant,
         retention=settings.retention,
     )

@@ -1,25 +1,23 @@
-"""A chunk of messages on its way out, through named steps: claim, prepare, send; settling is `worker.settling`'s."""
+"""A chunk of messages on its way out, through named steps: claim, pack, send; settling is `worker.settling`'s."""
 
 import secrets
-import traceback
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
 from worker.coalescing import Coalescers, Parcel
-from worker.contract.answers import Answer, AnswerKind, WalletMessage
-from worker.contract.codes import ResultCode
-from worker.contract.errors import LedgerUnavailableError, TidingsError
-from worker.contract.identity import delivery_key
-from worker.contract.messages import Channel, Claim, Hint
+from worker.contract.answers import Answer, AnswerKind
+from worker.contract.errors import LedgerUnavailableError
+from worker.contract.messages import Channel, GatewayNote, Hint
 from worker.contract.payload import Payload
-from worker.contract.users import GatewayRoute, Wallet
+from worker.contract.users import GatewayRoute
 from worker.holding import Held, Holdings
-from worker.ports import Clock, Ledger, Templates, Wallets
-from worker.rendering import CompiledTemplate, CompiledTemplates
-from worker.retry import call_size, open_channels
+from worker.packing import Packer, Surroundings, unpacked
+from worker.ports import Clock, Ledger
+from worker.retry import open_channels
+from worker.routing import Router, Way
 from worker.settling import Settler
 
 _CLAIM_ID_BYTES = 8
@@ -27,27 +25,12 @@ _CLAIM_ID_BYTES = 8
 log = structlog.get_logger(__name__)
 
 
-class UndeliverableError(TidingsError):
-    """A message can't be rendered or routed; the text says what to mend."""
-
-
 @dataclass(frozen=True, slots=True)
 class DeliveryTimes:
-    """How long messages are held and calls may be, in milliseconds."""
+    """How long messages are held and calls may take, in milliseconds."""
 
     lease: int
     call_timeout: int
-    call_size: int
-    """Most messages in one wallet call (R65)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What preparing a chunk looks up once: the versions its messages were taken with, and the wallets."""
-
-    templates: Mapping[tuple[str, int], CompiledTemplate | TidingsError]
-    """A version that is gone or can't be used: why."""
-    wallets: Mapping[str, Wallet]
 
 
 class Delivery:
@@ -57,9 +40,8 @@ class Delivery:
         self,
         *,
         ledger: Ledger,
-        templates: Templates,
-        compiled: CompiledTemplates,
-        wallets: Wallets,
+        packer: Packer,
+        router: Router,
         coalescers: Coalescers,
         settler: Settler,
         holdings: Holdings,
@@ -68,9 +50,8 @@ class Delivery:
     ) -> None:
         """Keep the collaborators, and hear of every answer."""
         self._ledger = ledger
-        self._templates = templates
-        self._compiled = compiled
-        self._wallets = wallets
+        self._packer = packer
+        self._router = router
         self._coalescers = coalescers
         self._settler = settler
         self._holdings = holdings
@@ -85,15 +66,15 @@ class Delivery:
         taken = await self._claim(hint)
         held = [one for one in taken if not self._ends_unsent(one)]
         if held:
-            payloads = [_unpacked(one.claim) for one in held]
+            payloads = [unpacked(one.claim) for one in held]
             try:
-                surroundings = await self._look_up(payload for payload in payloads if payload is not None)
+                surroundings = await self._packer.look_up(payload for payload in payloads if payload is not None)
             except LedgerUnavailableError as error:
                 # Given back, not dropped: a lease that merely ran out would count as a crash of each message.
                 log.warning("claims_given_back", messages=len(held), reason=str(error))
                 self._give_back(held)
                 return len(taken)
-            self._send(self._prepare(held, payloads, surroundings))
+            await self._send(self._pack(held, payloads, surroundings))
         return len(taken)
 
     def _ends_unsent(self, held: Held) -> bool:
@@ -110,7 +91,12 @@ class Delivery:
         self._coalescers.stop()
 
     def answered(self, parcel: Parcel, answer: Answer) -> None:
-        """Note one delivery's answer; a message whose channels all have theirs goes on to be settled."""
+        """Note one delivery's answer; a message whose channels all have theirs goes on to be settled.
+
+        Who has another gateway to go to need not wait for as long as this one asked.
+        """
+        if answer.retry_after is not None and any(map(self._router.may_be_called, parcel.fallbacks)):
+            answer = replace(answer, retry_after=None)
         self._note(parcel.held, parcel.channel, answer)
 
     def _note(self, held: Held, channel: Channel, answer: Answer) -> None:
@@ -134,105 +120,54 @@ class Delivery:
         self._holdings.add(held)
         return held
 
-    async def _look_up(self, payloads: Iterable[Payload]) -> Surroundings:
-        versions = {(payload.template_code, payload.template_version) for payload in payloads}
-        templates = {version: await self._template(*version) for version in versions}
-        return Surroundings(templates, await self._wallets.all())
-
-    async def _template(self, code: str, number: int) -> CompiledTemplate | TidingsError:
-        try:
-            version = await self._templates.version(code, number)
-            if version is None:
-                return UndeliverableError(f"template {code} version {number} is gone; put it again and replay")
-            return self._compiled.of(version)
-        except LedgerUnavailableError:
-            raise
-        except TidingsError as error:  # it concerns this version's messages alone, not the chunk
-            return error
-
-    def _prepare(
-        self,
-        held: Sequence[Held],
-        payloads: Sequence[Payload | None],
-        surroundings: Surroundings,
-    ) -> dict[GatewayRoute, list[Parcel]]:
-        by_route: dict[GatewayRoute, list[Parcel]] = defaultdict(list)
+    def _pack(
+        self, held: Sequence[Held], payloads: Sequence[Payload | None], surroundings: Surroundings
+    ) -> list[tuple[Way, Parcel]]:
+        packed = []
         for one, payload in zip(held, payloads, strict=True):
             channels = open_channels(one.claim)
             one.waiting = len(channels)
             if not channels:
                 self._settler.put(one)
-                continue
-            size = call_size(self._times.call_size, one.claim.tries)
             for channel in channels:
-                try:
-                    route, message = addressed(one.claim.message_id, channel, payload, surroundings)
-                except Exception as error:  # noqa: BLE001 - one message's fault must not take its chunk along
-                    self._note(one, channel, _undeliverable(error))
+                found = self._packer.pack(one, channel, payload, surroundings)
+                if isinstance(found, Answer):
+                    self._note(one, channel, found)
                 else:
-                    one.gateways[channel] = route.name
-                    by_route[route].append(Parcel(one, channel, message, size))
-        return by_route
+                    one.gateways[channel] = found[0].route.name
+                    packed.append(found)
+        return packed
 
-    def _send(self, by_route: Mapping[GatewayRoute, list[Parcel]]) -> None:
+    async def _send(self, packed: Sequence[tuple[Way, Parcel]]) -> None:
+        """Put parcels on their ways: those at once whose record says where they go, the others once it does."""
+        self._put([(way.route, parcel) for way, parcel in packed if way.noted])
+        diverted = [(way.route, parcel) for way, parcel in packed if not way.noted]
+        if diverted:
+            await self._put_noted(diverted)
+
+    def _put(self, addressed: Iterable[tuple[GatewayRoute, Parcel]]) -> None:
+        by_route: dict[GatewayRoute, list[Parcel]] = defaultdict(list)
+        for route, parcel in addressed:
+            by_route[route].append(parcel)
         for route, parcels in by_route.items():
             self._coalescers.to(route).put(parcels)
 
-
-_UNREADABLE = "its payload can't be read: another release of tidings stored it; send it again with a new requestId"
-
-
-def _unpacked(claim: Claim) -> Payload | None:
-    try:
-        return Payload.unpack(claim.payload)
-    except ValueError:
-        return None
-
-
-def addressed(
-    message_id: str,
-    channel: Channel,
-    payload: Payload | None,
-    surroundings: Surroundings,
-) -> tuple[GatewayRoute, WalletMessage]:
-    """Return one channel's Message and where it goes, or raise UndeliverableError or RenderingError."""
-    if payload is None:
-        raise UndeliverableError(_UNREADABLE)
-    return route_of(payload.wallet, channel, surroundings), render(message_id, channel, payload, surroundings)
-
-
-def _undeliverable(error: Exception) -> Answer:
-    if isinstance(error, TidingsError):
-        return Answer(AnswerKind.UNDELIVERABLE, ResultCode.PROCESS_FAIL, str(error))
-    # A bug: its text may hold what the message says, its traceback does not.
-    trace = traceback.format_tb(error.__traceback__)[-1].strip()
-    log.error("preparing_broke", error=type(error).__name__, where=trace)
-    text = f"tidings itself failed on it ({type(error).__name__}); see the worker's log"
-    return Answer(AnswerKind.UNDELIVERABLE, ResultCode.PROCESS_FAIL, text)
-
-
-def route_of(wallet: str, channel: Channel, surroundings: Surroundings) -> GatewayRoute:
-    """Return the gateway for a channel of a wallet (R11), or raise UndeliverableError."""
-    known = surroundings.wallets.get(wallet)
-    route = known.gateway_for(channel) if known else None
-    if route is None:
-        raise UndeliverableError(f"no gateway serves {channel} of wallet {wallet}; see `tidings wallet put --help`")
-    return route
-
-
-def render(message_id: str, channel: Channel, payload: Payload, surroundings: Surroundings) -> WalletMessage:
-    """Return one channel's Message (R66), or raise UndeliverableError or RenderingError."""
-    template = surroundings.templates[payload.template_code, payload.template_version]
-    if isinstance(template, TidingsError):
-        raise UndeliverableError(str(template)) from template
-    arguments = (channel, payload.language, payload.parameters, payload.redirect_url)
-    return WalletMessage(
-        message_id=delivery_key(message_id, channel),
-        customer_id=payload.customer_id,
-        channel=channel,
-        template_code=payload.template_code,
-        content=template.render(*arguments),
-        redirect_url=template.target(*arguments),
-        platform_template_code=template.version.platform_template_code or payload.template_code,
-        extend_info=payload.extend_info,
-    )
+    async def _put_noted(self, addressed: Sequence[tuple[GatewayRoute, Parcel]]) -> None:
+        """Note where parcels go before they do; those of messages that another claim has go nowhere."""
+        names: dict[Held, dict[Channel, str]] = defaultdict(dict)
+        for route, parcel in addressed:
+            names[parcel.held][parcel.channel] = route.name
+        notes = [
+            GatewayNote(one.claim.message_id, one.claim.claim_id, one.claim.attempt, channels)
+            for one, channels in names.items()
+        ]
+        try:
+            noted = await self._ledger.note_gateways(notes)
+        except LedgerUnavailableError as error:
+            log.warning("diversion_not_noted", messages=len(notes), reason=str(error))
+            noted = [False] * len(notes)
+        ours = dict(zip(names, noted, strict=True))
+        for _, parcel in addressed:
+            if not ours[parcel.held]:
+                self._note(parcel.held, parcel.channel, Answer(AnswerKind.NOT_SENT))
+        self._put(one for one in addressed if ours[one[1].held])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from worker.contract.answers import Answer, WalletMessage
 from worker.contract.dead_letters import (
@@ -13,12 +13,27 @@ from worker.contract.dead_letters import (
     Position,
     Replayed,
 )
+from worker.contract.figures import LedgerFigures
 from worker.contract.findings import Finding
-from worker.contract.messages import Acceptance, Claim, Hint, HintKind, Lane, NewMessage, Settled, Settlement
+from worker.contract.gateways import OpenedBreaker
+from worker.contract.messages import (
+    Acceptance,
+    Claim,
+    GatewayNote,
+    Hint,
+    HintKind,
+    Lane,
+    NewMessage,
+    Settled,
+    Settlement,
+)
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
 from worker.contract.templates import TemplateVersion
 from worker.contract.users import GatewayRoute, SendCap, TokenGrant, User, Wallet
+
+Place: TypeAlias = tuple[int, Lane]
+"""A shard and a lane: what has backlogs of its own."""
 
 
 class Clock(Protocol):
@@ -71,6 +86,10 @@ class Ledger(Protocol):
         """Extend the leases of claims still held; False where another claim has the message."""
         ...
 
+    async def note_gateways(self, notes: Sequence[GatewayNote]) -> list[bool]:
+        """Write down which gateways are about to be asked; False where another claim has the message."""
+        ...
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """Record outcomes, each only if its claim still holds the message."""
         ...
@@ -79,12 +98,15 @@ class Ledger(Protocol):
         """Re-score overdue messages to a later time and return them as hints."""
         ...
 
-    async def release(self, shard: int, lane: Lane) -> list[Hint]:
-        """Move messages from the backlogs of a shard to its due index, round robin between merchants."""
+    async def release(self, places: Sequence[Place]) -> list[Hint]:
+        """Move messages from backlogs to due indexes: what has room in its window, and what is past its deadline.
+
+        Merchants of one place take turns. A window is filled again once a quarter of it is free: chunks stay large.
+        """
         ...
 
-    async def backlogged(self) -> list[tuple[int, Lane]]:
-        """Return the (shard, lane) pairs that have a backlog."""
+    async def backlogged(self) -> list[Place]:
+        """Return the places that have a backlog."""
         ...
 
     async def forget(self) -> int:
@@ -105,6 +127,14 @@ class Records(Protocol):
 
     async def ping(self) -> None:
         """Return when the store answers."""
+        ...
+
+
+class Figures(Protocol):
+    """The ledger in numbers. Raises LedgerUnavailableError when the store did not answer."""
+
+    async def read(self) -> LedgerFigures:
+        """Return the figures of this moment."""
         ...
 
 
@@ -166,16 +196,31 @@ class Gateway(Protocol):
         """Deliver in one call; one Answer for each message, in order. Never raises for what the network does."""
         ...
 
+    async def inquire(self, route: GatewayRoute, message_ids: Sequence[str]) -> list[Answer | None]:
+        """Ask in one call what became of messages, in order; None where the gateway has not got it.
 
-class GatewayPauses(Protocol):
-    """How long each gateway asked all workers to wait (R69)."""
-
-    async def pause(self, gateway: str, milliseconds: int) -> None:
-        """Let nobody call the gateway for so long; a longer pause in force stays."""
+        Never raises for what the network does. For a gateway that offers it alone (`GatewayRoute.inquiry`).
+        """
         ...
 
-    async def remaining(self) -> Mapping[str, int]:
-        """Return the milliseconds left by gateway name."""
+
+class BreakerStore(Protocol):
+    """The gateways' breakers, shared by all workers (R69). Raises LedgerUnavailableError when it did not answer."""
+
+    async def open(self, gateway: str, reason: str, asked: int | None) -> int:
+        """Open a breaker and return for how many milliseconds; `asked` is how long the gateway asked to wait, if so."""
+        ...
+
+    async def probe(self, gateway: str) -> int:
+        """Take the right to the one call that asks whether a gateway is back; 0, or the milliseconds to wait."""
+        ...
+
+    async def close(self, gateway: str) -> None:
+        """Let everybody call the gateway again."""
+        ...
+
+    async def opened(self) -> Mapping[str, OpenedBreaker]:
+        """Return the breakers that are not closed, by gateway name."""
         ...
 
 

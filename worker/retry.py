@@ -21,6 +21,7 @@ UNANSWERED = "UNANSWERED"
 WAITING_CAP = 5_000
 """Longest wait in ms, beyond what a gateway asked for, of a message that waits for its gateway."""
 
+_DELIVERED = {channel: DeliveryUpdate(channel, DeliveryState.S) for channel in Channel}
 _BURNS_A_TRY = frozenset(
     {
         AnswerKind.DELIVERED,
@@ -56,7 +57,7 @@ def expire(claim: Claim, worker: str) -> Settlement:
     """Return the end of a message that is past its deadline: U where an answer never came, else F EXPIRED (R43)."""
     updates = tuple(
         DeliveryUpdate(channel, DeliveryState.U, UNANSWERED, "the gateway's answer never came")
-        if _was_unanswered(claim, channel)
+        if was_unanswered(claim, channel)
         else DeliveryUpdate(channel, DeliveryState.F, ResultCode.EXPIRED, "not delivered before its deadline")
         for channel in open_channels(claim)
     )
@@ -75,6 +76,11 @@ def open_channels(claim: Claim) -> list[Channel]:
     return [channel for channel, field in claim.deliveries.items() if field.startswith(DeliveryState.OPEN)]
 
 
+def was_unanswered(claim: Claim, channel: Channel) -> bool:
+    """Say whether an earlier call for a channel may have been acted upon, and nobody knows."""
+    return claim.deliveries[channel].split("|", 3)[2:3] == [UNANSWERED]
+
+
 def decide(
     claim: Claim,
     answers: Mapping[Channel, Answer],
@@ -83,6 +89,9 @@ def decide(
     worker: str,
 ) -> Settlement:
     """Return how a claim ends, given the answer of each channel that was open."""
+    if all(answer.kind is AnswerKind.DELIVERED for answer in answers.values()):
+        updates = tuple([_DELIVERED[channel] for channel in answers])
+        return _settlement(claim, Verdict.FINAL, updates, tries=min(1, len(updates)), worker=worker)
     burnt = int(any(answer.kind in _BURNS_A_TRY for answer in answers.values()))
     open_still = [answer for answer in answers.values() if _is_open(answer)]
     waits = any(answer.kind in _WAITS_FOR_GATEWAY for answer in open_still)
@@ -145,17 +154,13 @@ def _update(claim: Claim, channel: Channel, answer: Answer) -> DeliveryUpdate | 
         return DeliveryUpdate(channel, state, UNANSWERED, shorten(answer.message))
     if answer.kind is AnswerKind.NOT_SENT:
         return None
-    if _was_unanswered(claim, channel):
+    if was_unanswered(claim, channel):
         # An earlier call may have been acted upon: what is said now without asking the gateway can't unsay that.
         if answer.kind in _WAITS_FOR_GATEWAY:
             return None
         if answer.kind is AnswerKind.UNDELIVERABLE:
             return DeliveryUpdate(channel, DeliveryState.U, UNANSWERED, shorten(answer.message))
     return DeliveryUpdate(channel, state, answer.code or ResultCode.PROCESS_FAIL, shorten(answer.message))
-
-
-def _was_unanswered(claim: Claim, channel: Channel) -> bool:
-    return claim.deliveries[channel].split("|", 3)[2:3] == [UNANSWERED]
 
 
 def _given_up(update: DeliveryUpdate) -> DeliveryUpdate:

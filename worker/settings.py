@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     sweep_size: int = Field(400, ge=1, le=5_000, description="Most overdue messages that one sweep re-hints per shard")
     window_single: int = Field(200, ge=1, description="Messages of one merchant in flight per shard, interactive sends")
     window_bulk: int = Field(500, ge=1, description="Messages of one merchant in flight per shard, batches")
+    waiting_per_merchant: int = Field(
+        1_000,
+        ge=1,
+        description="Messages of one merchant, per lane and shard, whose retries may wait; beyond, its backlog does",
+    )
     retention: Milliseconds = Field(7 * 86_400_000, description="How long a final message is remembered (R54)")
     deliver_within: Milliseconds = Field(86_400_000, description="When an unsettled message becomes a dead letter")
 
@@ -61,6 +66,14 @@ class Settings(BaseSettings):
     call_size: int = Field(20, ge=1, le=20, description="Most messages in one wallet call (R65)")
     calls_per_gateway: int = Field(32, ge=1, description="Most calls in flight to one gateway from one worker process")
     waiting_per_gateway: int = Field(4_000, ge=20, description="Most deliveries waiting for one gateway in one process")
+    breaker_failures: int = Field(
+        5, ge=1, description="Calls in a row that must fail in one process before nobody calls the gateway for a while"
+    )
+    breaker_first: Milliseconds = Field(1_000, description="How long a breaker is open first; doubles with each time")
+    breaker_longest: Milliseconds = Field(
+        5_000,
+        description="How long at most, unless the gateway asked for more; a gateway that is back is found by then",
+    )
     slots: int = Field(2_000, ge=20, description="Most messages held by one process; a tenth is kept for each lane")
     drain_timeout: Milliseconds = Field(15_000, description="How long a stopping worker process finishes what it holds")
     watchdog: int = Field(

@@ -1,4 +1,4 @@
-"""What every worker process does beside delivering: hint what is overdue, release backlogs, forget, share pauses.
+"""What every worker process does beside delivering: hint what is overdue, release backlogs, forget, learn of breakers.
 
 Any number may run at once; there is no leader (DESIGN 5, 6, 8).
 """
@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from worker.coalescing import Coalescers
+from worker.breaking import Breakers
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import CHUNK
-from worker.ports import GatewayPauses, Hints, Ledger
+from worker.ports import Hints, Ledger
 
-_RELEASE_PAUSE = 0.05
+_RELEASE_PAUSE = 0.1
 """Seconds between releases while messages leave this process."""
 _FORGET_ROUNDS = 20
 
@@ -28,20 +28,17 @@ class Sweeper:
         *,
         ledger: Ledger,
         hints: Hints,
-        pauses: GatewayPauses,
-        coalescers: Coalescers,
+        breakers: Breakers,
         interval: int,
         draw: Callable[[], float],
     ) -> None:
         """Keep the collaborators; `interval` is in milliseconds, `draw` spreads processes in time."""
         self._ledger = ledger
         self._hints = hints
-        self._pauses = pauses
-        self._coalescers = coalescers
+        self._breakers = breakers
         self._interval = interval / 1000
         self._draw = draw
         self._room = asyncio.Event()
-        self._shared: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._available = True
 
@@ -69,21 +66,8 @@ class Sweeper:
             await asyncio.sleep(_RELEASE_PAUSE)
             await self._room.wait()
 
-    def paused(self, gateway: str, milliseconds: int) -> None:
-        """Tell all workers soon that a gateway asked to wait (R69)."""
-        task = asyncio.get_running_loop().create_task(self._share_pause(gateway, milliseconds))
-        self._shared.add(task)
-        task.add_done_callback(self._shared.discard)
-
-    async def _share_pause(self, gateway: str, milliseconds: int) -> None:
-        try:
-            await self._pauses.pause(gateway, milliseconds)
-        except LedgerUnavailableError as error:
-            log.warning("pause_not_shared", gateway=gateway, reason=str(error))
-
     async def _round(self) -> None:
-        for gateway, left in (await self._pauses.remaining()).items():
-            self._coalescers.pause(gateway, left)
+        await self._breakers.refresh()
         self._hints.publish(await self._ledger.sweep())
         await self._release()
         forgotten = await self._forget()
@@ -100,8 +84,7 @@ class Sweeper:
         return forgotten
 
     async def _release(self) -> None:
-        for shard, lane in await self._ledger.backlogged():
-            self._hints.publish(await self._ledger.release(shard, lane))
+        self._hints.publish(await self._ledger.release(await self._ledger.backlogged()))
 
     async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -12,7 +12,7 @@ _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([0-9]{1,13})(ms|s|m|h|d)")
 _LONGEST = 36_500 * _UNITS["d"]
 _CAP = re.compile(r"([0-9]{1,9})/(\S+)")
-_GATEWAY = re.compile(r"(?:([A-Za-z0-9._-]{1,64})=)?([a-z]+://[^;\s]+)(?:;channels=([A-Z,]+))?")
+_GATEWAY = re.compile(r"(?:([A-Za-z0-9._-]{1,64})=)?([a-z]+://[^;\s]+)(?:;channels=([A-Z,]+))?(;inquiry)?")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -49,11 +49,13 @@ def cap(text: str) -> SendCap:
 
 
 def gateway(text: str, default_name: str) -> GatewayRoute:
-    """Return the gateway in `[name=]URL[;channels=PUSH,INBOX]`; raise ArgumentError."""
+    """Return the gateway in `[name=]URL[;channels=PUSH,INBOX][;inquiry]`; raise ArgumentError."""
     read = _GATEWAY.fullmatch(text)
     if read is None:
-        raise ArgumentError("must be [name=]URL[;channels=PUSH,INBOX], such as gcash=https://wallet.example/api")
-    return GatewayRoute(read[1] or default_name, _base_url(read[2]), _channels(read[3]))
+        raise ArgumentError(
+            "must be [name=]URL[;channels=PUSH,INBOX][;inquiry], such as gcash=https://wallet.example/api"
+        )
+    return GatewayRoute(read[1] or default_name, _base_url(read[2]), _channels(read[3]), read[4] is not None)
 
 
 def _base_url(text: str) -> str:

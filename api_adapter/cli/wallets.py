@@ -1,4 +1,4 @@
-"""`tidings wallet`: put and list the super apps, their gateways and their caps."""
+"""`tidings wallet`: put and list the super apps, their gateways with their breakers, and their caps."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
@@ -8,20 +8,22 @@ from pydantic import TypeAdapter, ValidationError
 
 from api_adapter.cli.arguments import ArgumentError, cap, gateway
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson, period, print_json, screen, table
+from api_adapter.cli.printing import AsJson, elapsed, period, print_json, screen, table, utc
+from worker.contract.gateways import BreakerState, OpenedBreaker
 from worker.contract.messages import Channel
 from worker.contract.requests import Id64
 from worker.contract.users import GatewayRoute, SendCap, Wallet
 
 app = typer.Typer(help="Put and list wallets: their gateways and caps.", no_args_is_help=True)
 
+_YES_OR_NO = ("no", "yes")
 _NAME = TypeAdapter[str](Id64)
 
 
 @app.command(
     epilog="Example:\n\n"
     "tidings wallet put GCASH --gateway 'push=https://push.gcash.example;channels=PUSH' "
-    "--gateway https://gcash.example/api --cap 5/24h",
+    "--gateway 'https://gcash.example/api;inquiry' --cap 5/24h",
 )
 def put(
     name: Annotated[str, typer.Argument(help="Name of the super app, as in customerBelongsTo, such as GCASH.")],
@@ -30,9 +32,10 @@ def put(
         list[str],
         typer.Option(
             "--gateway",
-            metavar="[NAME=]URL[;channels=PUSH,INBOX]",
-            help="Where messages go: /v2/platform/message/send is appended to the URL. Repeat; the first that serves a "
-            "channel has it. Default: every channel, and a name made from the wallet's.",
+            metavar="[NAME=]URL[;channels=PUSH,INBOX][;inquiry]",
+            help="Where messages go: /v2/platform/message/send is appended to the URL. Repeat: the first that serves a "
+            "channel has it, the next while that one fails. ;inquiry: it can be asked what became of messages, at "
+            "/v2/platform/message/inquiry. Default: every channel, no inquiry, and a name made from the wallet's.",
         ),
     ],
     capped: Annotated[
@@ -55,24 +58,25 @@ def put(
         run(main)
         typer.echo(f"{wallet.name}: {_described(wallet)}")
         for channel in Channel:
-            if wallet.gateway_for(channel) is None:
+            if not wallet.gateways_for(channel):
                 typer.echo(f"note: no gateway serves {channel}: sends to it are refused", err=True)
 
 
 @app.command("list", epilog="Example:\n\ntidings wallet list --json")
 def list_wallets(*, as_json: AsJson = False) -> None:
-    """List every wallet with its gateways, most preferred first, and its cap."""
+    """List every wallet with its gateways, most preferred first, their breakers, and its cap."""
     with told():
 
-        async def main(services: Services) -> Mapping[str, Wallet]:
-            return await services.wallets.all()
+        async def main(services: Services) -> tuple[Mapping[str, Wallet], Mapping[str, OpenedBreaker]]:
+            return await services.wallets.all(), await services.breakers.opened()
 
-        wallets = sorted(run(main).values(), key=lambda wallet: wallet.name)
+        known, opened = run(main)
+        wallets = sorted(known.values(), key=lambda wallet: wallet.name)
         if as_json:
-            print_json([_wallet_json(wallet) for wallet in wallets])
+            print_json([_wallet_json(wallet, opened) for wallet in wallets])
         elif wallets:
-            headings = ("Wallet", "Gateway", "URL", "Channels", "Cap")
-            screen().print(table(headings, (row for wallet in wallets for row in _rows(wallet))))
+            headings = ("Wallet", "Gateway", "URL", "Channels", "Inquiry", "Breaker", "Cap")
+            screen().print(table(headings, (row for wallet in wallets for row in _rows(wallet, opened))))
         else:
             typer.echo("no wallets yet: see tidings wallet put --help")
 
@@ -99,7 +103,7 @@ def _gateways(wallet: str, texts: Sequence[str]) -> Iterator[GatewayRoute]:
 
 
 def _refuse_borrowed_names(wallet: Wallet, known: Mapping[str, Wallet]) -> None:
-    """Raise ArgumentError where a name means another URL elsewhere: a gateway's pause is kept under its name (R69)."""
+    """Raise ArgumentError where a name means another URL elsewhere: a breaker is kept under that name (R69)."""
     urls = {
         route.name: (route.url, other.name)
         for other in known.values()
@@ -128,16 +132,41 @@ def _cap_text(send_cap: SendCap | None) -> str:
     return f"{send_cap.messages} in {period(send_cap.period)}" if send_cap else ""
 
 
-def _rows(wallet: Wallet) -> Iterator[tuple[str, ...]]:
+def _rows(wallet: Wallet, opened: Mapping[str, OpenedBreaker]) -> Iterator[tuple[str, ...]]:
     for route in wallet.gateways:
-        yield wallet.name, route.name, route.url, " ".join(sorted(route.channels)), _cap_text(wallet.cap)
+        channels, breaker = " ".join(sorted(route.channels)), _breaker_text(opened.get(route.name))
+        yield wallet.name, route.name, route.url, channels, _YES_OR_NO[route.inquiry], breaker, _cap_text(wallet.cap)
 
 
-def _wallet_json(wallet: Wallet) -> dict[str, object]:
+def _breaker_text(opened: OpenedBreaker | None) -> str:
+    if opened is None:
+        return BreakerState.CLOSED
+    left = f" for {elapsed(opened.open_for)}" if opened.open_for else ""
+    return f"{opened.state}{left} ({opened.reason}, since {utc(opened.since)})"
+
+
+def _wallet_json(wallet: Wallet, opened: Mapping[str, OpenedBreaker]) -> dict[str, object]:
     return {
         "name": wallet.name,
-        "gateways": [
-            {"name": route.name, "url": route.url, "channels": sorted(route.channels)} for route in wallet.gateways
-        ],
+        "gateways": [_gateway_json(route, opened.get(route.name)) for route in wallet.gateways],
         "cap": {"messages": wallet.cap.messages, "periodMs": wallet.cap.period} if wallet.cap else None,
+    }
+
+
+def _gateway_json(route: GatewayRoute, opened: OpenedBreaker | None) -> dict[str, object]:
+    breaker: dict[str, object] = {"state": BreakerState.CLOSED}
+    if opened is not None:
+        breaker = {
+            "state": opened.state,
+            "openForMs": opened.open_for,
+            "since": opened.since,
+            "times": opened.times,
+            "reason": opened.reason,
+        }
+    return {
+        "name": route.name,
+        "url": route.url,
+        "channels": sorted(route.channels),
+        "inquiry": route.inquiry,
+        "breaker": breaker,
     }

@@ -1,5 +1,6 @@
 """The HTTP application: paths, limits and content types; everything else is intake's (CONTRACT R15, R25, R40)."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,12 +20,13 @@ from api_adapter.http.openapi import openapi_document
 from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries, Json, refusal, result_json
 from api_adapter.intake import MAX_BODY, Intake
+from api_adapter.metrics import render
 from api_adapter.taking import SendResult
 from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
 from worker.contract.findings import Finding
 from worker.contract.messages import Lane
-from worker.ports import Durability, Records
+from worker.ports import Durability, Figures, Records
 
 SEND = "/v2/miniprogram/message/send"
 INQUIRY = "/v2/miniprogram/message/inquiry"
@@ -64,6 +66,7 @@ class Api:
     intake: Intake
     inquiries: Inquiries
     records: Records
+    figures: Figures
     opening: Opening
     durability: Durability
 
@@ -81,7 +84,8 @@ def make_app(opened: Opened, prefix: str) -> Starlette:
             yield {"api": api}
 
     app = Starlette(
-        routes=_routes("") + (_routes(prefix) if prefix else []),
+        # Metrics tell of all merchants, so they are not where callers are let in.
+        routes=[*_routes(""), *(_routes(prefix) if prefix else []), Route("/metrics", _metrics)],
         lifespan=lifespan,
         exception_handlers={404: _not_found, 405: _wrong_method},
     )
@@ -206,6 +210,19 @@ async def _readyz(request: Request) -> Response:
 
 def _warning(store: str, finding: Finding) -> Json:
     return {"store": store, "severity": finding.severity, "what": finding.what, "advice": finding.advice}
+
+
+async def _metrics(request: Request) -> Response:
+    api: Api = request.state.api
+    try:
+        await api.opening.check()
+        figures = await api.figures.read()
+    except (LedgerUnavailableError, LedgerMismatchError) as error:
+        log.warning("metrics_without_ledger", reason=str(error))
+        figures = None
+    # In a thread: a thousand merchants are some 60 ms of text, and sends must not wait for it.
+    text, content_type = await asyncio.to_thread(render, figures, request.headers.get("accept", ""))
+    return Response(text, headers={"content-type": content_type})
 
 
 async def _not_found(_: Request, __: Exception) -> Response:

@@ -32,7 +32,9 @@ def application() -> Starlette:
                 _say_what_is_not_checked(settings)
                 examined = durability(found.services, addresses)
                 await log_durability(examined)
-                yield Api(found.intake, found.inquiries, found.services.records, opening, examined)
+                yield Api(
+                    found.intake, found.inquiries, found.services.records, found.services.figures, opening, examined
+                )
 
     return make_app(opened, settings.api_prefix)
 

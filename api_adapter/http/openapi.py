@@ -51,6 +51,7 @@ def openapi_document() -> Json:
                 "BatchInquiryAnswer",
             ),
             "/healthz": _probe("healthz", "Whether the process lives", {"200": ("it does", "Alive")}),
+            "/metrics": _metrics(),
             "/readyz": _probe(
                 "readyz",
                 "Whether sends can be taken, and what the stores may lose of them",
@@ -106,13 +107,23 @@ def _probe(name: str, summary: str, answers: dict[str, tuple[str, str]]) -> Json
     return {"get": {"operationId": name, "summary": summary, "responses": responses}}
 
 
+def _metrics() -> Json:
+    text = {"schema": {"type": "string"}}
+    content = {"text/plain": text, "application/openmetrics-text": text}
+    answer = {"description": "the figures; tidings_ledger_up is 0 while the ledger is away", "content": content}
+    summary = "The ledger's figures, as Prometheus reads them"
+    return {"get": {"operationId": "metrics", "summary": summary, "responses": {"200": answer}}}
+
+
 def _answers() -> Json:
     result = {"$ref": _REF.format(model="Result")}
     text = {"type": "string"}
     moment = {"type": ["integer", "null"], "description": "milliseconds since 1970"}
+    settled_by = "until when it is U: its deadline, in milliseconds since 1970; null where it is no U, or U for good"
     whole = {
         "status": {"enum": ["S", "U", "F"]},
         "reason": {"enum": ["OPEN", "UNANSWERED", None], "description": "why it is U"},
+        "settledBy": {"type": ["integer", "null"], "description": settled_by},
         "partial": {"type": "boolean", "description": "F, but some channel has S"},
     }
     number = {"type": "integer", "minimum": 0}
@@ -120,6 +131,7 @@ def _answers() -> Json:
         "channel": {"enum": ["PUSH", "INBOX"]},
         "status": {"enum": ["S", "U", "F", "SKIPPED"]},
         "reason": whole["reason"],
+        "settledBy": whole["settledBy"],
         "code": {"type": ["string", "null"]},
         "message": {"type": ["string", "null"]},
         "at": moment,

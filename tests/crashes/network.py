@@ -1,4 +1,4 @@
-"""A gateway that honours the idempotency key, and the network before it, where calls wait until the test decides.
+"""Gateways that honour the idempotency keys they know, and the network, where calls wait until the test decides.
 
 A call may be acted upon and its answer lost, long after its sender gave up or died.
 """
@@ -44,8 +44,11 @@ class GatewayCall:
     """A call on its way. Its sender may be dead, or wait no longer."""
 
     number: int
+    gateway: str
     messages: tuple[WalletMessage, ...]
-    answers: "asyncio.Future[list[Answer]]"
+    """What it sends; of an inquiry: nothing."""
+    keys: tuple[str, ...]
+    answers: "asyncio.Future[list[Answer | None]]"
 
 
 class Network:
@@ -59,15 +62,16 @@ class Network:
         self.curses: Counter[str] = Counter()
         """How often a send to each cursed customer killed its worker."""
         self._sent = 0
-        self._verdicts: dict[str, Answer] = {}
-        """The final verdict under each key: it is given again, and nothing is shown again."""
-        self._answered: dict[str, int] = {}
-        """Number of the newest call in which the gateway judged a key: what arrives after it is ignored."""
+        self._verdicts: dict[tuple[str, str], Answer] = {}
+        """The final verdict of a gateway under each key: it is given again, and nothing is shown again."""
+        self._answered: dict[tuple[str, str], int] = {}
+        """Number of the newest call in which a gateway judged a key: what arrives after it is ignored."""
 
-    def take(self, messages: Sequence[WalletMessage]) -> GatewayCall:
-        """Have a call on its way."""
+    def take(self, gateway: str, keys: Sequence[str], messages: Sequence[WalletMessage] = ()) -> GatewayCall:
+        """Have a call on its way: messages under their keys, or an inquiry for keys."""
         self._sent += 1
-        call = GatewayCall(self._sent, tuple(messages), asyncio.get_running_loop().create_future())
+        answers: asyncio.Future[list[Answer | None]] = asyncio.get_running_loop().create_future()
+        call = GatewayCall(self._sent, gateway, tuple(messages), tuple(keys), answers)
         self.calls.append(call)
         return call
 
@@ -83,32 +87,34 @@ class Network:
         self.calls.remove(call)
         answers = self._answers(call, fate, dice)
         if not call.answers.done():
-            call.answers.set_result(answers)
+            call.answers.set_result(list(answers))
 
-    def _answers(self, call: GatewayCall, fate: CallFate, dice: Random) -> list[Answer]:
+    def _answers(self, call: GatewayCall, fate: CallFate, dice: Random) -> Sequence[Answer | None]:
         match fate:
             case CallFate.ANSWERED:
                 return self._judge_all(call, dice)
             case CallFate.ANSWER_LOST:
                 self._judge_all(call, dice)
-                return [UNANSWERED] * len(call.messages)
+                return [UNANSWERED] * len(call.keys)
             case CallFate.LOST:
-                return [UNANSWERED] * len(call.messages)
+                return [UNANSWERED] * len(call.keys)
             case CallFate.THROTTLED:
-                return [THROTTLED] * len(call.messages)
+                return [THROTTLED] * len(call.keys)
             case CallFate.UNREACHABLE:
-                return [UNREACHABLE] * len(call.messages)
+                return [UNREACHABLE] * len(call.keys)
 
-    def _judge_all(self, call: GatewayCall, dice: Random) -> list[Answer]:
+    def _judge_all(self, call: GatewayCall, dice: Random) -> Sequence[Answer | None]:
+        if not call.messages:
+            return [self._verdicts.get((call.gateway, key)) for key in call.keys]
         if any(message.customer_id.startswith(UNACCEPTABLE) for message in call.messages):
             return [REJECTED] * len(call.messages)
-        return [self._judge(message, call.number, dice) for message in call.messages]
+        return [self._judge(message, call, dice) for message in call.messages]
 
-    def _judge(self, message: WalletMessage, number: int, dice: Random) -> Answer:
-        key = message.message_id
-        if number < self._answered.get(key, 0):
+    def _judge(self, message: WalletMessage, call: GatewayCall, dice: Random) -> Answer:
+        key = call.gateway, message.message_id
+        if call.number < self._answered.get(key, 0):
             return UNANSWERED
-        self._answered[key] = number
+        self._answered[key] = call.number
         if key in self._verdicts:
             return self._verdicts[key]
         chance = dice.random()
@@ -136,13 +142,21 @@ class Sender:
         self.cursed = False
         """Whether it sent what its process does not survive."""
 
-    async def send(self, route: GatewayRoute, messages: Sequence[WalletMessage]) -> list[Answer]:  # noqa: ARG002 - there is one gateway
+    async def send(self, route: GatewayRoute, messages: Sequence[WalletMessage]) -> list[Answer]:
         """Wait for the test to decide, as long as a real client would."""
         self._sending(messages)
         self.cursed = self._network.kills(messages) or self.cursed
-        call = self._network.take(messages)
+        keys = [message.message_id for message in messages]
+        answers = await self._answers(self._network.take(route.name, keys, messages))
+        return [answer for answer in answers if answer is not None]
+
+    async def inquire(self, route: GatewayRoute, message_ids: Sequence[str]) -> list[Answer | None]:
+        """Wait as `send` does."""
+        return await self._answers(self._network.take(route.name, message_ids))
+
+    async def _answers(self, call: GatewayCall) -> list[Answer | None]:
         try:
             async with asyncio.timeout(self._timeout):
                 return await call.answers
         except TimeoutError:
-            return [UNANSWERED] * len(messages)
+            return [UNANSWERED] * len(call.keys)

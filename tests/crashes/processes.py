@@ -166,6 +166,10 @@ class Worker(Process):
         """Whether it was asked to end and has."""
         return self._drained is not None and self._drained.done()
 
+    def open_breaker(self, gateway: str, milliseconds: int) -> None:
+        """Leave a gateway alone for a while."""
+        self._dispatcher._delivery._router._breakers.of(gateway).open(milliseconds)
+
     def take(self, hint: Hint) -> None:
         """Hear of a hint."""
         self.spawn(self._dispatcher.take(hint))

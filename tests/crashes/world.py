@@ -56,6 +56,14 @@ SETTINGS = Settings.model_validate(
 APPS = ("shop", "shop1")
 REQUESTS = 10
 """Sends that each merchant makes, some of them again and again."""
+_WALLETS = {
+    "shop": Wallet("TNG", (GatewayRoute("tng", "http://tng.test"),)),
+    "shop1": Wallet(
+        "GCASH",
+        (GatewayRoute("gcash", "http://gcash.test", inquiry=True), GatewayRoute("spare", "http://spare.test")),
+    ),
+}
+"""Of each merchant's users. A customer who gets a message of both gateways of one wallet gets it twice."""
 _TEMPLATES = (("BOTH", tuple(Channel)), ("PUSH", (Channel.PUSH,)), ("INBOX", (Channel.INBOX,)))
 _KINDS = {4: UNACCEPTABLE, 8: f"{CURSED}2-", 9: f"{CURSED}9-"}
 """How customers' ids begin, by the number of the request: the digit is how many sends kill their worker."""
@@ -94,7 +102,8 @@ class World:
             contents = {"en": dict.fromkeys(channels, text)}
             definition = {"code": code, "channels": channels, "default_language": "en", "contents": contents}
             await found.templates.put(TemplateDefinition.model_validate(definition))
-        await found.wallets.put(Wallet("GCASH", (GatewayRoute("gcash", "http://wallet.test"),)))
+        for wallet in _WALLETS.values():
+            await found.wallets.put(wallet)
         customers = [(app, index) for app in APPS for index in range(REQUESTS)]
         await found.users.put([(f"token-{app}-{index}", _grant(app, index)) for app, index in customers])
 
@@ -123,6 +132,12 @@ class World:
     def send(self, app: str, lane: Lane, requests: Sequence[int]) -> None:
         """Have a merchant send, perhaps for the second time."""
         self.front.take([_body(app, request) for request in requests], lane, self._promise)
+
+    def fail_over(self, milliseconds: int) -> None:
+        """Have all workers find the breaker of the first of two gateways open."""
+        self._run(services_on(self._onlooker, SETTINGS, self.clock).breakers.open("gcash", "TEST", milliseconds))
+        for worker in self.workers:
+            worker.open_breaker("gcash", milliseconds)
 
     def _promise(self, results: Sequence[SendResult]) -> None:
         taken = [result.message_id for result in results if result.result.status is ResultStatus.S]
@@ -227,7 +242,7 @@ class World:
 
 
 def _grant(app: str, index: int) -> TokenGrant:
-    return TokenGrant(User(customer(app, index), "GCASH", ("en",)), app, frozenset({SEND_SCOPE}), None)
+    return TokenGrant(User(customer(app, index), _WALLETS[app].name, ("en",)), app, frozenset({SEND_SCOPE}), None)
 
 
 def customer(app: str, index: int) -> str:

@@ -30,6 +30,10 @@ class FakeGateway:
     def __init__(self) -> None:
         """Start without scripts and without calls."""
         self.calls: list[SentCall] = []
+        self.inquiries: list[list[str]] = []
+        """The wallet's message ids of each inquiry."""
+        self.inquiry_answers: list[list[Answer | None]] = []
+        """What the next inquiries are answered; then: that the gateway has nothing of what it is asked for."""
         self._of_messages: dict[str, deque[Answer]] = defaultdict(deque)
         self._of_routes: dict[str, deque[Answer]] = defaultdict(deque)
         self._broken: dict[str, Exception] = {}
@@ -68,3 +72,9 @@ class FakeGateway:
         for message in messages:
             scripted = self._of_messages[message.message_id]
             yield scripted.popleft() if scripted else DELIVERED
+
+    async def inquire(self, route: GatewayRoute, message_ids: Sequence[str]) -> list[Answer | None]:
+        """Record the inquiry and play its script."""
+        assert route.inquiry, "asked though it offers no inquiry"
+        self.inquiries.append(list(message_ids))
+        return self.inquiry_answers.pop(0) if self.inquiry_answers else [None] * len(message_ids)

@@ -1,10 +1,17 @@
 """`tidings wallet`."""
 
+import asyncio
 import json
+import re
 
 import pytest
+from redis.asyncio import Redis
 
 from tests.command_line import CommandLine
+from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
+from worker.adapters.redis.keys import Keys
+
+CLOSED = {"state": "closed"}
 
 
 @pytest.fixture
@@ -13,7 +20,7 @@ def tidings(redis_url: str) -> CommandLine:
 
 
 def test_put_stores_gateways_in_their_order_and_the_cap(tidings: CommandLine) -> None:
-    push, rest = "fast=https://push.wallet.test;channels=PUSH", "https://wallet.test/api/"
+    push, rest = "fast=https://push.wallet.test;channels=PUSH", "https://wallet.test/api/;inquiry"
 
     said = tidings.lines("wallet", "put", "GCASH", "--gateway", push, "--gateway", rest, "--cap", "5/24h")
 
@@ -22,8 +29,20 @@ def test_put_stores_gateways_in_their_order_and_the_cap(tidings: CommandLine) ->
         {
             "name": "GCASH",
             "gateways": [
-                {"name": "fast", "url": "https://push.wallet.test", "channels": ["PUSH"]},
-                {"name": "gcash-2", "url": "https://wallet.test/api", "channels": ["INBOX", "PUSH"]},
+                {
+                    "name": "fast",
+                    "url": "https://push.wallet.test",
+                    "channels": ["PUSH"],
+                    "inquiry": False,
+                    "breaker": CLOSED,
+                },
+                {
+                    "name": "gcash-2",
+                    "url": "https://wallet.test/api",
+                    "channels": ["INBOX", "PUSH"],
+                    "inquiry": True,
+                    "breaker": CLOSED,
+                },
             ],
             "cap": {"messages": 5, "periodMs": 86_400_000},
         },
@@ -36,11 +55,28 @@ def test_list_has_a_row_a_gateway_and_the_wallets_by_name(tidings: CommandLine) 
 
     heading, *rows = tidings.lines("wallet", "list")
 
-    assert heading.split() == ["Wallet", "Gateway", "URL", "Channels", "Cap"]
+    assert heading.split() == ["Wallet", "Gateway", "URL", "Channels", "Inquiry", "Breaker", "Cap"]
     assert [row.split() for row in rows] == [
-        ["DANA", "dana", "http://dana.test", "INBOX", "PUSH", "1", "in", "90s"],
-        ["TNG", "tng", "http://tng.test", "INBOX", "PUSH"],
+        ["DANA", "dana", "http://dana.test", "INBOX", "PUSH", "no", "closed", "1", "in", "90s"],
+        ["TNG", "tng", "http://tng.test", "INBOX", "PUSH", "no", "closed"],
     ]
+
+
+def test_R69_list_says_which_breakers_are_open_for_how_long_and_why(tidings: CommandLine, redis_url: str) -> None:
+    tidings.lines("wallet", "put", "TNG", "--gateway", "http://tng.test")
+
+    async def fail() -> None:
+        async with Redis.from_url(redis_url) as redis:
+            await RedisBreakers(redis, Keys(16), BreakerTimes()).open("tng", "HTTP_503", 60_000)
+
+    asyncio.run(fail())
+
+    _, row = tidings.lines("wallet", "list")
+    (wallet,) = json.loads("\n".join(tidings.lines("wallet", "list", "--json")))
+    breaker = wallet["gateways"][0]["breaker"]
+    assert re.search(r" open for (1 min 0|59\.?\d*|60) s \(HTTP_503, since 20\S+Z\)", row)
+    assert (breaker["state"], breaker["reason"], breaker["times"]) == ("open", "HTTP_503", 0)
+    assert 0 < breaker["openForMs"] <= 60_000
 
 
 def test_a_wallet_put_again_is_replaced_whole(tidings: CommandLine) -> None:

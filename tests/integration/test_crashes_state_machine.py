@@ -46,6 +46,7 @@ class Event(Enum):
     STALL = "stall", 5
     DELAY = "delay", 5
     CRASH = "crash", 5
+    FAIL_OVER = "fail_over", 4
     CALM = "calm", 1
     STOP = "stop", 3
 
@@ -161,6 +162,10 @@ class CrashMachine(RuleBasedStateMachine):
         process = self.busy_process(dice)
         if process.wire.calls:
             self.world.delay(dice.choice([2, 4, 6, 7, 8]), process, dice)
+
+    def fail_over(self, dice: Random) -> None:
+        """The first of two gateways is left alone for a while."""
+        self.world.fail_over(dice.choice([3_000, 6_000, 12_000]))
 
     def calm(self, dice: Random) -> None:
         """Nothing fails for a while."""

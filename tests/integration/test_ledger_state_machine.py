@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from typing_extensions import override
 
-from tests.ledger_driver import LedgerDriver, ids, model, new_message, real
+from tests.ledger_driver import DAY, LedgerDriver, ids, model, new_message, real
 from tests.ledger_invariants import check_conservation, check_history, check_homes
 from tests.ledger_state import LedgerState
 from worker.adapters.redis.ledger import LedgerLimits
@@ -29,6 +29,7 @@ from worker.contract.messages import (
     DeadCause,
     DeliveryState,
     DeliveryUpdate,
+    GatewayNote,
     Hint,
     HintKind,
     Lane,
@@ -41,7 +42,9 @@ from worker.ports import Probe
 Item = TypeVar("Item")
 
 SHARDS = 2
-LIMITS = LedgerLimits(lease=6, grace=3, longest_grace=10, sweep_size=3, window_single=1, window_bulk=2, retention=15)
+LIMITS = LedgerLimits(
+    lease=6, grace=3, longest_grace=10, sweep_size=3, window_single=1, window_bulk=2, waiting=2, retention=15
+)
 APPS = ("shop", "shop1")
 CHANNELS = (
     ((Channel.PUSH, Channel.INBOX), ()),
@@ -156,6 +159,16 @@ class LedgerMachine(RuleBasedStateMachine):
         claims = some(Random(seed), self.claims)
         self.until_heard(times, lambda ledger: ledger.renew(claims))
 
+    @precondition(lambda self: self.claims)
+    @rule(seed=seeds, times=st.integers(1, 2))
+    def note_gateways(self, seed: int, times: int) -> None:
+        dice = Random(seed)
+        notes = [
+            GatewayNote(claim.message_id, claim.claim_id, claim.attempt, {dice.choice(list(Channel)): "spare"})
+            for claim in some(dice, self.claims)
+        ]
+        self.until_heard(times, lambda ledger: ledger.note_gateways(notes))
+
     @rule(times=st.integers(1, 2), pause=pauses)
     def sweep(self, times: int, pause: int) -> None:
         """Sweep; a sweeper that dies before it publishes is followed by another one."""
@@ -240,7 +253,8 @@ def new_request(dice: Random, app: str) -> NewMessage:
     index = dice.randrange(REQUESTS)
     channels, skipped = CHANNELS[index % len(CHANNELS)]
     fingerprint = "other" if dice.random() < 0.1 else "content"
-    return new_message(f"r{index}", app, channels=channels, skipped=skipped, fingerprint=fingerprint)
+    new = new_message(f"r{index}", app, channels=channels, skipped=skipped, fingerprint=fingerprint)
+    return new._replace(deliver_within=dice.choice([5, 20, DAY]))
 
 
 def any_query(dice: Random, state: LedgerState) -> DeadLetterQuery:

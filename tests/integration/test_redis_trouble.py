@@ -15,14 +15,16 @@ from redis.backoff import NoBackoff
 from tests.fakes.clock import FakeClock
 from tests.ledger_driver import dead, final, ids, new_messages, retry
 from tests.ledger_state import state_of_redis
+from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.embedded import EmbeddedValkey
+from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.users import RedisUsers
-from worker.adapters.redis.wallets import RedisCaps, RedisGatewayPauses, RedisWallets
+from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
 from worker.contract.messages import Acceptance, Claim, Lane, Settled, Settlement
@@ -59,6 +61,10 @@ async def first_grant(redis: Redis) -> None:
         return
 
 
+def breakers(redis: Redis) -> RedisBreakers:
+    return RedisBreakers(redis, KEYS, BreakerTimes())
+
+
 OPERATIONS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     "open": lambda redis: ledger(redis).open(),
     "accept one": lambda redis: ledger(redis).accept("shop-4711", Lane.BULK, MESSAGES[:1]),
@@ -68,7 +74,7 @@ OPERATIONS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     "renew": lambda redis: ledger(redis).renew([CLAIM]),
     "settle": lambda redis: ledger(redis).settle([final(CLAIM)]),
     "sweep": lambda redis: ledger(redis).sweep(),
-    "release": lambda redis: ledger(redis).release(0, Lane.BULK),
+    "release": lambda redis: ledger(redis).release([(0, Lane.BULK)]),
     "backlogged": lambda redis: ledger(redis).backlogged(),
     "forget": lambda redis: ledger(redis).forget(),
     "find": lambda redis: records(redis).find(["0" * 32]),
@@ -81,6 +87,7 @@ OPERATIONS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     "discard": lambda redis: dead_letters(redis).discard([LETTER], "run-1", "of customer-4711"),
     "dead count": lambda redis: records(redis).dead_count(),
     "tallies": lambda redis: records(redis).tallies(),
+    "figures": lambda redis: RedisFigures(redis, KEYS).read(),
     "ping": lambda redis: records(redis).ping(),
     "resolve": lambda redis: users(redis).resolve(["token-4711"]),
     "put token": lambda redis: users(redis).put(
@@ -93,8 +100,10 @@ OPERATIONS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     "reserve": lambda redis: RedisCaps(redis, KEYS).reserve(
         [CapRequest("0" * 32, "shop-4711", USER, SendCap(1, 1_000))]
     ),
-    "pause": lambda redis: RedisGatewayPauses(redis, KEYS).pause("g1", 100),
-    "remaining": lambda redis: RedisGatewayPauses(redis, KEYS).remaining(),
+    "open breaker": lambda redis: breakers(redis).open("g1", "UNANSWERED", 100),
+    "probe breaker": lambda redis: breakers(redis).probe("g1"),
+    "close breaker": lambda redis: breakers(redis).close("g1"),
+    "open breakers": lambda redis: breakers(redis).opened(),
 }
 
 
@@ -198,7 +207,7 @@ def test_in_a_full_redis_what_was_taken_is_still_delivered_and_forgotten(
             await redis.script_flush()
             with full(valkey):
                 await working.open()
-                await RedisGatewayPauses(redis, Keys(1)).pause("g1", 100)
+                await breakers(redis).open("g1", "UNANSWERED", 100)
                 for _ in range(4):
                     await work(working)
                 assert await working.forget() == 3
@@ -213,7 +222,7 @@ async def work(working: RedisLedger) -> None:
         claims = await working.claim(hint.shard, hint.message_ids, "claim-1")
         assert await working.renew(claims) == [True] * len(claims)
         assert await working.settle([end_of(claim) for claim in claims]) == [Settled.DONE] * len(claims)
-    await working.release(0, Lane.BULK)
+    await working.release([(0, Lane.BULK)])
 
 
 def end_of(claim: Claim) -> Settlement:

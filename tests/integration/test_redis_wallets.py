@@ -1,4 +1,4 @@
-"""Wallets, their caps and their gateways' pauses in Redis (CONTRACT R11, R35, R69)."""
+"""Wallets and their caps in Redis (CONTRACT R11, R35)."""
 
 import asyncio
 import dataclasses
@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from tests.fakes.clock import FakeClock
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.scripts import Call, Script, run
-from worker.adapters.redis.wallets import RedisCaps, RedisGatewayPauses, RedisWallets
+from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.contract.messages import Channel
 from worker.contract.users import GatewayRoute, SendCap, User, Wallet
 from worker.ports import CapRequest
@@ -133,28 +133,3 @@ def test_R35_what_was_counted_is_gone_after_its_period(redis_url: str) -> None:
         assert 0 < await redis.pttl(KEYS.cap("shop", REQUEST.user)) <= REQUEST.cap.period
 
     on_redis(redis_url, story)
-
-
-def test_R69_a_pause_is_seen_by_all_until_it_is_over(redis_url: str) -> None:
-    async def story(redis: Redis) -> None:
-        pauses = RedisGatewayPauses(redis, KEYS)
-        assert await pauses.remaining() == {}
-        await pauses.pause("gcash", 60_000)
-        await pauses.pause("tng", 0)
-
-        (paused,) = (await RedisGatewayPauses(redis, KEYS).remaining()).items()
-
-        assert paused[0] == "gcash"
-        assert 50_000 < paused[1] <= 60_000
-
-    on_redis(redis_url, story)
-
-
-def test_R69_a_longer_pause_in_force_stays_and_a_longer_one_replaces_it(redis_url: str) -> None:
-    script = Script.read("pause_gateway")
-
-    async def story(redis: Redis) -> list[int]:
-        asked = [(1_000, 500), (1_000, 500), (1_100, 100), (1_100, 900), (9_000, 10)]
-        return await run(redis, [Call(script, ["pauses"], [now, "gcash", wait]) for now, wait in asked])
-
-    assert on_redis(redis_url, story) == [1_500, 1_500, 1_500, 2_000, 9_010]

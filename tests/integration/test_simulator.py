@@ -384,6 +384,7 @@ def test_the_counts_tell_calls_from_messages_from_deliveries() -> None:
 
         assert await stand.counts() == {
             "calls": 3,
+            "inquiries": 0,
             "rejectedCalls": 1,
             "inFlight": 0,
             "messages": 5,

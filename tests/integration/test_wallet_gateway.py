@@ -272,3 +272,32 @@ def test_calls_ask_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
     assert sent(to("ann")) == [DELIVERED]
+
+
+def test_an_inquiry_tells_a_message_that_was_shown_from_one_that_was_not() -> None:
+    async def main() -> list[Answer | None]:
+        async with simulator() as (_, url):
+            gateway = WalletGateway(FakeClock(), SHORT_TIMEOUT)
+            try:
+                await gateway.send(route(url), [to("sim-act-hang-1-ann"), to("bob")])
+                await gateway.send(route(url), [to("sim-hang-cid")])
+                return await gateway.inquire(route(url), ["m-sim-act-hang-1-ann", "m-bob", "m-sim-hang-cid"])
+            finally:
+                await gateway.close()
+
+    assert asyncio.run(main()) == [DELIVERED, DELIVERED, None]
+
+
+def test_an_inquiry_without_an_answer_tells_nothing() -> None:
+    async def main() -> list[Answer | None]:
+        gateway = WalletGateway(FakeClock(), SHORT_TIMEOUT)
+        try:
+            async with server(b"HTTP/1.1 200 OK\r\n") as url:
+                return await gateway.inquire(route(url), ["m1", "m2"])
+        finally:
+            await gateway.close()
+
+    first, second = asyncio.run(main())
+    assert first == second
+    assert first is not None
+    assert first.kind is AnswerKind.UNANSWERED

@@ -39,6 +39,8 @@ class GatewayRoute:
     url: str
     """Base URL; `/v2/platform/message/send` is appended."""
     channels: frozenset[Channel] = frozenset(Channel)
+    inquiry: bool = False
+    """Whether it can be asked what became of a message: `/v2/platform/message/inquiry` is appended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,6 @@ class Wallet:
     gateways: tuple[GatewayRoute, ...]
     cap: SendCap | None = None
 
-    def gateway_for(self, channel: Channel) -> GatewayRoute | None:
-        """Return the first gateway that serves the channel, or None."""
-        for gateway in self.gateways:
-            if channel in gateway.channels:
-                return gateway
-        return None
+    def gateways_for(self, channel: Channel) -> list[GatewayRoute]:
+        """Return the gateways that serve the channel, most preferred first."""
+        return [gateway for gateway in self.gateways if channel in gateway.channels]

@@ -8,18 +8,23 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from typing_extensions import override
 
+from tests.fakes.breakers import FakeBreakers
 from tests.fakes.clock import FakeClock
 from tests.fakes.gateway import FakeGateway
 from tests.samples import PUSH, held, route, wallet_message
+from worker.breaking import BreakerLimits, Breakers
 from worker.coalescing import CallLimits, Coalescer, Coalescers, Parcel
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
+from worker.contract.gateways import BreakerState
 from worker.contract.messages import Lane
 from worker.contract.users import GatewayRoute
+from worker.routing import Errand
 
 DELIVERED = Answer(AnswerKind.DELIVERED)
 REJECTED = Answer(AnswerKind.REJECTED, "PARAM_ILLEGAL", "some message is at fault")
 BUSY = Answer(AnswerKind.UNREACHABLE, "GATEWAY_BUSY", "too many deliveries wait for this gateway here")
 NOT_SENT = Answer(AnswerKind.NOT_SENT)
+UNANSWERED = Answer(AnswerKind.UNANSWERED)
 
 
 class PickyGateway(FakeGateway):
@@ -40,13 +45,16 @@ class PickyGateway(FakeGateway):
 class Stand:
     """A coalescer between parcels and a gateway, and what was heard of both."""
 
-    def __init__(self, gateway: FakeGateway | None = None, limits: CallLimits | None = None) -> None:
+    def __init__(
+        self, gateway: FakeGateway | None = None, limits: CallLimits | None = None, at: GatewayRoute | None = None
+    ) -> None:
         self.clock = FakeClock()
         self.gateway = gateway or FakeGateway()
         self.answers: dict[str, Answer] = {}
-        self.pauses: list[tuple[str, int]] = []
-        self.coalescer = Coalescer(route(), self.gateway, self.clock, limits or CallLimits())
-        self.coalescer.wire(self._hear, lambda gateway, milliseconds: self.pauses.append((gateway, milliseconds)))
+        self.store = FakeBreakers(now=self.clock.now())
+        self.breakers = Breakers(self.store, self.clock, BreakerLimits(failures=2))
+        self.coalescer = Coalescer(at or route(), self.gateway, self.breakers, self.clock, limits or CallLimits())
+        self.coalescer.wire(self._hear)
 
     def _hear(self, parcel: Parcel, answer: Answer) -> None:
         assert parcel.message.message_id not in self.answers, "answered twice"
@@ -59,10 +67,14 @@ class Stand:
     def put(self, *parcels: Parcel) -> None:
         self.coalescer.put(parcels)
 
+    def wait(self, milliseconds: int) -> None:
+        self.clock.advance(milliseconds)
+        self.store.now = self.clock.now()
+
     async def done(self) -> None:
-        """Wait until no call is in flight."""
-        while self.coalescer._calls:
-            await asyncio.gather(*self.coalescer._calls)
+        """Wait until no call is in flight and everything that was learnt is shared."""
+        while tasks := [*self.coalescer._calls, *self.breakers._sharing, *filter(None, [self.coalescer._asking])]:
+            await asyncio.gather(*tasks)
 
 
 async def a_moment() -> None:
@@ -87,11 +99,12 @@ def run(
     play: Callable[[Stand], Awaitable[None]],
     gateway: FakeGateway | None = None,
     limits: CallLimits | None = None,
+    at: GatewayRoute | None = None,
 ) -> Stand:
     """Return the stand after a play and after all its calls."""
 
     async def main() -> Stand:
-        stand = Stand(gateway, limits)
+        stand = Stand(gateway, limits, at)
         await play(stand)
         await stand.done()
         return stand
@@ -111,7 +124,12 @@ def throttled(milliseconds: int) -> Answer:
 
 
 def handed_back(milliseconds: int) -> Answer:
-    return Answer(AnswerKind.THROTTLED, "GATEWAY_PAUSED", "the gateway asked to wait", milliseconds)
+    text = "the gateway fails or asked to wait: its breaker is open"
+    return Answer(AnswerKind.THROTTLED, "BREAKER_OPEN", text, milliseconds)
+
+
+def breakers() -> Breakers:
+    return Breakers(FakeBreakers(), FakeClock(), BreakerLimits())
 
 
 def test_R65_a_single_delivery_goes_out_at_once_and_alone() -> None:
@@ -203,53 +221,90 @@ def test_R69_halving_takes_the_place_of_one_call_in_flight() -> None:
     assert stand.calls[-1] == names(40, 20)
 
 
-def test_R69_a_pause_is_told_and_hands_back_what_waits() -> None:
+def test_R69_a_wish_to_wait_opens_the_breaker_and_hands_back_what_waits() -> None:
     gateway = FakeGateway()
     gateway.answer_calls("gcash", throttled(7_000))
 
     stand = sent(*parcels(50), gateway=gateway, limits=CallLimits(calls=1))
 
     assert stand.calls == [names(20)]
-    assert stand.pauses == [("gcash", 7_000)]
+    assert stand.breakers.of("gcash").wait == 7_001
     assert stand.answers == dict.fromkeys(names(20), throttled(7_000)) | dict.fromkeys(
         names(50, 20), handed_back(7_001)
     )
 
 
-def test_R69_while_a_gateway_is_paused_nothing_is_sent_and_afterwards_it_is() -> None:
+def test_R69_while_the_breaker_is_open_nothing_is_sent_and_afterwards_one_delivery_alone_asks() -> None:
     async def play(stand: Stand) -> None:
-        stand.coalescer.pause(5_000)
+        stand.breakers.of("gcash").open(5_000)
         stand.put(parcel("m0", deadline=60))
-        stand.clock.advance(4_999)
+        stand.wait(4_999)
         stand.put(parcel("m1", deadline=60))
-        stand.clock.advance(1)
-        stand.put(parcel("m2", deadline=60))
+        stand.wait(1)
+        stand.put(*(parcel(f"n{number}", deadline=60) for number in range(5)))
 
     stand = run(play)
 
-    assert stand.calls == [["m2"]]
-    assert stand.answers == {"m0": handed_back(5_001), "m1": handed_back(2), "m2": DELIVERED}
+    assert stand.calls == [["n0"], ["n1", "n2", "n3", "n4"]]
+    assert stand.answers == {"m0": handed_back(5_001), "m1": handed_back(2)} | dict.fromkeys(
+        (f"n{number}" for number in range(5)), DELIVERED
+    )
 
 
-def test_R69_a_shorter_pause_does_not_cut_a_longer_one_in_force() -> None:
+def test_a_probe_that_fails_hands_back_what_waited_for_it() -> None:
     async def play(stand: Stand) -> None:
-        stand.coalescer.pause(5_000)
-        stand.coalescer.pause(1_000)
-        stand.clock.advance(4_000)
-        stand.put(parcel("m0"))
+        await stand.store.open("gcash", "UNANSWERED", None)
+        stand.wait(1_000)
+        await stand.breakers.refresh()
+        stand.gateway.answer_calls("gcash", UNANSWERED)
+        stand.put(*parcels(3))
 
-    assert run(play).answers == {"m0": handed_back(1_001)}
+    stand = run(play)
+
+    assert stand.calls == [["m0"]]
+    assert stand.answers["m0"] == UNANSWERED
+    assert {stand.answers[name].code for name in ("m1", "m2")} == {"BREAKER_OPEN"}
+    assert stand.breakers.of("gcash").wait == 2_001
 
 
-def test_R69_the_longest_pause_of_a_calls_answers_holds() -> None:
+def test_where_somebody_else_probes_nothing_is_sent() -> None:
+    async def play(stand: Stand) -> None:
+        await stand.store.open("gcash", "UNANSWERED", None)
+        stand.wait(1_000)
+        await stand.store.probe("gcash")
+        await stand.breakers.refresh()
+        stand.put(*parcels(3))
+
+    stand = run(play)
+
+    assert stand.calls == []
+    assert stand.answers == dict.fromkeys(names(3), handed_back(1_001))
+
+
+def test_failures_in_a_row_stop_further_calls() -> None:
     gateway = FakeGateway()
-    gateway.answer("m0", throttled(1_000))
-    gateway.answer("m1", throttled(9_000))
+    gateway.answer_calls("gcash", *[UNANSWERED] * 9)
 
-    assert sent(*parcels(3), gateway=gateway).pauses == [("gcash", 9_000)]
+    stand = sent(*parcels(9, size=1), gateway=gateway, limits=CallLimits(calls=1))
+
+    assert stand.calls == [["m0"], ["m1"]]
+    assert {answer.code for name, answer in stand.answers.items() if name not in {"m0", "m1"}} == {"BREAKER_OPEN"}
 
 
-def test_R69_a_pause_that_comes_while_a_rejected_call_is_halved_stops_the_other_half() -> None:
+def test_a_stop_while_somebody_is_asked_whether_to_probe_sends_nothing() -> None:
+    async def play(stand: Stand) -> None:
+        await stand.store.open("gcash", "UNANSWERED", None)
+        stand.wait(1_000)
+        await stand.breakers.refresh()
+        stand.put(*parcels(2))
+        stand.coalescer.stop()
+
+    stand = run(play)
+
+    assert (stand.calls, stand.answers) == ([], dict.fromkeys(names(2), NOT_SENT))
+
+
+def test_R69_a_wish_to_wait_that_comes_while_a_rejected_call_is_halved_stops_the_other_half() -> None:
     gateway = FakeGateway()
     gateway.answer_calls("gcash", REJECTED, throttled(3_000))
 
@@ -417,32 +472,13 @@ def test_a_gateway_that_raises_leaves_its_messages_unanswered_and_says_so_in_the
 
 
 def test_no_two_routes_share_a_way_and_each_route_has_one() -> None:
-    coalescers = Coalescers(FakeGateway(), FakeClock(), CallLimits())
-    coalescers.wire(lambda _parcel, _answer: None, lambda _gateway, _milliseconds: None)
+    coalescers = Coalescers(FakeGateway(), breakers(), FakeClock(), CallLimits())
+    coalescers.wire(lambda _parcel, _answer: None)
 
     assert coalescers.to(route()) is coalescers.to(route())
     assert coalescers.to(route()) is not coalescers.to(route(name="tng"))
     assert coalescers.to(route()) is not coalescers.to(route("http://moved.test"))
     assert coalescers.to(route(name="tng")).route == route(name="tng")
-
-
-def test_R69_a_pause_shared_by_another_worker_holds_for_every_way_to_that_gateway() -> None:
-    answers: dict[str, Answer] = {}
-
-    async def main() -> None:
-        coalescers = Coalescers(FakeGateway(), FakeClock(), CallLimits())
-        coalescers.wire(lambda one, answer: answers.update({one.message.message_id: answer}), lambda *_: None)
-        ways = [route(), route("http://moved.test"), route(name="tng")]
-        for way in ways:
-            coalescers.to(way)
-        coalescers.pause("gcash", 2_000)
-        for number, way in enumerate(ways):
-            coalescers.to(way).put([parcel(f"m{number}")])
-        await a_moment()
-
-    asyncio.run(main())
-
-    assert answers == {"m0": handed_back(2_001), "m1": handed_back(2_001), "m2": DELIVERED}
 
 
 def test_a_gateway_that_never_answers_stops_no_other() -> None:
@@ -451,8 +487,8 @@ def test_a_gateway_that_never_answers_stops_no_other() -> None:
     async def main() -> None:
         gateway = FakeGateway()
         answer = gateway.hang("gcash")
-        coalescers = Coalescers(gateway, FakeClock(), CallLimits(calls=1))
-        coalescers.wire(lambda one, answer: answers.update({one.message.message_id: answer}), lambda *_: None)
+        coalescers = Coalescers(gateway, breakers(), FakeClock(), CallLimits(calls=1))
+        coalescers.wire(lambda one, answer: answers.update({one.message.message_id: answer}))
         coalescers.to(route()).put(parcels(30))
         coalescers.to(route(name="tng")).put([parcel("other")])
         await a_moment()
@@ -502,8 +538,8 @@ def test_a_call_that_was_not_begun_when_its_way_was_stopped_is_not_sent() -> Non
 def test_ways_that_are_met_after_the_stop_are_stopped_too() -> None:
     async def main() -> list[tuple[str, AnswerKind]]:
         heard: list[tuple[str, AnswerKind]] = []
-        coalescers = Coalescers(FakeGateway(), FakeClock(), CallLimits())
-        coalescers.wire(lambda parcel, answer: heard.append((parcel.message.message_id, answer.kind)), lambda *_: None)
+        coalescers = Coalescers(FakeGateway(), breakers(), FakeClock(), CallLimits())
+        coalescers.wire(lambda parcel, answer: heard.append((parcel.message.message_id, answer.kind)))
         known = coalescers.to(route(name="known"))
         coalescers.stop()
         known.put([parcel("a")])
@@ -511,3 +547,82 @@ def test_ways_that_are_met_after_the_stop_are_stopped_too() -> None:
         return heard
 
     assert asyncio.run(main()) == [("a", AnswerKind.NOT_SENT), ("b", AnswerKind.NOT_SENT)]
+
+
+ASKABLE = GatewayRoute("gcash", "http://wallet.test", inquiry=True)
+
+
+def unknown(name: str, size: int = 20, deadline: float = 6.0) -> Parcel:
+    """Return a delivery whose earlier answer never came."""
+    return parcel(name, size, deadline)._replace(errand=Errand.INQUIRE)
+
+
+def test_what_may_have_been_shown_is_asked_for_and_sent_only_if_it_was_not() -> None:
+    async def play(stand: Stand) -> None:
+        stand.gateway.inquiry_answers = [[DELIVERED, None, Answer(AnswerKind.REFUSED, "USER_NOT_EXIST")]]
+        stand.put(*(unknown(f"m{number}", 1) for number in range(3)))
+
+    stand = run(play, at=ASKABLE)
+
+    assert stand.gateway.inquiries == [names(3)]
+    assert stand.calls == [["m1"]]
+    assert stand.answers == {"m0": DELIVERED, "m1": DELIVERED, "m2": Answer(AnswerKind.REFUSED, "USER_NOT_EXIST")}
+
+
+def test_an_inquiry_without_an_answer_sends_nothing() -> None:
+    async def play(stand: Stand) -> None:
+        stand.gateway.inquiry_answers = [[UNANSWERED]]
+        stand.put(unknown("m0"))
+
+    stand = run(play, at=ASKABLE)
+
+    assert (stand.calls, stand.answers) == ([], {"m0": UNANSWERED})
+
+
+def test_inquiries_and_sends_share_no_call() -> None:
+    async def play(stand: Stand) -> None:
+        stand.put(parcel("a"), parcel("b"), unknown("c"), unknown("d"), parcel("e"))
+
+    stand = run(play, at=ASKABLE)
+
+    assert stand.gateway.inquiries == [["c", "d"]]
+    assert stand.calls == [["a", "b"], ["e"], ["c", "d"]]
+
+
+class SlowToSay(FakeGateway):
+    """Lets something happen while it is asked."""
+
+    meanwhile: Callable[[], None]
+
+    @override
+    async def inquire(self, route: GatewayRoute, message_ids: Sequence[str]) -> list[Answer | None]:
+        self.meanwhile()
+        return await super().inquire(route, message_ids)
+
+
+@pytest.mark.parametrize(
+    "happens", [lambda stand: stand.wait(6_000), lambda stand: stand.coalescer.stop()], ids=["late", "stopped"]
+)
+def test_what_may_be_sent_is_not_sent_once_the_lease_ran_out_or_the_way_was_stopped(
+    happens: Callable[[Stand], None],
+) -> None:
+    gateway = SlowToSay()
+
+    async def play(stand: Stand) -> None:
+        gateway.meanwhile = lambda: happens(stand)
+        stand.put(unknown("m0"))
+
+    stand = run(play, gateway, at=ASKABLE)
+
+    assert (stand.calls, stand.answers) == ([], {"m0": NOT_SENT})
+
+
+def test_an_inquiry_counts_for_the_breaker_as_a_send_does() -> None:
+    async def play(stand: Stand) -> None:
+        stand.gateway.inquiry_answers = [[UNANSWERED], [UNANSWERED]]
+        for number in range(2):
+            stand.put(unknown(f"m{number}"))
+            await stand.done()
+        assert stand.breakers.of("gcash").state is BreakerState.OPEN
+
+    run(play, at=ASKABLE)

@@ -20,6 +20,7 @@ from worker.contract.messages import (
     Claim,
     DeadCause,
     DeliveryState,
+    GatewayNote,
     Hint,
     HintKind,
     Lane,
@@ -305,7 +306,7 @@ class BrokenWallet(Wallet):
     """Has a bug whose text says what a user was told."""
 
     @override
-    def gateway_for(self, channel: Channel) -> GatewayRoute | None:
+    def gateways_for(self, channel: Channel) -> list[GatewayRoute]:
         raise RuntimeError(SECRET)
 
 
@@ -321,7 +322,7 @@ def test_a_bug_that_one_message_meets_takes_no_other_with_it_and_is_told_without
     assert texts(bad) == {"tidings itself failed on it (RuntimeError); see the worker's log"}
     broken = [entry for entry in logs if entry["event"] == "preparing_broke"]
     assert [entry["error"] for entry in broken] == ["RuntimeError"] * 2
-    assert "in gateway_for" in broken[0]["where"]
+    assert "in gateways_for" in broken[0]["where"]
     assert SECRET not in str(logs)
 
 
@@ -417,15 +418,16 @@ def test_a_message_may_be_sent_until_its_lease_ends_counted_from_before_the_clai
     assert (held.deadline, held.renew_until) == (6.0, 17.0)
 
 
-def test_R69_a_pause_of_one_call_hands_the_rest_back_to_the_ledger_and_is_shared() -> None:
+def test_R69_a_wish_to_wait_hands_the_rest_back_to_the_ledger_and_is_shared() -> None:
     office, messages = BackOffice(OfficeHours(calls=1)), notices(15)
-    pause = Answer(AnswerKind.THROTTLED, "HTTP_429", "the gateway asked to wait", 7_000)
-    office.gateway.answer_calls("gcash", pause)
+    wish = Answer(AnswerKind.THROTTLED, "HTTP_429", "the gateway asked to wait", 7_000)
+    office.gateway.answer_calls("gcash", wish)
 
     outcomes = office.deliver(*messages)
 
     assert len(office.calls) == 1
-    assert office.pauses.left == {"gcash": 7_000}
+    assert office.breakers.of("gcash").wait == 7_001
+    assert asyncio.run(office.breaker_store.probe("gcash")) == 7_000
     assert {outcome.tries for outcome in outcomes} == {0}
     assert all(outcome.next_at is not None and outcome.next_at >= office.ledger.now + 7_000 for outcome in outcomes)
 
@@ -471,3 +473,143 @@ def test_poison_leaves_a_channel_that_was_delivered_before_as_it_is() -> None:
     outcome = office.outcome(message)
     assert {delivery.channel: delivery.status for delivery in outcome.deliveries} == {"PUSH": "S", "INBOX": "U"}
     assert outcome.dead_cause == DeadCause.POISON
+
+
+TWO_GATEWAYS = (GatewayRoute("first", "http://first.test"), GatewayRoute("second", "http://second.test"))
+
+
+def office_of_two(ledger: FakeLedger | None = None) -> BackOffice:
+    office = BackOffice(ledger=ledger)
+    office.wallets.wallets = {"GCASH": wallet(gateways=TWO_GATEWAYS)}
+    return office
+
+
+def office_without_the_first(ledger: FakeLedger | None = None) -> BackOffice:
+    """Return an office whose first gateway's breaker is open."""
+    office = office_of_two(ledger)
+    asyncio.run(office.breaker_store.open("first", "HTTP_503", 60_000))
+    asyncio.run(office.breakers.refresh())
+    return office
+
+
+def gateways_called(office: BackOffice) -> list[str]:
+    return [call.route.name for call in office.gateway.calls]
+
+
+def test_while_the_breaker_of_the_first_gateway_is_open_the_second_delivers() -> None:
+    office, message = office_without_the_first(), notice()
+
+    (outcome,) = office.deliver(message)
+
+    assert gateways_called(office) == ["second"]
+    assert states(outcome) == {PUSH: S, INBOX: S}
+
+
+def test_R69_a_gateway_that_asks_for_an_hour_delays_nothing_that_another_can_deliver() -> None:
+    office, message = office_of_two(), notice()
+    office.gateway.answer_calls("first", Answer(AnswerKind.THROTTLED, "HTTP_503", "", 3_600_000))
+
+    async def play(office: BackOffice) -> None:
+        hint = await office.accept([message])
+        await office.dispatcher.take(hint)
+        await office.idle()
+        await office.dispatcher.take(hint)
+
+    office.open(play)
+
+    assert gateways_called(office) == ["first", "second"]
+    assert states(office.outcome(message)) == {PUSH: S, INBOX: S}
+
+
+def test_what_may_have_been_shown_by_one_gateway_is_sent_to_no_other() -> None:
+    office, message = office_of_two(), notice()
+    office.gateway.answer_calls("first", Answer(AnswerKind.UNANSWERED))
+
+    async def play(office: BackOffice) -> None:
+        hint = await office.accept([message])
+        await office.dispatcher.take(hint)
+        await office.idle()
+        office.breakers.of("first").open(2_000)
+        office.ledger.now += DAY // 10
+        await office.dispatcher.take(hint)
+        await office.idle()
+        assert gateways_called(office) == ["first"]
+        office.breakers.of("first").close()
+        office.ledger.now += DAY // 10
+        await office.dispatcher.take(hint)
+
+    office.open(play)
+
+    assert gateways_called(office) == ["first", "first"]
+
+
+def test_a_worker_that_dies_while_it_asks_the_second_gateway_leaves_behind_that_it_did() -> None:
+    """The next one must not take the message to the first, which knows nothing of it."""
+    ledger = FakeLedger(shards=1)
+    dying, message = office_without_the_first(ledger), notice()
+
+    async def die() -> None:
+        dying.gateway.hang("second")
+        await dying.delivery.deliver(await dying.accept([message]))
+        await a_moment()
+
+    asyncio.run(die())
+    assert gateways_called(dying) == ["second"]
+    ledger.now += ledger.limits.lease
+    office = office_of_two(ledger)
+    suspects = Hint(Lane.SINGLE, 0, (message.message_id,), HintKind.SUSPECTS)
+
+    office.open(lambda office: office.dispatcher.take(suspects))
+
+    assert gateways_called(office) == ["second"]
+    assert states(office.outcome(message)) == {PUSH: S, INBOX: S}
+
+
+def test_what_can_not_be_noted_is_not_sent() -> None:
+    class NoNotes(FakeLedger):
+        @override
+        async def note_gateways(self, notes: Sequence[GatewayNote]) -> list[bool]:
+            raise LedgerUnavailableError("away")
+
+    office, message = office_without_the_first(NoNotes(shards=1)), notice()
+
+    with capture_logs() as logs:
+        (outcome,) = office.deliver(message)
+
+    assert office.calls == []
+    assert (states(outcome), outcome.tries) == ({PUSH: O, INBOX: O}, 0)
+    assert [entry["event"] for entry in logs if entry["log_level"] == "warning"] == ["diversion_not_noted"]
+
+
+def test_what_another_claim_has_is_not_diverted() -> None:
+    class Lost(FakeLedger):
+        @override
+        async def note_gateways(self, notes: Sequence[GatewayNote]) -> list[bool]:
+            return [note.message_id != lost.message_id for note in notes]
+
+    lost, kept = notice("lost"), notice("kept")
+    office = office_without_the_first(Lost(shards=1))
+
+    office.deliver(lost, kept)
+
+    assert office.calls == [keys(kept)]
+
+
+def test_a_message_whose_answer_was_lost_is_asked_for_before_it_is_sent_again() -> None:
+    office, shown, lost = BackOffice(), notice("shown"), notice("lost")
+    office.wallets.wallets = {"GCASH": wallet(gateways=(GatewayRoute("gcash", "http://wallet.test", inquiry=True),))}
+    office.gateway.answer_calls("gcash", Answer(AnswerKind.UNANSWERED))
+    office.gateway.inquiry_answers = [[Answer(AnswerKind.DELIVERED)] * 2 + [None] * 2]
+
+    async def play(office: BackOffice) -> None:
+        hint = await office.accept([shown, lost])
+        await office.dispatcher.take(hint)
+        await office.idle()
+        office.ledger.now += DAY // 10
+        await office.dispatcher.take(hint)
+
+    office.open(play)
+
+    assert office.gateway.inquiries == [keys(shown, lost)]
+    assert office.calls == [keys(shown, lost), keys(lost)]
+    assert states(office.outcome(shown)) == states(office.outcome(lost)) == {PUSH: S, INBOX: S}

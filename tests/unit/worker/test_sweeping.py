@@ -6,47 +6,32 @@ from structlog.testing import capture_logs
 from typing_extensions import override
 
 from tests.back_office import a_moment, notices, until
+from tests.fakes.breakers import FakeBreakers
 from tests.fakes.clock import FakeClock
-from tests.fakes.gateway import FakeGateway
 from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.pauses import FakePauses
 from tests.ledger_driver import DAY, final, ids
-from tests.samples import PUSH, held, route, wallet_message
 from worker.adapters.redis.ledger import LedgerLimits
-from worker.coalescing import CallLimits, Coalescers, Parcel
-from worker.contract.answers import Answer, AnswerKind
-from worker.contract.errors import LedgerUnavailableError
+from worker.breaking import BreakerLimits, Breakers
+from worker.contract.gateways import OpenedBreaker
 from worker.contract.messages import Hint, Lane, NewMessage
 from worker.sweeping import Sweeper
 
 LIMITS = LedgerLimits(window_bulk=3, grace=3_000, retention=DAY)
 
 
-class PausesAway(FakePauses):
-    """A store of pauses that never answers."""
-
-    @override
-    async def pause(self, gateway: str, milliseconds: int) -> None:
-        raise LedgerUnavailableError("the store is away")
-
-
 class Stand:
     """A sweeper and what it looks after."""
 
-    def __init__(self, pauses: FakePauses | None = None, interval: int = 10, draw: float = 0.5) -> None:
+    def __init__(self, store: FakeBreakers | None = None, interval: int = 10, draw: float = 0.5) -> None:
         self.ledger = FakeLedger(LIMITS, shards=1)
         self.hints = FakeHints()
-        self.pauses = pauses or FakePauses()
-        self.gateway = FakeGateway()
-        self.answers: list[Answer] = []
-        self.coalescers = Coalescers(self.gateway, FakeClock(), CallLimits())
-        self.coalescers.wire(lambda _parcel, answer: self.answers.append(answer), lambda *_: None)
+        self.store = store or FakeBreakers()
+        self.breakers = Breakers(self.store, FakeClock(), BreakerLimits())
         self.sweeper = Sweeper(
             ledger=self.ledger,
             hints=self.hints,
-            pauses=self.pauses,
-            coalescers=self.coalescers,
+            breakers=self.breakers,
             interval=interval,
             draw=lambda: draw,
         )
@@ -114,18 +99,14 @@ def test_a_round_forgets_what_is_past_its_retention_and_says_how_many() -> None:
     assert logs == [{"event": "forgotten", "messages": 1, "log_level": "info"}]
 
 
-def test_R69_a_round_pauses_the_gateways_that_another_worker_was_asked_to_leave_alone() -> None:
+def test_R69_a_round_learns_which_gateways_other_workers_found_failing() -> None:
     async def play(stand: Stand) -> None:
-        stand.coalescers.to(route())
-        stand.pauses.left = {"gcash": 7_000, "tng": 1}
+        await stand.store.open("gcash", "HTTP_429", 7_000)
         await one_round(stand)
-        stand.coalescers.to(route()).put([Parcel(held(), PUSH, wallet_message(), 20)])
-        await a_moment()
+        assert stand.breakers.of("gcash").wait == 7_001
+        assert stand.breakers.of("tng").wait == 0
 
-    stand = run(play)
-
-    assert stand.gateway.calls == []
-    assert [(answer.kind, answer.retry_after) for answer in stand.answers] == [(AnswerKind.THROTTLED, 7_001)]
+    run(play)
 
 
 @pytest.mark.parametrize(("draw", "seconds"), [(0.0, 0.75), (0.5, 1.0), (0.99, 1.245)])
@@ -150,9 +131,9 @@ def test_rounds_are_spread_around_their_interval(
 def test_rounds_go_on_until_they_are_stopped() -> None:
     rounds = 0
 
-    class Counting(FakePauses):
+    class Counting(FakeBreakers):
         @override
-        async def remaining(self) -> Mapping[str, int]:
+        async def opened(self) -> Mapping[str, OpenedBreaker]:
             nonlocal rounds
             rounds += 1
             return {}
@@ -195,9 +176,9 @@ def test_a_round_after_the_ledger_came_back_does_its_work() -> None:
 
 
 def test_a_bug_in_a_round_ends_the_service_and_is_not_hidden() -> None:
-    class Broken(FakePauses):
+    class Broken(FakeBreakers):
         @override
-        async def remaining(self) -> Mapping[str, int]:
+        async def opened(self) -> Mapping[str, OpenedBreaker]:
             raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
@@ -253,25 +234,3 @@ def test_after_the_stop_settled_messages_release_nothing_here() -> None:
         assert stand.hints.published == []
 
     run(play)
-
-
-def test_R69_a_pause_is_shared_with_all_workers() -> None:
-    async def play(stand: Stand) -> None:
-        stand.sweeper.paused("gcash", 7_000)
-        await a_moment()
-
-    assert run(play).pauses.left == {"gcash": 7_000}
-
-
-def test_R69_a_pause_that_cannot_be_shared_is_told_and_stops_nothing() -> None:
-    async def play(stand: Stand) -> None:
-        stand.sweeper.paused("gcash", 7_000)
-        await a_moment()
-        assert not stand.sweeper._shared
-
-    with capture_logs() as logs:
-        run(play, Stand(PausesAway()))
-
-    assert logs == [
-        {"event": "pause_not_shared", "gateway": "gcash", "reason": "the store is away", "log_level": "warning"},
-    ]

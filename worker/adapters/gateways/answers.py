@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from worker.contract.answers import Answer, AnswerKind, WalletMessage
+from worker.contract.answers import Answer, AnswerKind
 from worker.contract.codes import ResultCode, shorten
 
 OUR_FAULT_PAUSE = 5_000
@@ -34,20 +34,58 @@ _CODES_THAT_REFUSE_US = frozenset(
         "MEDIA_TYPE_NOT_ACCEPTABLE",
     },
 )
+_REFUSALS_OF_US = _CODES_THAT_REFUSE_US - {"INVALID_API", "METHOD_NOT_SUPPORTED"} | {"HTTP_401", "HTTP_403"}
+"""Codes that concern us as a caller, not the inquiry: a gateway without one can still be sent to."""
 _CODES_THAT_THROTTLE = frozenset({"REQUEST_TRAFFIC_EXCEED_LIMIT"})
 
 
 def read_answers(
-    messages: Sequence[WalletMessage],
+    message_ids: Sequence[str],
     status: int,
     retry_after: str | None,
     body: bytes,
     now: int,
 ) -> list[Answer]:
     """Return one answer a message, in order; `now` is in milliseconds, for a Retry-After that is a date."""
+    found = _read(message_ids, status, retry_after, body, now)
+    return [found] * len(message_ids) if isinstance(found, Answer) else [_entry(entry) for entry in found]
+
+
+def read_inquiry(
+    message_ids: Sequence[str],
+    status: int,
+    retry_after: str | None,
+    body: bytes,
+    now: int,
+) -> list[Answer | None]:
+    """Return what became of each message, in order; None where the gateway has not got it and may be sent it.
+
+    Its answer looks like that of a send. What it has no entry for it has never seen.
+    """
+    found = _read(message_ids, status, retry_after, body, now)
+    if isinstance(found, Answer):
+        return [_of_failed_inquiry(found)] * len(message_ids)
+    return [None if entry is None else _of_inquiry(_entry(entry)) for entry in found]
+
+
+def _of_failed_inquiry(answer: Answer) -> Answer:
+    """Return what a call that told nothing of its messages means for each: it is as unknown as before."""
+    if answer.kind is AnswerKind.THROTTLED or answer.code in _REFUSALS_OF_US:
+        return answer
+    return Answer(AnswerKind.UNANSWERED, answer.code, f"the inquiry failed: {answer.message}")
+
+
+def _of_inquiry(answer: Answer) -> Answer | None:
+    return None if answer.kind is AnswerKind.RETRYABLE else answer
+
+
+def _read(
+    message_ids: Sequence[str], status: int, retry_after: str | None, body: bytes, now: int
+) -> list[Mapping[str, Any] | None] | Answer:
+    """Return the entry of each message, or the one answer that holds for all of them."""
     if status == _OK:
-        return _read_body(messages, body)
-    return [_for_status(status, retry_after, now)] * len(messages)
+        return _read_body(message_ids, body)
+    return _for_status(status, retry_after, now)
 
 
 def _for_status(status: int, retry_after: str | None, now: int) -> Answer:
@@ -81,18 +119,18 @@ def _until(date: str, now: int) -> int:
     return int((aware - datetime.fromtimestamp(now / 1000, UTC)).total_seconds() * 1000)
 
 
-def _read_body(messages: Sequence[WalletMessage], body: bytes) -> list[Answer]:
+def _read_body(message_ids: Sequence[str], body: bytes) -> list[Mapping[str, Any] | None] | Answer:
     try:
         answer = orjson.loads(body)
         status, code, text = _result(answer["result"])
     except (ValueError, KeyError, TypeError):
-        return [Answer(AnswerKind.UNANSWERED, message="the gateway's answer is unreadable")] * len(messages)
+        return Answer(AnswerKind.UNANSWERED, message="the gateway's answer is unreadable")
     if status == "S":
         by_id = _by_id(answer.get("messageSendResults"))
-        return [_entry(by_id.get(message.message_id)) for message in messages]
+        return [by_id.get(message_id) for message_id in message_ids]
     if status == "F":
-        return [_rejection(code, text)] * len(messages)
-    return [Answer(AnswerKind.UNANSWERED, message=f"the gateway answered {status} {code}")] * len(messages)
+        return _rejection(code, text)
+    return Answer(AnswerKind.UNANSWERED, message=f"the gateway answered {status} {code}")
 
 
 def _result(result: Mapping[str, Any]) -> tuple[str, str, str]:

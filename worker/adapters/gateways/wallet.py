@@ -1,4 +1,4 @@
-"""Calls a wallet's `POST /v2/platform/message/send` (R65): up to 20 messages, one answer each."""
+"""Calls a wallet's `POST /v2/platform/message/send` (R65), and its inquiry: up to 20 messages, one answer each."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -7,12 +7,13 @@ import orjson
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import DetailedPyreqwestError, PoolTimeoutError, PyreqwestError, RequestTimeoutError
 
-from worker.adapters.gateways.answers import read_answers
+from worker.adapters.gateways.answers import read_answers, read_inquiry
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
 from worker.contract.users import GatewayRoute
 from worker.ports import Clock
 
-PATH = "/v2/platform/message/send"
+SEND_PATH = "/v2/platform/message/send"
+INQUIRY_PATH = "/v2/platform/message/inquiry"
 _CONNECT_TIMEOUT = timedelta(seconds=3)
 _WHILE_CONNECTING = "client error (Connect)"
 
@@ -40,14 +41,28 @@ class WalletGateway:
 
     async def send(self, route: GatewayRoute, messages: Sequence[WalletMessage]) -> list[Answer]:
         """Deliver in one call; one Answer for each message, in order. Never raises for what the network does."""
-        body = orjson.dumps({"messages": [_wire(message) for message in messages]})
+        reply = await self._post(route.url + SEND_PATH, {"messages": [_wire(message) for message in messages]})
+        if isinstance(reply, Answer):
+            return [reply] * len(messages)
+        return read_answers([message.message_id for message in messages], *reply, self._clock.now())
+
+    async def inquire(self, route: GatewayRoute, message_ids: Sequence[str]) -> list[Answer | None]:
+        """Ask in one call what became of messages, in order; None where the gateway has not got it.
+
+        Never raises for what the network does.
+        """
+        reply = await self._post(route.url + INQUIRY_PATH, {"messageIds": message_ids})
+        if isinstance(reply, Answer):
+            return [reply] * len(message_ids)
+        return read_inquiry(message_ids, *reply, self._clock.now())
+
+    async def _post(self, url: str, content: object) -> tuple[int, str | None, bytes] | Answer:
+        """Return status, Retry-After and body, or what it means for each message that there is none."""
         try:
-            request = self._client.post(route.url + PATH).body_bytes(body).build()
-            response = await request.send()
-            content = bytes(await response.bytes())
+            response = await self._client.post(url).body_bytes(orjson.dumps(content)).build().send()
+            return response.status, response.get_header("retry-after"), bytes(await response.bytes())
         except (PyreqwestError, ValueError) as error:
-            return [_failure(error)] * len(messages)
-        return read_answers(messages, response.status, response.get_header("retry-after"), content, self._clock.now())
+            return _failure(error)
 
 
 def _failure(error: PyreqwestError | ValueError) -> Answer:

@@ -9,7 +9,13 @@ from redis.asyncio import Redis
 
 from worker.adapters.redis.dead_letter_index import index_dead_letters
 from worker.adapters.redis.keys import SCHEMA, Keys
-from worker.adapters.redis.marshalling import new_message_arguments, read_claim, settlement_arguments, sweep_hints
+from worker.adapters.redis.marshalling import (
+    new_message_arguments,
+    note_arguments,
+    read_claim,
+    settlement_arguments,
+    sweep_hints,
+)
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run, run_each
 from worker.adapters.redis.times import Now, ledger_time, server_time
@@ -20,6 +26,7 @@ from worker.contract.messages import (
     LONE_CRASHES,
     Acceptance,
     Claim,
+    GatewayNote,
     Hint,
     HintKind,
     Lane,
@@ -28,16 +35,18 @@ from worker.contract.messages import (
     Settlement,
     Verdict,
 )
-from worker.ports import Probe
+from worker.ports import Place, Probe
 
 _MERCHANTS_A_RELEASE = 64
 _QUANTUM = 50
+"""Messages of a merchant's turn where there are many merchants; else a chunk is shared out."""
 
 Item = TypeVar("Item")
 
 _ACCEPT = Script.read("accept_messages")
 _PROBE = Script.read("probe_messages")
 _CLAIM = Script.read("claim_messages")
+_NOTE = Script.read("note_gateways")
 _RENEW = Script.read("renew_leases")
 _SETTLE = Script.read("settle_messages")
 _SWEEP = Script.read("sweep_due")
@@ -55,6 +64,7 @@ class LedgerLimits:
     sweep_size: int = 400
     window_single: int = 200
     window_bulk: int = 500
+    waiting: int = 1_000
     retention: int = 7 * 86_400_000
 
     def window(self, lane: Lane) -> int:
@@ -108,9 +118,11 @@ class RedisLedger:
                 keys.backlog(shard, lane, app_id),
                 keys.backlogs(shard, lane),
                 keys.counters(shard),
+                keys.waiting(shard),
             ]
             limits = self._limits
-            arguments: list[str | bytes | int] = [self._now(), app_id, lane, limits.grace, limits.window(lane)]
+            arguments: list[str | bytes | int] = [self._now(), app_id, lane]
+            arguments += (limits.grace, limits.window(lane), limits.waiting)
             for message in chunk:
                 arguments += new_message_arguments(message)
             return Call(_ACCEPT, shared + self._pairs(shard, chunk), arguments)
@@ -137,7 +149,7 @@ class RedisLedger:
         calls = []
         named_once = list(dict.fromkeys(message_ids))  # merged hints may name an id twice; it has one holder
         for ids in chunks(named_once, CHUNK):
-            keys = [self._keys.due(shard)]
+            keys = [self._keys.due(shard), self._keys.unanswered(shard)]
             for message_id in ids:
                 keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
             calls.append(Call(_CLAIM, keys, [self._now(), claim_id, self._limits.lease, kind, LONE_CRASHES, *ids]))
@@ -155,6 +167,15 @@ class RedisLedger:
 
         return [bool(code) for code in await self._each(claims, call)]
 
+    async def note_gateways(self, notes: Sequence[GatewayNote]) -> list[bool]:
+        """Write down which gateways are about to be asked; False where another claim has the message."""
+
+        def call(shard: int, chunk: Sequence[GatewayNote]) -> Call:
+            keys = [self._keys.message(shard, note.message_id) for note in chunk]
+            return Call(_NOTE, keys, [part for note in chunk for part in note_arguments(note)])
+
+        return [bool(code) for code in await self._each(notes, call)]
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """Record outcomes, each only if its claim still holds the message."""
 
@@ -166,6 +187,9 @@ class RedisLedger:
                 keys.counters(shard),
                 keys.retention(shard),
                 keys.dead(shard),
+                keys.waiting(shard),
+                keys.unanswered(shard),
+                keys.unknown(shard),
             ]
             arguments: list[str | bytes | int] = [self._now(), self._limits.retention]
             for settlement in chunk:
@@ -188,37 +212,40 @@ class RedisLedger:
         return hints
 
     def _sweep_call(self, shard: int, ids: Sequence[str]) -> Call:
-        keys = [self._keys.due(shard), self._keys.window(shard)]
+        keys = [self._keys.due(shard), self._keys.window(shard), self._keys.waiting(shard)]
         keys += [self._keys.message(shard, message_id) for message_id in ids]
         return Call(_SWEEP, keys, [self._now(), self._limits.grace, self._limits.longest_grace, *ids])
 
-    async def release(self, shard: int, lane: Lane) -> list[Hint]:
-        """Move messages from the backlogs of a shard to its due index, round robin between merchants."""
-        start, released = 0, list[str]()
-        while len(released) < CHUNK:
-            apps = await self._least_served(shard, lane, start)
-            if not apps:
-                break
-            released += await self._release_apps(shard, lane, apps, CHUNK - len(released))
-            start += len(apps)
-        return [Hint(lane, shard, tuple(released))] if released else []
+    async def release(self, places: Sequence[Place]) -> list[Hint]:
+        """Move messages from the backlogs of places to their due indexes, round robin between a place's merchants."""
+        released: dict[Place, list[str]] = {place: [] for place in places}
+        start, left = 0, list(places)
+        while left:
+            merchants = await self._least_served(left, start)
+            calls = [self._release_call(place, apps, CHUNK - len(released[place])) for place, apps in merchants.items()]
+            for place, ids in zip(merchants, await run(self._redis, calls), strict=True):
+                released[place] += map(text, ids)
+            # Merchants whose windows are full must not hide those behind them.
+            full = [place for place, apps in merchants.items() if len(apps) == _MERCHANTS_A_RELEASE]
+            start, left = start + _MERCHANTS_A_RELEASE, [place for place in full if len(released[place]) < CHUNK]
+        return [Hint(lane, shard, tuple(ids)) for (shard, lane), ids in released.items() if ids]
 
-    async def _least_served(self, shard: int, lane: Lane, start: int) -> list[str]:
-        key = self._keys.backlogs(shard, lane)
-        with redis_answers():
-            apps = await self._redis.zrange(key, start, start + _MERCHANTS_A_RELEASE - 1)
-        return [text(app) for app in apps]  # type: ignore[arg-type]  # no scores were asked for
+    async def _least_served(self, places: Sequence[Place], start: int) -> dict[Place, list[str]]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard, lane in places:
+            pipeline.zrange(self._keys.backlogs(shard, lane), start, start + _MERCHANTS_A_RELEASE - 1)
+        pages = zip(places, await execute(pipeline), strict=True)
+        return {place: [text(app) for app in apps] for place, apps in pages if apps}
 
-    async def _release_apps(self, shard: int, lane: Lane, apps: Sequence[str], most: int) -> list[str]:
-        keys = [self._keys.due(shard), self._keys.window(shard), self._keys.backlogs(shard, lane)]
-        keys += [self._keys.backlog(shard, lane, app) for app in apps]
-        limits = self._limits
-        arguments = [self._now(), lane, limits.grace, limits.window(lane), _QUANTUM, most, *apps]
-        (ids,) = await run(self._redis, [Call(_RELEASE, keys, arguments)])
-        return [text(message_id) for message_id in ids]
+    def _release_call(self, place: Place, apps: Sequence[str], most: int) -> Call:
+        (shard, lane), keys, limits = place, self._keys, self._limits
+        shared = [keys.due(shard), keys.window(shard), keys.backlogs(shard, lane), keys.waiting(shard)]
+        quantum = max(_QUANTUM, most // len(apps))
+        arguments = [self._now(), lane, limits.grace, limits.window(lane), quantum, most, limits.waiting, *apps]
+        return Call(_RELEASE, shared + [keys.backlog(shard, lane, app) for app in apps], arguments)
 
-    async def backlogged(self) -> list[tuple[int, Lane]]:
-        """Return the (shard, lane) pairs that have a backlog."""
+    async def backlogged(self) -> list[Place]:
+        """Return the places that have a backlog."""
         found = []
         for lane in Lane:
             sizes = await self._pipeline(partial(self._ask_backlogs, lane))

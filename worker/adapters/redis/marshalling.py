@@ -1,7 +1,8 @@
 """How messages, settlements and claims look as the arguments and replies of the ledger's scripts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 from worker.adapters.redis.replies import text
@@ -12,12 +13,15 @@ from worker.contract.messages import (
     Claim,
     DeliveryState,
     DeliveryUpdate,
+    GatewayNote,
     Hint,
     HintKind,
     Lane,
     NewMessage,
     Settlement,
 )
+
+_NO_GATEWAYS: Mapping[Channel, str] = MappingProxyType({})
 
 
 def new_message_arguments(message: NewMessage) -> tuple[str | bytes | int, ...]:
@@ -71,7 +75,7 @@ def _update(update: DeliveryUpdate | None) -> str:
 
 def read_claim(row: Sequence[Any], claim_id: str) -> Claim:
     """Return the claim in one row of the reply of `claim_messages`."""
-    message_id, attempt, tries, crashes, lone, taken, claimed, expires, push, inbox, payload = row
+    message_id, attempt, tries, crashes, lone, taken, claimed, expires, push, inbox, payload, *asked = row
     fields = ((Channel.PUSH, text(push)), (Channel.INBOX, text(inbox)))
     return Claim(
         message_id=text(message_id),
@@ -85,7 +89,18 @@ def read_claim(row: Sequence[Any], claim_id: str) -> Claim:
         deliveries={channel: field for channel, field in fields if field},
         payload=payload,
         lone=lone,
+        gateways=_gateways(asked) if any(asked) else _NO_GATEWAYS,
     )
+
+
+def _gateways(names: Sequence[bytes]) -> dict[Channel, str]:
+    return {channel: text(name) for channel, name in zip(Channel, names, strict=True) if name}
+
+
+def note_arguments(note: GatewayNote) -> tuple[str | int, ...]:
+    """Return the 4 arguments of a note for `note_gateways`."""
+    names = (label(note.gateways.get(channel, "")) for channel in Channel)
+    return (note.claim_id, note.attempt, *names)
 
 
 def sweep_hints(shard: int, swept: Sequence[tuple[str, Lane, int]]) -> list[Hint]:

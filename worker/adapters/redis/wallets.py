@@ -1,4 +1,4 @@
-"""Wallets, their caps and their gateways' pauses in Redis."""
+"""Wallets and their caps in Redis."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,13 +8,11 @@ from redis.asyncio import Redis
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.replies import raw, text
 from worker.adapters.redis.scripts import Call, Script, redis_answers, run
-from worker.adapters.redis.times import ledger_time, server_time
 from worker.contract.messages import Channel
 from worker.contract.users import GatewayRoute, SendCap, Wallet
 from worker.ports import CapRequest, Clock
 
 _RESERVE = Script.read("reserve_cap")
-_PAUSE = Script.read("pause_gateway")
 _FRESH = 1.0
 """Seconds for which a process works with the wallets it read last."""
 
@@ -64,34 +62,16 @@ class RedisCaps:
         return [bool(codes[0]) for codes in await run(self._redis, calls)]
 
 
-class RedisGatewayPauses:
-    """Implements `ports.GatewayPauses`."""
-
-    def __init__(self, redis: Redis, keys: Keys) -> None:
-        """Keep the connection pool; connects at the first call."""
-        self._redis = redis
-        self._keys = keys
-
-    async def pause(self, gateway: str, milliseconds: int) -> None:
-        """Let nobody call the gateway for so long; a longer pause in force stays."""
-        await run(self._redis, [Call(_PAUSE, [self._keys.pauses()], ["", gateway, milliseconds])])
-
-    async def remaining(self) -> Mapping[str, int]:
-        """Return the milliseconds left by gateway name."""
-        with redis_answers():
-            pauses = await self._redis.hgetall(self._keys.pauses())
-        if not pauses:
-            return {}
-        now = await ledger_time(self._redis, server_time)
-        left = {text(name): int(until) - now for name, until in pauses.items()}
-        return {name: pause for name, pause in left.items() if pause > 0}
-
-
 def _pack(wallet: Wallet) -> bytes:
     return orjson.dumps(
         {
             "gateways": [
-                {"name": gateway.name, "url": gateway.url, "channels": sorted(gateway.channels)}
+                {
+                    "name": gateway.name,
+                    "url": gateway.url,
+                    "channels": sorted(gateway.channels),
+                    "inquiry": gateway.inquiry,
+                }
                 for gateway in wallet.gateways
             ],
             "cap": [wallet.cap.messages, wallet.cap.period] if wallet.cap else None,
@@ -102,7 +82,12 @@ def _pack(wallet: Wallet) -> bytes:
 def _wallet(name: str, packed: bytes) -> Wallet:
     fields = orjson.loads(packed)
     gateways = tuple(
-        GatewayRoute(gateway["name"], gateway["url"], frozenset(Channel(channel) for channel in gateway["channels"]))
+        GatewayRoute(
+            gateway["name"],
+            gateway["url"],
+            frozenset(Channel(channel) for channel in gateway["channels"]),
+            gateway["inquiry"],
+        )
         for gateway in fields["gateways"]
     )
     return Wallet(name, gateways, SendCap(*fields["cap"]) if fields["cap"] else None)

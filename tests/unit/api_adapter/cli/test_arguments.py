@@ -69,9 +69,17 @@ def test_a_gateway_has_the_name_and_the_channels_given() -> None:
     assert route == GatewayRoute("fast", "http://10.0.0.7/a=b", frozenset({Channel.INBOX}))
 
 
+def test_a_gateway_may_offer_an_inquiry() -> None:
+    assert gateway("http://10.0.0.7;channels=PUSH;inquiry", "x") == GatewayRoute(
+        "x", "http://10.0.0.7", frozenset({Channel.PUSH}), inquiry=True
+    )
+    assert gateway("http://10.0.0.7;inquiry", "x").inquiry
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("http://10.0.0.7;inquiry;channels=PUSH", r"must be \[name=\]URL"),
         ("wallet.example", r"must be \[name=\]URL"),
         ("a b=https://wallet.example", r"must be \[name=\]URL"),
         ("https://wallet.example;lanes=PUSH", r"must be \[name=\]URL"),

@@ -33,6 +33,9 @@ decides. Only messages that took their turn count it: a `retry` that shared a ca
 A messageId that was delivered is answered with success whatever `fail`, `retry` and `flaky` say. An id that begins with
 `sim-` but is no script fails with SIMULATOR_SCRIPT_UNKNOWN, so that a typing error in a drill is seen.
 
+Where a wallet is put with `;inquiry`, `POST /v2/platform/message/inquiry` says of up to 20 messageIds which were shown.
+What `POST /behaviour` sets for everybody and holds for whole calls holds for inquiries too.
+
     request                                  answer
     ---------------------------------------  ------------------------------------------------------------------
     GET /counts                              calls, messages, delivered, deliveredTwice ... (see `deliveries.Counts`)
@@ -44,10 +47,20 @@ A messageId that was delivered is answered with success whatever `fail`, `retry`
     GET /healthz                             200 while it serves
     GET /                                    the counts for people
 
-What was shown is kept for the last 10,000 deliveries, the counts of a messageId until a reset.
+What was shown is kept for the last 10,000 deliveries, the counts of a messageId until a reset. With a journal every
+valid call is written to a file as well: when it came, what it asked for, what was shown because of it.
 """
 
 from worker.adapters.gateways.simulator.deliveries import Idempotency
+from worker.adapters.gateways.simulator.journal import JournalledCall, read_journal
 from worker.adapters.gateways.simulator.server import Simulator, SimulatorSettings, SimulatorStartError, run
 
-__all__ = ["Idempotency", "Simulator", "SimulatorSettings", "SimulatorStartError", "run"]
+__all__ = [
+    "Idempotency",
+    "JournalledCall",
+    "Simulator",
+    "SimulatorSettings",
+    "SimulatorStartError",
+    "read_journal",
+    "run",
+]

@@ -1,4 +1,4 @@
-"""The body of a wallet call, validated rule by rule (CONTRACT R65-R67)."""
+"""The bodies of wallet calls, validated rule by rule (CONTRACT R65-R67)."""
 
 from typing import Annotated, Any, NotRequired, assert_never
 
@@ -102,6 +102,19 @@ class Call(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     messages: Annotated[list[CallMessage], Field(min_length=1, max_length=MAX_MESSAGES)]
+
+
+class InquiryCall(BaseModel):
+    """The body of `POST /v2/platform/message/inquiry`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    messageIds: Annotated[list[Id64], Field(min_length=1, max_length=MAX_MESSAGES)]  # noqa: N815
+
+
+def parse_inquiry(body: bytes) -> list[str]:
+    """Return the 1 to 20 messageIds of an inquiry, or raise ContractViolationError naming every fault."""
+    return parse(InquiryCall, body).messageIds
 
 
 def parse_call(body: bytes) -> list[CallMessage]:

@@ -67,6 +67,8 @@ class Counts:
 
     calls: int = 0
     """Calls of the send endpoint, rejected ones too."""
+    inquiries: int = 0
+    """Calls of the inquiry endpoint."""
     rejected_calls: int = 0
     """Calls answered with F PARAM_ILLEGAL: invalid, or holding a `reject` user."""
     messages: int = 0
@@ -111,6 +113,10 @@ class Deliveries:
     def count_call(self) -> None:
         """Count one call of the endpoint."""
         self.counts.calls += 1
+
+    def count_inquiry(self) -> None:
+        """Count one call of the inquiry endpoint."""
+        self.counts.inquiries += 1
 
     def count_rejected(self) -> None:
         """Count a call as refused as a whole."""

@@ -5,9 +5,10 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from worker.adapters.gateways.simulator.behaviours import DELIVER, Behaviour, Kind, behaviour_of, first_call_wide
-from worker.adapters.gateways.simulator.calls import CallMessage, parse_call
+from worker.adapters.gateways.simulator.calls import CallMessage, parse_call, parse_inquiry
 from worker.adapters.gateways.simulator.deliveries import Deliveries
 from worker.adapters.gateways.simulator.exchange import Reply, Reset, Response, Silence, json_response, text_response
+from worker.adapters.gateways.simulator.journal import Journal, JournalledCall, keep_nothing
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.requests import ContractViolationError
 
@@ -38,12 +39,13 @@ class _Turn(NamedTuple):
 
 
 class SimulatedGateway:
-    """Answers `POST /v2/platform/message/send`."""
+    """Answers `POST /v2/platform/message/send` and `POST /v2/platform/message/inquiry`."""
 
-    def __init__(self, deliveries: Deliveries, now: Callable[[], int]) -> None:
-        """Record in `deliveries`; `now` returns milliseconds since 1970."""
+    def __init__(self, deliveries: Deliveries, now: Callable[[], int], journal: Journal = keep_nothing) -> None:
+        """Record in `deliveries`, and each call in `journal`; `now` returns milliseconds since 1970."""
         self._deliveries = deliveries
         self._now = now
+        self._journal = journal
         self.everybody: Behaviour | None = None
         """Outranks the users' own scripts while it is set."""
 
@@ -54,7 +56,32 @@ class SimulatedGateway:
             messages = parse_call(body)
         except ContractViolationError as error:
             return self._refuse(str(error))
-        return self._play([self._turn(message) for message in messages])
+        at, before = self._now(), [self._deliveries.tally(message.messageId).delivered for message in messages]
+        turns = [self._turn(message) for message in messages]
+        reply = self._play(turns)
+        self._note(at, turns, before)
+        return reply
+
+    def _note(self, at: int, turns: Sequence[_Turn], before: Sequence[int]) -> None:
+        ids = [turn.message.messageId for turn in turns]
+        shown = (key for key, seen in zip(ids, before, strict=True) if self._deliveries.tally(key).delivered > seen)
+        met = next((turn.behaviour for turn in turns if turn.behaviour is not DELIVER), DELIVER)
+        self._journal(JournalledCall(at, tuple(ids), tuple(shown), met.name))
+
+    def inquire(self, body: bytes) -> Reply:
+        """Say of each message whether its user has it; what is not there was not delivered.
+
+        Only what everybody was told to do, and holds for whole calls, holds for inquiries too.
+        """
+        self._deliveries.count_inquiry()
+        try:
+            message_ids = parse_inquiry(body)
+        except ContractViolationError as error:
+            return self._refuse(str(error))
+        if self.everybody is not None and self.everybody.is_call_wide:
+            return self._reply(self.everybody)
+        known = [message_id for message_id in message_ids if self._deliveries.tally(message_id).delivered]
+        return _answer(SUCCESS, [{"messageId": one, "success": True, "retry": False} for one in known])
 
     def _turn(self, message: CallMessage) -> _Turn:
         script = self.everybody or behaviour_of(message.customerId)

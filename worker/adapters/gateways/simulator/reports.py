@@ -28,6 +28,7 @@ def counts_report(deliveries: Deliveries, standing: Standing) -> dict[str, Any]:
     counts = deliveries.counts
     return {
         "calls": counts.calls,
+        "inquiries": counts.inquiries,
         "rejectedCalls": counts.rejected_calls,
         "inFlight": standing.in_flight,
         "messages": counts.messages,

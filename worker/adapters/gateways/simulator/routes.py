@@ -22,6 +22,7 @@ from worker.adapters.gateways.simulator.reports import (
 from worker.contract.requests import ContractViolationError, parse
 
 SEND_PATH = "/v2/platform/message/send"
+INQUIRY_PATH = "/v2/platform/message/inquiry"
 
 _Handler = Callable[[Request], Reply]
 
@@ -58,6 +59,7 @@ class Routes:
         self._in_flight = in_flight
         self._handlers: Mapping[str, Mapping[str, _Handler]] = {
             SEND_PATH: {"POST": self._send},
+            INQUIRY_PATH: {"POST": self._inquire},
             "/counts": {"GET": self._counts},
             "/deliveries": {"GET": self._list_deliveries},
             "/behaviour": {"POST": self._switch},
@@ -81,6 +83,9 @@ class Routes:
 
     def _send(self, request: Request) -> Reply:
         return self._gateway.answer(request.body)
+
+    def _inquire(self, request: Request) -> Reply:
+        return self._gateway.inquire(request.body)
 
     def _counts(self, _: Request) -> Response:
         return json_response(counts_report(self._deliveries, self._standing()))

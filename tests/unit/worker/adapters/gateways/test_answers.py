@@ -3,17 +3,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.samples import NOON, wallet_message
+from tests.samples import NOON
 from worker.adapters.gateways.answers import (
     DEFAULT_PAUSE,
     LONGEST_PAUSE,
     OUR_FAULT_PAUSE,
     pause_of,
     read_answers,
+    read_inquiry,
 )
 from worker.contract.answers import Answer, AnswerKind
 
-MESSAGES = [wallet_message("m1"), wallet_message("m2"), wallet_message("m3")]
+MESSAGES = ["m1", "m2", "m3"]
 DELIVERED = Answer(AnswerKind.DELIVERED)
 MISSING = Answer(AnswerKind.UNANSWERED, "", "the gateway's answer lacks this message")
 UNREADABLE = Answer(AnswerKind.UNANSWERED, "", "the gateway's answer is unreadable")
@@ -314,3 +315,66 @@ def test_R68_a_gateways_code_and_text_are_bounded() -> None:
 
     assert answer.code == "A/B" + "x" * 61
     assert len(answer.message) == 256
+
+
+def inquired(content: object, status: int = 200, retry_after: str | None = None) -> list[Answer | None]:
+    return read_inquiry(MESSAGES, status, retry_after, orjson.dumps(content), NOON)
+
+
+def test_an_inquiry_tells_what_was_delivered_what_failed_and_what_may_be_sent() -> None:
+    entries = [
+        entry("m1"),
+        entry("m2", success=False, resultCode="USER_NOT_EXIST"),
+        entry("m3", success=False, retry=True, resultCode="SYSTEM_BUSY"),
+    ]
+
+    answers = inquired({"result": SUCCESS, "messageSendResults": entries})
+
+    assert answers == [DELIVERED, Answer(AnswerKind.REFUSED, "USER_NOT_EXIST"), None]
+
+
+@pytest.mark.parametrize("entries", [[], None, "none", [entry("other")], [7]])
+def test_what_an_inquiry_has_no_entry_for_may_be_sent(entries: object) -> None:
+    assert inquired({"result": SUCCESS, "messageSendResults": entries}) == [None] * 3
+
+
+def test_an_entry_that_says_nothing_leaves_its_message_unknown() -> None:
+    first, *_ = inquired({"result": SUCCESS, "messageSendResults": [{"messageId": "m1"}]})
+
+    assert first == MISSING
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        ({"result": {"resultCode": "PARAM_ILLEGAL", "resultStatus": "F"}}, 200, "PARAM_ILLEGAL"),
+        ({"result": {"resultCode": "INVALID_API", "resultStatus": "F"}}, 200, "INVALID_API"),
+        ({"result": {"resultCode": "X", "resultStatus": "U"}}, 200, ""),
+        ("garbage", 200, ""),
+        ({}, 400, "HTTP_400"),
+        ({}, 404, "HTTP_404"),
+        ({}, 405, "HTTP_405"),
+        ({}, 500, "HTTP_500"),
+        ({}, 302, "HTTP_302"),
+    ],
+)
+def test_a_failed_inquiry_leaves_every_message_as_unknown_as_before(content: object, status: int, code: str) -> None:
+    answers = inquired(content, status)
+
+    assert answers[:1] * 3 == answers
+    assert answers[0] is not None
+    assert (answers[0].kind, answers[0].code, answers[0].retry_after) == (AnswerKind.UNANSWERED, code, None)
+    assert answers[0].message.startswith("the inquiry failed: ")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "pause"),
+    [(429, AnswerKind.THROTTLED, 7_000), (503, AnswerKind.THROTTLED, 7_000), (401, AnswerKind.UNREACHABLE, 5_000)],
+)
+def test_R69_an_inquiry_may_be_asked_to_wait_or_refuse_us_as_a_send_may(
+    status: int, kind: AnswerKind, pause: int
+) -> None:
+    first, *_ = inquired({}, status, "7")
+
+    assert first is not None
+    assert (first.kind, first.retry_after) == (kind, pause)

@@ -235,3 +235,44 @@ def test_messages_are_counted_by_what_they_met(desk: Desk) -> None:
     desk.call("ann", "sim-retry")
 
     assert desk.deliveries.counts.messages_by_behaviour == {"act-reset": 2, "deliver": 1, "retry": 1}
+
+
+def inquire(desk: Desk, *message_ids: str) -> Reply:
+    return desk.gateway.inquire(orjson.dumps({"messageIds": message_ids}))
+
+
+def test_an_inquiry_names_what_was_shown_and_shows_nothing(desk: Desk) -> None:
+    desk.call("ann", "sim-act-hang-bob")
+    desk.call("sim-hang-cid")
+
+    reply = inquire(desk, "ann", "sim-act-hang-bob", "sim-hang-cid", "dora")
+
+    assert isinstance(reply, Response)
+    shown = [(entry["messageId"], entry["success"]) for entry in orjson.loads(reply.body)["messageSendResults"]]
+    assert shown == [("ann", True), ("sim-act-hang-bob", True)]
+    assert (desk.deliveries.counts.inquiries, desk.deliveries.counts.delivered, desk.deliveries.counts.calls) == (
+        1,
+        2,
+        2,
+    )
+
+
+def test_an_inquiry_that_is_none_is_refused(desk: Desk) -> None:
+    reply = desk.gateway.inquire(b"{}")
+
+    assert isinstance(reply, Response)
+    assert orjson.loads(reply.body)["result"]["resultStatus"] == "F"
+
+
+@pytest.mark.parametrize(("script", "kind"), [("hang", Silence), ("act-hang", Silence), ("reset", Reset)])
+def test_what_everybody_does_with_whole_calls_holds_for_inquiries(desk: Desk, script: str, kind: type[Reply]) -> None:
+    desk.gateway.everybody = parse_script(script)
+
+    assert isinstance(inquire(desk, "ann"), kind)
+    assert desk.delivered("ann") == 0
+
+
+def test_what_everybody_does_with_single_messages_leaves_inquiries_alone(desk: Desk) -> None:
+    desk.gateway.everybody = parse_script("retry")
+
+    assert isinstance(inquire(desk, "ann"), Response)
