@@ -4,12 +4,13 @@ Two workers with their sweepers and an intake run their real code on a real Redi
 for this test (`tests/crashes`). A process may die before or after any call is executed, hear no answer, hear it twice,
 or sleep past its leases and wake up; hints are lost and repeated; the gateway's answers are lost after it acted.
 
-It was seen to fail, in one version or another of its stories, where settle or renew lacked their fence or changed what
-was settled; claim ignored a lease, gave another's message away, answered anew when asked twice, forgot that a crash
-leaves U, or took every crash for a lone one; sweep took ids out of the due index, or release did not put them in; accept
-counted a repeat twice; a send did not look at its deadline; the key towards the gateway changed with the attempt; an
-unanswered channel ended as F; the gate let suspects in beside others; claims whose look-up failed were not given back; a
-drain kept what it did not send; intake promised what the ledger did not take; poison came a crash too early.
+It was seen to fail, in one version or another of its stories, where settle or renew lacked their fence or changed
+what was settled; claim ignored a lease, gave another's message away, answered anew when asked twice, forgot that a
+crash leaves U, or took every crash for a lone one; sweep took ids out of the due index, or release did not put them
+in; accept counted a repeat twice; a send did not look at its deadline; the key towards the gateway changed with the
+attempt; an unanswered channel ended as F; the gate let suspects in beside others; claims whose look-up failed were
+not given back; a drain kept what it did not send; intake promised what the ledger did not take; poison came a crash
+too early.
 """
 
 from collections import Counter
