@@ -2,9 +2,17 @@
 
 import argparse
 
-from benchmarks import documents, main_job, smoke
+from benchmarks import backlog, documents, fairness, gateway_limit, latency, lookup, main_job, scaling, smoke
 
-BENCHMARKS = {"main": main_job}
+BENCHMARKS = {
+    "gateway": gateway_limit,
+    "main": main_job,
+    "scaling": scaling,
+    "fairness": fairness,
+    "latency": latency,
+    "backlog": backlog,
+    "lookup": lookup,
+}
 """What `all` runs, in this order."""
 
 

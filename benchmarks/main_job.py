@@ -51,7 +51,8 @@ def take_turns(systems: Sequence[System], rounds: int, scale: float) -> dict[str
 def told(result: Round) -> str:
     """Return a round as a line."""
     cpu = "  ".join(f"{name} {used:,.0f}" for name, used in result.cpu.items())
-    return f"accept {result.accept:8,.0f}/s  deliver {result.deliver:8,.0f}/s  CPU us a message: {cpu}"
+    repeats = f"  {result.repeats} repeated" if result.repeats else ""
+    return f"accept {result.accept:8,.0f}/s  deliver {result.deliver:8,.0f}/s  CPU us a message: {cpu}{repeats}"
 
 
 def report_of(system: System, standing: Standing, scale: float) -> Report:
@@ -64,6 +65,7 @@ def report_of(system: System, standing: Standing, scale: float) -> Report:
         "accept": spread(one.accept for one in standing.rounds),
         "deliver": spread(one.deliver for one in standing.rounds),
         "cpu_us": {name: spread(one.cpu[name] for one in standing.rounds) for name in standing.rounds[0].cpu},
+        "repeats": [one.repeats for one in standing.rounds],
         "calls_a_message": four(sum(one.calls for one in standing.rounds) / len(standing.rounds) / report["messages"]),
     }
 

@@ -33,6 +33,8 @@ class Round:
     """Messages a second."""
     calls: int
     """Wallet calls."""
+    repeats: int
+    """Times that the gateway was asked for what it had delivered; it honours the messageId, so nobody saw it twice."""
     cpu: dict[str, float]
     """CPU microseconds a message, by process: producer, workers, redis, gateway; the last three while delivering."""
 
@@ -78,7 +80,8 @@ def play(system: System, found: Servers, number: int) -> Round:
         rate, cpu = Reading.take(found, pids).since(begin)
         prove(system, found, number)
     cpu["producer"] = produced.cpu / number * 1e6
-    return Round(number / produced.seconds, rate, found.counts()["calls"], cpu)
+    counts = found.counts()
+    return Round(number / produced.seconds, rate, counts["calls"], counts["repeatedCalls"], cpu)
 
 
 @contextlib.contextmanager
@@ -115,5 +118,5 @@ def prove(system: System, found: Servers, number: int) -> None:
     counts = found.counts()
     if recorded != number:
         raise VoidError(f"{recorded} outcomes of {number} recorded")
-    if counts["deliveredKeys"] != number * 2 or counts["deliveredTwice"] or counts["repeatedCalls"]:
+    if counts["deliveredKeys"] != number * 2 or counts["deliveredTwice"]:
         raise VoidError(f"not each message once: {counts}")

@@ -7,10 +7,12 @@ import argparse
 import json
 import os
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import uvloop
 
-from api_adapter.wiring import front
+from api_adapter.wiring import Front, front
 from benchmarks.bodies import USERS, bodies, token
 from benchmarks.producing import Produced
 from worker.bootstrap import Services, stores
@@ -22,21 +24,34 @@ from worker.settings import read_settings
 _CHUNK = 4_000
 
 
-async def accept(number: int, app: str, gateway_url: str) -> Produced:
-    """Put what sends need and accept them in batches. Raises RuntimeError if one is refused."""
+@asynccontextmanager
+async def opened_front(gateway_url: str, *apps: str) -> AsyncIterator[Front]:
+    """Give intake and look-ups of this process' settings, with everything put that sends of these merchants need."""
     settings = read_settings()
     with stores(settings) as addresses:
         async with front(settings, addresses) as opened:
             await opened.services.ledger.open()
-            await put_samples(opened.services, gateway_url, app)
-            sends = bodies(number, app)
-            started, cpu = time.perf_counter(), time.process_time()
-            for start in range(0, number, _CHUNK):
-                answers = await opened.intake.take({"client-id": "bench"}, sends[start : start + _CHUNK], Lane.BULK)
-                refused = [answer for answer in answers if answer.result.status != "S"]
-                if refused:
-                    raise RuntimeError(refused[0])
-            seconds = time.perf_counter() - started
+            for app in apps:
+                await put_samples(opened.services, gateway_url, app)
+            yield opened
+
+
+async def take(opened: Front, sends: Sequence[bytes], lane: Lane = Lane.BULK) -> None:
+    """Accept sends in batches. Raises RuntimeError if one is refused."""
+    for start in range(0, len(sends), _CHUNK):
+        answers = await opened.intake.take({"client-id": "bench"}, sends[start : start + _CHUNK], lane)
+        refused = [answer for answer in answers if answer.result.status != "S"]
+        if refused:
+            raise RuntimeError(refused[0])
+
+
+async def accept(number: int, app: str, gateway_url: str) -> Produced:
+    """Accept one merchant's batch."""
+    async with opened_front(gateway_url, app) as opened:
+        sends = bodies(number, app)
+        started, cpu = time.perf_counter(), time.process_time()
+        await take(opened, sends)
+        seconds = time.perf_counter() - started
     return Produced(seconds, time.process_time() - cpu)
 
 
