@@ -65,7 +65,7 @@ lock: $(DEVELOPMENT) ## write the lock files anew from pyproject.toml (ARGS=--up
 	$(COMPILE) --group bench --output-file requirements-bench.lock
 	$(COMPILE) --group bench-older-redis --output-file requirements-bench-older-redis.lock
 
-clean: ## remove the environment and what tools left; .tidings, the data, stays
+clean: ## remove the environments and what tools left; .tidings, the data, stays
 	rm -rf $(VENV) $(PEERS) build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

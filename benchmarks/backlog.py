@@ -1,6 +1,7 @@
 """What a message costs by the size of the backlog it waits in: CPU from accepting to settled, Redis memory, its record.
 
-A batch of each size is accepted with no worker running, and the memory read; then it is delivered. A small batch is
+A batch of each size is accepted with no worker running, and the memory read; then it is delivered, and it is read
+again: a settled message has no payload any more. A small batch is
 repeated until enough messages went through to measure them; the first of those does not count.
 """
 
@@ -13,7 +14,7 @@ import uvloop
 
 from benchmarks import charts
 from benchmarks.bodies import bodies
-from benchmarks.results_file import Report, four, write
+from benchmarks.results_file import Report, four
 from benchmarks.rounds import await_deliveries
 from benchmarks.stack import Servers, cpu_seconds, servers, started
 from benchmarks.systems import PROCESSES, tidings_worker
@@ -56,10 +57,10 @@ def accept(found: Servers, number: int) -> float:
 def cost(found: Servers, size: int, least: int) -> Report:
     """Return what a message costs in a backlog of one size."""
     found.reset()
-    store = found.redis()
-    empty, before = store.info("memory")["used_memory"], cpu_seconds(found.redis_pid)
+    accept(found, 0)  # puts tokens and a template, which are no message's cost
+    empty, before = memory_of(found), cpu_seconds(found.redis_pid)
     accepted = Cpu(accept(found, size), 0, cpu_seconds(found.redis_pid) - before)
-    memory = (store.info("memory")["used_memory"] - empty) / size
+    waiting = (memory_of(found) - empty) / size
     record, payload = sizes(found)
     batches = -(-least // size)
     with started(tidings_worker(PROCESSES), found.environment(), found.directory / "worker.log") as worker:
@@ -67,13 +68,15 @@ def cost(found: Servers, size: int, least: int) -> Report:
             total = accepted.plus(once(found, worker.pid, size))
         else:
             total = again_and_again(found, worker.pid, size, batches)
+    settled = (memory_of(found) - empty) / int(found.counts()["delivered"]) * 2
     cpu = {name: four(part / size / batches * 1e6) for name, part in total._asdict().items()}
-    print(f"{size:9,}  CPU us a message: {cpu}  {memory:,.0f} bytes", flush=True)
+    print(f"{size:9,}  CPU us a message: {cpu}  {waiting:,.0f} bytes", flush=True)
     return {
         "size": size,
         "batches": batches,
         "cpu_us": cpu,
-        "memory_bytes": four(memory),
+        "waiting_bytes": four(waiting),
+        "settled_bytes": four(settled),
         "record_bytes": record,
         "payload_bytes": payload,
     }
@@ -95,6 +98,12 @@ def again_and_again(found: Servers, worker: int, size: int, batches: int) -> Cpu
         producer += accept(found, size)
         await_deliveries(found, (turn + 2) * size * 2)
     return used(found, worker).minus(began).plus(Cpu(producer, 0, 0))
+
+
+def memory_of(found: Servers) -> int:
+    """Return the bytes that Redis' data takes."""
+    used: int = found.redis().info("memory")["used_memory"]
+    return used
 
 
 def used(found: Servers, worker: int) -> Cpu:
@@ -129,10 +138,8 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--least", type=int, default=30_000, help="messages that have to go through for each size")
 
 
-def measure(given: argparse.Namespace) -> None:
-    """Measure; write the report and the chart."""
+def measure(given: argparse.Namespace) -> Report:
+    """Measure; return the report."""
     with servers() as found:
         os.environ.update(found.environment())
-        report = {"sizes": [cost(found, size, given.least) for size in given.sizes]}
-    write(NAME, report)
-    charts.save(NAME, chart)
+        return {"sizes": [cost(found, size, given.least) for size in given.sizes]}

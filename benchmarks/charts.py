@@ -5,10 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from benchmarks.results_file import Report, read
-from benchmarks.stack import ROOT
-
-CHARTS = ROOT / "docs" / "charts"
 _WIDTH = 760
 _STYLE = """
     text { font: 14px system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; fill: #1f2933; }
@@ -71,12 +67,6 @@ class Axis:
     is_logarithmic: bool = False
     ticks: Sequence[float] = ()
     """Empty: some round numbers from 0."""
-
-
-def save(name: str, chart: Callable[[Report], str]) -> None:
-    """Write the chart of a report that was written."""
-    CHARTS.mkdir(exist_ok=True)
-    (CHARTS / f"{name}.svg").write_text(chart(read(name)), encoding="utf-8")
 
 
 def bars(title: str, note: str, chosen: Sequence[Bar]) -> str:

@@ -16,7 +16,7 @@ import uvloop
 from benchmarks import charts
 from benchmarks.bodies import bodies
 from benchmarks.producing import bulk
-from benchmarks.results_file import Report, four, percentiles, write
+from benchmarks.results_file import Report, four, percentiles
 from benchmarks.stack import Servers, servers, started
 from benchmarks.systems import PROCESSES, tidings_worker
 from benchmarks.tidings_producer import opened_front, take
@@ -113,14 +113,11 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--rate", type=float, default=50, help="single sends a second")
 
 
-def measure(given: argparse.Namespace) -> None:
-    """Measure; write the report and the chart."""
+def measure(given: argparse.Namespace) -> Report:
+    """Measure; return the report."""
     with servers() as found:
         os.environ.update(found.environment())
         bulk(found, given.large, LARGE)
         bulk(found, given.small, SMALL)
         with started(tidings_worker(PROCESSES), found.environment(), found.directory / "worker.log"):
-            report = uvloop.run(run(found, given))
-    print({name: value for name, value in report.items() if name != "line"})
-    write(NAME, report)
-    charts.save(NAME, chart)
+            return uvloop.run(run(found, given))

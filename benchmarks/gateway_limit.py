@@ -10,7 +10,7 @@ import uvloop
 
 from benchmarks import charts
 from benchmarks.http_load import connect, flat_out, post
-from benchmarks.results_file import Report, four, write
+from benchmarks.results_file import Report, four
 from benchmarks.stack import Servers, cpu_seconds, servers
 
 NAME = "gateway_limit"
@@ -72,10 +72,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--deliveries", type=int, default=200_000, help="for each size of calls")
 
 
-def measure(given: argparse.Namespace) -> None:
-    """Measure; write the report and the chart."""
+def measure(given: argparse.Namespace) -> Report:
+    """Measure; return the report."""
     with servers() as found:
-        report = {"sizes": [uvloop.run(flood(found, size, given.deliveries)) for size in SIZES]}
-    print(report)
-    write(NAME, report)
-    charts.save(NAME, chart)
+        return {"sizes": [uvloop.run(flood(found, size, given.deliveries)) for size in SIZES]}

@@ -16,7 +16,7 @@ import uvloop
 from benchmarks import charts
 from benchmarks.bodies import bodies
 from benchmarks.http_load import Connection, Exchange, at_rate, connect, flat_out, post
-from benchmarks.results_file import Report, four, percentiles, write
+from benchmarks.results_file import Report, four, percentiles
 from benchmarks.rounds import await_deliveries
 from benchmarks.stack import TIDINGS, Servers, free_port, servers, started, wait_for_port
 from benchmarks.systems import PROCESSES, tidings_worker
@@ -131,12 +131,9 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--seconds", type=float, default=15, help="at half load")
 
 
-def measure(given: argparse.Namespace) -> None:
-    """Measure; write the report and the chart."""
+def measure(given: argparse.Namespace) -> Report:
+    """Measure; return the report."""
     with servers() as found:
         os.environ.update(found.environment())
         with api(found) as address:
-            report = uvloop.run(run(found, address, given))
-    print(report)
-    write(NAME, report)
-    charts.save(NAME, chart)
+            return uvloop.run(run(found, address, given))

@@ -10,7 +10,7 @@ from benchmarks import charts
 from benchmarks.bodies import bodies
 from benchmarks.http_load import connect, flat_out, post
 from benchmarks.latency import APP, api, rate_of
-from benchmarks.results_file import Report, four, percentiles, write
+from benchmarks.results_file import Report, four, percentiles
 from benchmarks.stack import Servers, servers
 from benchmarks.tidings_producer import opened_front, take
 
@@ -63,12 +63,9 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--ids", type=int, default=400_000, help="looked up for each size of batches")
 
 
-def measure(given: argparse.Namespace) -> None:
-    """Measure; write the report and the chart."""
+def measure(given: argparse.Namespace) -> Report:
+    """Measure; return the report."""
     with servers() as found:
         os.environ.update(found.environment())
         with api(found) as address:
-            report = uvloop.run(run(found, address, given))
-    print(report)
-    write(NAME, report)
-    charts.save(NAME, chart)
+            return uvloop.run(run(found, address, given))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmarks import charts
-from benchmarks.results_file import Report, four, spread, write
+from benchmarks.results_file import Report, four, spread
 from benchmarks.rounds import Round, VoidError, play
 from benchmarks.stack import ROOT, servers
 from benchmarks.systems import CELERY, OURS, PEERS, System
@@ -102,13 +102,11 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--systems", nargs="*", help="only these, by name")
 
 
-def measure(given: argparse.Namespace) -> None:
-    """Measure; write the report and the chart."""
+def measure(given: argparse.Namespace) -> Report:
+    """Measure; return the report."""
     chosen = [system for system in (*PEERS, *OURS) if not given.systems or system.name in given.systems]
     standings = take_turns(chosen, given.rounds, given.scale)
-    report = {
+    return {
         "versions": versions(),
         "systems": {one.name: report_of(one, standings[one.name], given.scale) for one in chosen},
     }
-    write(NAME, report)
-    charts.save(NAME, chart)

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,24 +14,22 @@ from benchmarks.stack import ROOT
 
 Report: TypeAlias = dict[str, Any]
 RESULTS = ROOT / "benchmarks" / "results"
+CHARTS = ROOT / "docs" / "charts"
 
 
-def write(name: str, report: Report) -> None:
-    """Write a benchmark's report."""
-    path = path_of(name)
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"machine": machine(), **report}, indent=2) + "\n", encoding="utf-8")
+def leave(name: str, report: Report, chart: Callable[[Report], str], into: Path | None) -> None:
+    """Write a benchmark's report and chart: into a directory, or where the documents have them."""
+    (into or RESULTS).mkdir(parents=True, exist_ok=True)
+    (into or CHARTS).mkdir(parents=True, exist_ok=True)
+    report = {"machine": machine(), **report}
+    ((into or RESULTS) / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    ((into or CHARTS) / f"{name}.svg").write_text(chart(report), encoding="utf-8")
 
 
 def read(name: str) -> Report:
-    """Return a benchmark's report as it was written last."""
-    report: Report = json.loads(path_of(name).read_text(encoding="utf-8"))
+    """Return a benchmark's report, as the documents have it."""
+    report: Report = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     return report
-
-
-def path_of(name: str) -> Path:
-    """Return where a benchmark's report is."""
-    return RESULTS / f"{name}.json"
 
 
 def machine() -> str:

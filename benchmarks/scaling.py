@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from benchmarks import charts
 from benchmarks.producing import bulk
-from benchmarks.results_file import Report, four, spread, write
+from benchmarks.results_file import Report, four, spread
 from benchmarks.rounds import await_deliveries
 from benchmarks.stack import Servers, servers, started
 from benchmarks.systems import tidings_worker
@@ -60,16 +60,15 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--rounds", type=int, default=3)
 
 
-def measure(given: argparse.Namespace) -> None:
-    """Measure; write the report and the chart."""
+def measure(given: argparse.Namespace) -> Report:
+    """Measure; return the report."""
     rates: dict[int, list[float]] = {processes: [] for processes in given.processes}
     with servers() as found:
         for turn in range(given.rounds):
             for processes in given.processes:
                 rates[processes].append(rate(found, processes, given.seconds))
                 print(f"round {turn + 1}  {processes} processes  {rates[processes][-1]:8,.0f}/s", flush=True)
-    write(NAME, {"calls_in_flight": CALLS, "rounds": given.rounds, "processes": rows_of(rates)})
-    charts.save(NAME, chart)
+    return {"calls_in_flight": CALLS, "rounds": given.rounds, "processes": rows_of(rates)}
 
 
 def rows_of(rates: dict[int, list[float]]) -> Sequence[Report]:
