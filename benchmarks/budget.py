@@ -55,6 +55,7 @@ _OURS = {
 _LOOP = "delivery loop"
 _OTHER = "Python itself"
 _EVENTS = "event loop"
+_UNSEEN = "Python threads"
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,12 @@ def budget(found: Servers, messages: int) -> Report:
             threads, scripts = minus(thread_seconds(worker.pid), threads), minus(commands(found), scripts)
         samples: Counter[str] = Counter()
         for sampling in samplings:
-            samples += parted(sampling.path.read_text(encoding="utf-8").splitlines())
+            if sampling.path.exists():  # where py-spy may not look into other processes there is none
+                samples += parted(sampling.path.read_text(encoding="utf-8").splitlines())
     rate, cpu = end.since(begin)
     number = (end.delivered - begin.delivered) / 2
     python = threads.pop("python") / number * 1e6
+    samples = samples or Counter({_UNSEEN: 1})
     parts = {part: python * count / samples.total() for part, count in samples.items()}
     parts |= {part: seconds / number * 1e6 for part, seconds in threads.items()}
     share = min(1.0, cpu["redis"] * number / sum(scripts.values()))

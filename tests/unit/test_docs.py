@@ -12,6 +12,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from api_adapter.cli.main import app
+from benchmarks.documents import PAGES as MEASURED_PAGES
+from benchmarks.documents import rendered
 from worker.adapters.gateways.simulator.behaviours import SCRIPTABLE, behaviour_of
 from worker.contract.codes import ResultCode
 from worker.contract.messages import DeadCause
@@ -177,3 +179,8 @@ def test_every_log_event_that_is_named_is_logged() -> None:
 
 def test_the_place_of_the_figures_is_marked() -> None:
     assert re.search(r"^<!-- figures -->\n.+?^<!-- /figures -->$", text_of(README), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", MEASURED_PAGES, ids=lambda page: page.name)
+def test_the_figures_are_those_that_were_measured(page: Path) -> None:
+    assert text_of(page) == rendered(page), "write them anew: .venv/bin/python -m benchmarks render"
