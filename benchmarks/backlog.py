@@ -124,8 +124,8 @@ def sizes(found: Servers) -> tuple[float, float]:
 def chart(report: Report) -> str:
     """Return CPU a message by size of the backlog."""
     lines = [
-        charts.Line(name, [(row["size"], row["cpu_us"][name]) for row in report["sizes"]])
-        for name in ("workers", "redis", "producer")
+        charts.Line(name, [(row["size"], row["cpu_us"][name]) for row in report["sizes"]], colour)
+        for colour, name in enumerate(("workers", "redis", "producer"))
     ]
     across = charts.Axis("messages in the backlog", is_logarithmic=True)
     title = "CPU of a message by the size of the backlog"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html import escape
 
 _WIDTH = 760
+_LETTER = 8
+"""About how wide a letter is."""
 _STYLE = """
     text { font: 14px system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; fill: #1f2933; }
     .title { font-size: 17px; font-weight: 600; }
@@ -57,6 +59,8 @@ class Line:
 
     name: str
     points: Sequence[tuple[float, float]]
+    colour: int
+    """0 to 2; 3 is the dashed grey of what there is only to compare."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ class Axis:
 
 def bars(title: str, note: str, chosen: Sequence[Bar]) -> str:
     """Return horizontal bars, each with its label behind it."""
-    left, top, step, room = 200, 62, 34, 170
+    left = 36 + _LETTER * max(len(bar.name) for bar in chosen)
+    top, step, room = 74, 34, 24 + _LETTER * max(len(bar.label) for bar in chosen)
     longest = max(bar.reach[1] for bar in chosen)
     scale = (_WIDTH - left - room) / longest
     parts = []
@@ -94,37 +99,43 @@ def bars(title: str, note: str, chosen: Sequence[Bar]) -> str:
 
 def lines(title: str, note: str, across: Axis, up: Axis, chosen: Sequence[Line]) -> str:
     """Return lines over two axes, with a legend below."""
-    left, top, right, bottom = 90, 62, _WIDTH - 30, 340
     xs = [x for line in chosen for x, _ in line.points]
     ys = [y for line in chosen for _, y in line.points]
     x_ticks, y_ticks = _ticks(across, xs), _ticks(up, ys)
-    place_x = _placing(across, x_ticks, xs, left, right)
-    place_y = _placing(up, y_ticks, ys, bottom, top)
-    parts = []
-    for value in y_ticks:
-        parts.append(f'<path class="grid" d="M{left} {place_y(value):.1f}H{right}"/>')
-        parts.append(f'<text class="small end" x="{left - 8}" y="{place_y(value) + 4:.1f}">{_number(value)}</text>')
-    parts += [
-        f'<text class="small middle" x="{place_x(value):.1f}" y="{bottom + 18}">{_number(value)}</text>'
-        for value in x_ticks
-    ]
-    parts.append(f'<text class="small middle" x="{(left + right) / 2}" y="{bottom + 38}">{escape(across.name)}</text>')
-    parts.append(f'<text class="small" x="{left - 66}" y="{top - 8}">{escape(up.name)}</text>')
+    place_x = _placing(across, x_ticks, xs, _LEFT, _RIGHT)
+    place_y = _placing(up, y_ticks, ys, _BOTTOM, _TOP)
+    parts = [f'<path class="grid" d="M{_LEFT} {place_y(value):.1f}H{_RIGHT}"/>' for value in y_ticks]
+    parts += [_small(_LEFT - 8, place_y(value) + 4, _number(value), "end") for value in y_ticks]
+    parts += [_small(place_x(value), _BOTTOM + 18, _number(value), "middle") for value in x_ticks]
+    parts.append(_small((_LEFT + _RIGHT) / 2, _BOTTOM + 38, across.name, "middle"))
+    parts.append(_small(_LEFT - 8, _TOP - 14, up.name, "end"))
     for number, line in enumerate(chosen):
-        way = " ".join(f"{place_x(x):.1f},{place_y(y):.1f}" for x, y in line.points)
-        parts.append(f'<polyline class="line s{number}" points="{way}"/>')
-        if len(line.points) <= _DOTTED:
-            parts += [
-                f'<circle class="s{number}" cx="{place_x(x):.1f}" cy="{place_y(y):.1f}" r="4"/>' for x, y in line.points
-            ]
-        at = left + number * (right - left) / max(len(chosen), 1)
-        parts.append(f'<path class="line s{number}" d="M{at:.1f} {bottom + 60}h24"/>')
-        parts.append(f'<text x="{at + 32:.1f}" y="{bottom + 65}">{escape(line.name)}</text>')
-    return _page(title, note, bottom + 86, parts)
+        placed = [(place_x(x), place_y(y)) for x, y in line.points]
+        parts += [_drawn(line, placed), _legend(line, _LEFT + number * (_RIGHT - _LEFT) / len(chosen))]
+    return _page(title, note, _BOTTOM + 86, parts)
 
 
+_LEFT, _TOP, _RIGHT, _BOTTOM = 90, 94, _WIDTH - 30, 372
+"""Where the lines are drawn."""
 _DOTTED = 12
 """Most points of a line that are marked."""
+
+
+def _small(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text class="small {anchor}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
+
+
+def _drawn(line: Line, placed: Sequence[tuple[float, float]]) -> str:
+    way = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
+    dots = placed if len(placed) <= _DOTTED else ()
+    marks = "".join(f'<circle class="s{line.colour}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in dots)
+    return f'<polyline class="line s{line.colour}" points="{way}"/>{marks}'
+
+
+def _legend(line: Line, x: float) -> str:
+    y = _BOTTOM + 60
+    sample = f'<path class="line s{line.colour}" d="M{x:.1f} {y}h24"/>'
+    return f'{sample}<text x="{x + 32:.1f}" y="{y + 5}">{escape(line.name)}</text>'
 
 
 def _placing(axis: Axis, ticks: Sequence[float], values: Sequence[float], start: float, end: float) -> "_Place":
@@ -166,7 +177,7 @@ def _page(title: str, note: str, height: int, parts: Sequence[str]) -> str:
   <style>{_STYLE}  </style>
   <rect class="page" x="0.5" y="0.5" width="{_WIDTH - 1}" height="{height - 1}" rx="8"/>
   <text class="title" x="24" y="32">{escape(title)}</text>
-  <text class="small end" x="{_WIDTH - 24}" y="32">{escape(note)}</text>
+  <text class="small" x="24" y="52">{escape(note)}</text>
   {body}
 </svg>
 """

@@ -99,7 +99,7 @@ async def run(found: Servers, given: argparse.Namespace) -> Report:
 def chart(report: Report) -> str:
     """Return how both batches drained."""
     lines = [
-        charts.Line(name, [(row[0], row[place]) for row in report["line"]])
+        charts.Line(name, [(row[0], row[place]) for row in report["line"]], place - 1)
         for place, name in ((1, f"batch of {report['large']:,}"), (2, f"batch of {report['small']:,}"))
     ]
     title = "Messages delivered while both batches wait"

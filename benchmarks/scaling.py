@@ -45,8 +45,8 @@ def chart(report: Report) -> str:
     alone = rows[0]["a_second"]["median"] / rows[0]["processes"]
     ticks = [row["processes"] for row in rows]
     lines = [
-        charts.Line("measured", [(row["processes"], row["a_second"]["median"]) for row in rows]),
-        charts.Line("one process times their number", [(number, alone * number) for number in ticks]),
+        charts.Line("measured", [(row["processes"], row["a_second"]["median"]) for row in rows], 0),
+        charts.Line("one process times their number", [(number, alone * number) for number in ticks], 3),
     ]
     across = charts.Axis("worker processes", ticks=ticks)
     title = "Messages a second against a gateway that takes 50 ms"

@@ -131,7 +131,12 @@ def gateway_table() -> str:
         ]
         for one in report["sizes"]
     ]
-    return table(["messages a call", "calls/s", "messages of both channels/s", "its CPU, us a message"], rows)
+    head = ["messages a call", "calls/s", "messages of both channels/s", "its CPU, us a message"]
+    reached = [
+        f"{median(name, 'deliver') / one['messages_a_second']:.0%} with {one['size']}"
+        for name, one in zip((TWENTY.name, ONE.name), report["sizes"], strict=True)
+    ]
+    return table(head, rows) + f"\nIn the main job tidings reaches {' and '.join(reached)} a call of that.\n"
 
 
 def scaling_table() -> str:

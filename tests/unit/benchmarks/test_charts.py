@@ -50,7 +50,7 @@ def test_no_bar_leaves_the_picture() -> None:
 
 
 def test_equal_steps_of_a_logarithmic_axis_are_powers() -> None:
-    line = Line("a", [(10, 1), (100, 1), (1000, 1)])
+    line = Line("a", [(10, 1), (100, 1), (1000, 1)], 0)
 
     ((low, middle, high),) = points(lines("t", "n", Axis("x", is_logarithmic=True), Axis("y"), [line]))
 
@@ -58,14 +58,14 @@ def test_equal_steps_of_a_logarithmic_axis_are_powers() -> None:
 
 
 def test_larger_values_are_higher_up_and_further_right() -> None:
-    ((low, high),) = points(lines("t", "n", Axis("x"), Axis("y"), [Line("a", [(1, 10), (2, 20)])]))
+    ((low, high),) = points(lines("t", "n", Axis("x"), Axis("y"), [Line("a", [(1, 10), (2, 20)], 0)]))
 
     assert high[0] > low[0]
     assert high[1] < low[1]
 
 
 def test_the_legend_names_each_line() -> None:
-    chart = lines("t", "n", Axis("x"), Axis("y"), [Line("one", [(0, 0), (1, 1)]), Line("two", [(0, 0), (1, 2)])])
+    chart = lines("t", "n", Axis("x"), Axis("y"), [Line("one", [(0, 0), (1, 1)], 0), Line("two", [(0, 0), (1, 2)], 1)])
 
     assert {"one", "two", "x", "y"} <= set(texts(chart))
 
