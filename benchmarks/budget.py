@@ -155,7 +155,7 @@ def budget(found: Servers, messages: int) -> Report:
     parts |= {part: seconds / number * 1e6 for part, seconds in threads.items()}
     share = min(1.0, cpu["redis"] * number / sum(scripts.values()))
     redis = {part: share * spent / number for part, spent in scripts.items()}
-    redis["sockets, parsing, append-only file"] = cpu["redis"] - sum(redis.values())
+    redis["sockets, parsing, append-only file"] = round(cpu["redis"] - sum(redis.values()), 3)
     return {
         "messages": messages,
         "deliver": four(rate),
