@@ -21,7 +21,7 @@ DEVELOPMENT := $(VENV)/.development
 # The peers of the benchmarks, apart from the product. Each name is that of a lock file too.
 PEERS := .venv-bench .venv-bench-older-redis
 
-.PHONY: help install demo dev test lint format bench bench-smoke bench-all lock clean
+.PHONY: help install demo dev drill test lint format bench bench-smoke bench-all lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ demo: $(RUNTIME) ## see it work: a whole stack on this machine sends 2,000 notic
 
 dev: $(RUNTIME) ## the same stack, staying up; data is kept in .tidings, Ctrl-C stops it
 	@$(BIN)/tidings dev $(ARGS)
+
+drill: $(RUNTIME) ## play every fault under load and count what was lost or doubled (takes long; ARGS: see --help)
+	@$(BIN)/tidings drill $(or $(ARGS),all)
 
 test: $(DEVELOPMENT) ## run all tests, with coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)
@@ -94,7 +97,7 @@ $(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
 	@$(PIP) --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
-.venv-%/.installed: requirements-%.lock $(RUNTIME)
+.venv-%/.installed: requirements-%.lock | $(RUNTIME)
 	@echo "Installing the peers of the benchmarks into $(@D), once ..."
 	@$(BIN)/python -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes --requirement $<

@@ -129,20 +129,26 @@ def outcome_json(outcome: MessageOutcome) -> Json:
         "tries": outcome.tries,
         "crashes": outcome.crashes,
         "deadLetter": outcome.dead_cause or None,
-        "channels": [_channel(delivery) for delivery in outcome.deliveries],
+        "channels": [_channel(delivery, outcome.expires_at) for delivery in outcome.deliveries],
         "timeline": [_entry(entry) for entry in outcome.timeline],
     }
 
 
 def _whole(whole: WholeOutcome) -> Json:
-    return {"status": whole.status, "reason": whole.reason, "partial": whole.partial}
+    return {
+        "status": whole.status,
+        "reason": whole.reason,
+        "settledBy": whole.settled_by,
+        "partial": whole.partial,
+    }
 
 
-def _channel(delivery: DeliveryOutcome) -> Json:
+def _channel(delivery: DeliveryOutcome, expires_at: int) -> Json:
     return {
         "channel": delivery.channel,
         "status": delivery.status or "SKIPPED",
         "reason": delivery.reason,
+        "settledBy": delivery.settled_by(expires_at),
         "code": delivery.code or None,
         "message": delivery.message or None,
         "at": delivery.at,

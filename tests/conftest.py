@@ -29,6 +29,18 @@ def redis_url(valkey: EmbeddedValkey) -> str:
 
 
 @pytest.fixture
+def hasty_redis_url(redis_url: str) -> Iterator[str]:
+    """A server that does not wait for the disk: for thousands of steps that need none of its durability."""
+    with redis.Redis.from_url(redis_url) as server:
+        before = server.config_get("appendfsync")["appendfsync"]
+        server.config_set("appendfsync", "no")
+        try:
+            yield redis_url
+        finally:
+            server.config_set("appendfsync", before)
+
+
+@pytest.fixture
 def broker_url(valkey: EmbeddedValkey, redis_url: str) -> str:  # noqa: ARG001 - empties the databases
     """The broker's database, empty; so is the ledger's."""
     return valkey.broker_url

@@ -16,6 +16,8 @@ from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.taking import SendResult, Stores
 from tests.fakes.caps import FakeCaps
 from tests.fakes.clock import FakeClock
+from tests.fakes.durability import FakeDurability
+from tests.fakes.figures import FakeFigures
 from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.templates import FakeTemplates
@@ -88,6 +90,8 @@ class FrontDesk:
         self.templates = FakeTemplates(payment_notice())
         self.wallets = FakeWallets(wallet())
         self.caps = FakeCaps()
+        self.figures = FakeFigures(self.ledger)
+        self.durability = FakeDurability()
         self.opening = Opening(self.ledger.ping)
         known = Clients(clients or {})
         self.inquiries = Inquiries(known, self.ledger)
@@ -133,4 +137,6 @@ class FrontDesk:
         return make_app(self._opened, prefix)
 
     def _opened(self) -> AbstractAsyncContextManager[Api]:
-        return nullcontext(Api(self.intake, self.inquiries, self.ledger, self.opening))
+        return nullcontext(
+            Api(self.intake, self.inquiries, self.ledger, self.figures, self.opening, self.durability),
+        )

@@ -9,9 +9,11 @@ import uvloop
 from redis.asyncio import Redis
 
 from tests.fakes.dead_letters import FakeDeadLetters
+from tests.fakes.figures import FakeFigures
 from tests.fakes.ledger import FakeLedger
 from tests.ledger_state import LedgerState, state_of_fake, state_of_redis
 from worker.adapters.redis.dead_letters import RedisDeadLetters
+from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
@@ -23,6 +25,7 @@ from worker.contract.dead_letters import (
     Position,
     Replayed,
 )
+from worker.contract.figures import LedgerFigures
 from worker.contract.identity import message_id
 from worker.contract.messages import (
     Acceptance,
@@ -40,7 +43,7 @@ from worker.contract.messages import (
     Verdict,
 )
 from worker.contract.outcomes import MessageOutcome
-from worker.ports import DeadLetters, Ledger, Probe, Records
+from worker.ports import DeadLetters, Figures, Ledger, Probe, Records
 
 Result = TypeVar("Result")
 START = 1_700_000_000_000
@@ -54,6 +57,7 @@ class _Subject(Protocol):
     ledger: Ledger
     records: Records
     dead_letters: DeadLetters
+    figures: Figures
 
     def set_now(self, now: int) -> None: ...
 
@@ -66,6 +70,7 @@ class _Model:
         self.ledger: Ledger = self.fake
         self.records: Records = self.fake
         self.dead_letters: DeadLetters = FakeDeadLetters(self.fake)
+        self.figures: Figures = FakeFigures(self.fake)
 
     def set_now(self, now: int) -> None:
         self.fake.now = now
@@ -80,6 +85,7 @@ class _Real:
         self.ledger: Ledger = RedisLedger(redis, self._keys, limits, lambda: self._now)
         self.records: Records = RedisRecords(redis, self._keys)
         self.dead_letters: DeadLetters = RedisDeadLetters(redis, self._keys, limits, lambda: self._now)
+        self.figures: Figures = RedisFigures(redis, self._keys, lambda: self._now)
 
     def set_now(self, now: int) -> None:
         self._now = now
@@ -143,7 +149,7 @@ class LedgerDriver:
 
     def release(self, shard: int = 0, lane: Lane = Lane.BULK) -> list[Hint]:
         """Move messages from backlogs to the due index."""
-        return self._wait(self._ledger.release(shard, lane))
+        return self._wait(self._ledger.release([(shard, lane)]))
 
     def backlogged(self) -> list[tuple[int, Lane]]:
         """Return what has a backlog."""
@@ -168,6 +174,10 @@ class LedgerDriver:
     def discard(self, letters: Sequence[DeadLetter], run: str = "run-1", reason: str = "no use") -> list[Discarded]:
         """Let dead letters go."""
         return self._wait(self._subject.dead_letters.discard(letters, run, reason))
+
+    def figures(self) -> LedgerFigures:
+        """Return the ledger in numbers."""
+        return self._wait(self._subject.figures.read())
 
     def twice_at_once(self, operation: Callable[[Ledger], Awaitable[Result]]) -> list[Result]:
         """Let two workers do the same at the same time."""
@@ -247,9 +257,19 @@ def new_messages(number: int, app_id: str = "shop", prefix: str = "r") -> list[N
     return [new_message(f"{prefix}{index}", app_id) for index in range(number)]
 
 
+def expiring(request_id: str, within: int, app_id: str = "shop") -> NewMessage:
+    """Return a message that expires after `within` milliseconds."""
+    return new_message(request_id, app_id)._replace(deliver_within=within)
+
+
 def ids(messages: Iterable[NewMessage]) -> list[str]:
     """Return the messages' ids, in order."""
     return [message.message_id for message in messages]
+
+
+def waiting(messages: Iterable[NewMessage]) -> tuple[str, ...]:
+    """Return the ids of messages taken at one moment in the order in which they leave a backlog."""
+    return tuple(sorted(ids(messages)))
 
 
 def hinted(hints: Iterable[Hint]) -> list[str]:

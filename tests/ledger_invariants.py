@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from tests.ledger_state import LedgerState
 from worker.contract.messages import Channel, DeliveryState
-from worker.contract.outcomes import Tally
+from worker.contract.outcomes import DeliveryOutcome, Reason, Tally
 
 _COUNTED = (DeliveryState.S, DeliveryState.F, DeliveryState.U, DeliveryState.OPEN)
 
@@ -34,8 +34,22 @@ def check_homes(state: LedgerState) -> None:
     assert not state.dead.keys() & state.retention.keys()
     assert {letter.message_id: letter.died_at for letter in state.dead_letters} == state.dead
     assert still_open | state.dead.keys() <= state.payloads.keys() <= state.records.keys()
-    assert {message_id for _, _, message_id in state.window} <= state.due.keys()
+    assert Counter(message_id for _, _, message_id in (*state.window, *state.waiting)) == Counter(state.due.keys())
+    misses = {one for one, known in state.records.items() if any(map(_misses_answer, known.outcome.deliveries))}
+    assert state.unanswered.keys() == misses
+    assert state.unknown.keys() == {
+        one for one in state.dead if any(map(_is_unknown, state.records[one].outcome.deliveries))
+    }
     assert state.backlogs.keys() == state.released.keys()
+    assert all(state.records[one].outcome.expires_at == deadline for one, deadline in state.deadlines.items())
+
+
+def _misses_answer(delivery: DeliveryOutcome) -> bool:
+    return delivery.state is DeliveryState.OPEN and delivery.reason is Reason.UNANSWERED
+
+
+def _is_unknown(delivery: DeliveryOutcome) -> bool:
+    return delivery.state is DeliveryState.U
 
 
 def check_history(before: LedgerState, after: LedgerState) -> None:

@@ -46,9 +46,16 @@ class LedgerState:
     payloads: Mapping[str, bytes]
     due: Mapping[str, int]
     backlogs: Mapping[Merchant, tuple[str, ...]]
+    """In the order of their release."""
+    deadlines: Mapping[str, int]
+    """Of what is in a backlog."""
     released: Mapping[Merchant, int]
     window: frozenset[tuple[Lane, str, str]]
     """Lane, appId and messageId of what occupies its merchant's window."""
+    waiting: frozenset[tuple[Lane, str, str]]
+    """The same of what waits for a retry."""
+    unanswered: Mapping[str, int]
+    unknown: Mapping[str, int]
     retention: Mapping[str, int]
     dead: Mapping[str, int]
     dead_letters: tuple[DeadLetter, ...]
@@ -64,8 +71,12 @@ async def state_of_fake(ledger: FakeLedger) -> LedgerState:
         payloads={message_id: record.payload for message_id, record in records.items() if record.payload is not None},
         due={message_id: record.due_at for message_id, record in records.items() if record.due_at is not None},
         backlogs={merchant: tuple(ids) for merchant, ids in ledger.backlogs.items()},
+        deadlines={one: records[one].expires_at for ids in ledger.backlogs.values() for one in ids},
         released=dict(ledger.released),
         window=frozenset((r.lane, r.app_id, r.new.message_id) for r in records.values() if r.occupies_window),
+        waiting=frozenset((r.lane, r.app_id, r.new.message_id) for r in records.values() if r.waits),
+        unanswered={one: r.unanswered_since for one, r in records.items() if r.unanswered_since is not None},
+        unknown={one: r.unknown_since for one, r in records.items() if r.unknown_since is not None},
         retention={message_id: r.forget_at for message_id, r in records.items() if r.forget_at is not None},
         dead_letters=(await FakeDeadLetters(ledger).page(DeadLetterQuery(), ALL)).letters,
         dead={message_id: record.dead_at for message_id, record in records.items() if record.dead_at is not None},
@@ -98,13 +109,17 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
         payloads={name[3]: payload for name, payload in contents.items() if name[2] == "payload"},
         due=_times(contents, "due"),
         backlogs=_backlogs(contents),
+        deadlines=_times(contents, "backlog"),
         released={
             (int(name[1].strip("{}")), Lane(name[3]), app.decode()): int(served)
             for name, scores in contents.items()
             if name[2] == "backlogs"
             for app, served in scores
         },
-        window=_window(contents),
+        window=_places(contents, "window"),
+        waiting=_places(contents, "waiting"),
+        unanswered=_times(contents, "unanswered"),
+        unknown=_times(contents, "unknown"),
         retention=_times(contents, "retention"),
         dead=_times(contents, "dead"),
         dead_letters=(await RedisDeadLetters(redis, keys).page(DeadLetterQuery(), ALL)).letters,
@@ -112,13 +127,18 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
     )
 
 
-_KINDS = {"message", "payload", "due", "backlogs", "backlog", "window", "retention", "dead", "cards", "counters"}
+_NOT_OF_MESSAGES = {b"token", b"cap"}
+_KINDS = {"message", "payload", "counters"} | {
+    *("due", "backlogs", "backlog", "window", "waiting", "unanswered", "unknown"),
+    *("retention", "dead", "cards"),
+}
 _Contents = Mapping[tuple[str, ...], Any]
 
 
 async def _contents(redis: Redis) -> _Contents:
     """Return what each sharded key holds, by the parts of its name: prefix, shard, kind and what follows."""
-    names = [key for key in await redis.keys("tidings:{*") if isinstance(key, bytes)]
+    keys = [key for key in await redis.keys("tidings:{[0-9]*") if isinstance(key, bytes)]
+    names = [key for key in keys if key.split(b":")[2] not in _NOT_OF_MESSAGES]
     pipeline = redis.pipeline(transaction=False)
     for name in names:
         _ask(pipeline, name)
@@ -134,8 +154,6 @@ def _ask(pipeline: Any, name: bytes) -> None:  # noqa: ANN401 - redis-py's pipel
             pipeline.hgetall(name)
         case b"payload":
             pipeline.get(name)
-        case b"backlog":
-            pipeline.lrange(name, 0, -1)
         case _:
             pipeline.zrange(name, 0, -1, withscores=True)
 
@@ -162,14 +180,14 @@ def _times(contents: _Contents, kind: str) -> dict[str, int]:
 
 def _backlogs(contents: _Contents) -> dict[Merchant, tuple[str, ...]]:
     return {
-        (int(name[1].strip("{}")), Lane(name[3]), name[4]): tuple(member.decode() for member in members)
+        (int(name[1].strip("{}")), Lane(name[3]), name[4]): tuple(member.decode() for member, _ in members)
         for name, members in contents.items()
         if name[2] == "backlog"
     }
 
 
-def _window(contents: _Contents) -> frozenset[tuple[Lane, str, str]]:
-    members = (member.decode() for name, scores in contents.items() if name[2] == "window" for member, _ in scores)
+def _places(contents: _Contents, kind: str) -> frozenset[tuple[Lane, str, str]]:
+    members = (member.decode() for name, scores in contents.items() if name[2] == kind for member, _ in scores)
     parts = (member.split("#") for member in members)
     return frozenset((Lane(lane), app, message_id) for lane, app, message_id in parts)
 

@@ -26,7 +26,6 @@ from worker.contract.users import GatewayRoute, Wallet
 from worker.settings import Settings
 
 APP = "shop"
-SABOTAGED = "api_adapter.drill.sabotage"
 HASTY = {
     "lease": 1_000,
     "grace": 300,

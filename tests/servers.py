@@ -35,10 +35,11 @@ class Valkey:
         self.url = f"redis://{HOST}:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
+        """Start with an append-only file and an fsync a write, unless options say otherwise."""
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
         place = ["--bind", HOST, "--port", str(self.port), "--dir", str(self.data)]
-        self._process = subprocess.Popen([valkey_binary(), *place, *durable], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([valkey_binary(), *place, *durable, *options], stdout=subprocess.DEVNULL)
         wait_until(self._answers, "Valkey answers")
 
     def kill(self) -> None:

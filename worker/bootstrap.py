@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import urlsplit
 
 import structlog
 from redis.asyncio import Redis
@@ -15,12 +16,15 @@ from redis.asyncio import Redis
 from worker.adapters.celery.app import publisher, publishing_app
 from worker.adapters.celery.hints import HintPublisher
 from worker.adapters.celery.loop import Opener
+from worker.adapters.celery.presence import BrokerPresence
 from worker.adapters.gateways.wallet import WalletGateway
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_letters import RedisDeadLetters
+from worker.adapters.redis.durability import RedisDurability
 from worker.adapters.redis.embedded import EmbeddedValkey
+from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
@@ -31,9 +35,11 @@ from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.breaking import BreakerLimits, Breakers
 from worker.clock import SystemClock
 from worker.coalescing import CallLimits, Coalescers
+from worker.collecting import rare_collections
 from worker.contract.errors import LedgerUnavailableError
 from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
+from worker.examining import log_durability
 from worker.gate import Gate
 from worker.holding import Holdings
 from worker.local_secrets import token_secret
@@ -43,7 +49,7 @@ from worker.ports import Clock, Gateway, Hints, Ledger
 from worker.rendering import CompiledTemplates
 from worker.retry import RetryPolicy
 from worker.routing import Router
-from worker.settings import Settings
+from worker.settings import REDIS_SCHEMES, Settings
 from worker.settling import Settler
 from worker.slots import Slots
 from worker.sweeping import Sweeper
@@ -76,7 +82,7 @@ class Services:
     """Everything that reads or writes the stores, on one pool of connections."""
 
     settings: Settings
-    clock: SystemClock
+    clock: Clock
     ledger: RedisLedger
     records: RedisRecords
     dead_letters: RedisDeadLetters
@@ -94,6 +100,11 @@ class Services:
         return RedisUsers(self.redis, self.keys, token_secret(self.settings))
 
     @property
+    def figures(self) -> RedisFigures:
+        """The ledger in numbers."""
+        return RedisFigures(self.redis, self.keys)
+
+    @property
     def audit(self) -> RedisAudit:
         """The proof of the ledger from its records."""
         return RedisAudit(self.redis, self.keys)
@@ -108,24 +119,41 @@ class Services:
 async def services(settings: Settings, addresses: Addresses) -> AsyncIterator[Services]:
     """Give the services of one asyncio loop; connects at the first use."""
     redis = connect(addresses.redis_url)
-    keys, clock, limits = Keys(settings.shards), SystemClock(), _limits(settings)
     try:
-        yield Services(
-            settings=settings,
-            clock=clock,
-            ledger=RedisLedger(redis, keys, limits),
-            records=RedisRecords(redis, keys),
-            dead_letters=RedisDeadLetters(redis, keys, limits),
-            wallets=RedisWallets(redis, keys, clock),
-            templates=RedisTemplates(redis, keys, clock),
-            caps=RedisCaps(redis, keys),
-            breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
-            compiled=CompiledTemplates(ChannelLimits()),
-            redis=redis,
-            keys=keys,
-        )
+        yield services_on(redis, settings, SystemClock())
     finally:
         await redis.aclose()
+
+
+def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
+    """Return the services on a client that the caller closes."""
+    keys, limits = Keys(settings.shards), _limits(settings)
+    return Services(
+        settings=settings,
+        clock=clock,
+        ledger=RedisLedger(redis, keys, limits),
+        records=RedisRecords(redis, keys),
+        dead_letters=RedisDeadLetters(redis, keys, limits),
+        wallets=RedisWallets(redis, keys, clock),
+        templates=RedisTemplates(redis, keys, clock),
+        caps=RedisCaps(redis, keys),
+        breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
+        compiled=CompiledTemplates(ChannelLimits()),
+        redis=redis,
+        keys=keys,
+    )
+
+
+def durability(found: Services, addresses: Addresses) -> RedisDurability:
+    """Return what examines the stores; a broker on the ledger's own server is examined with it."""
+    own = addresses.broker_url if addresses.broker_url.startswith(REDIS_SCHEMES) else ""
+    shared = urlsplit(own).netloc == urlsplit(addresses.redis_url).netloc
+    return RedisDurability(found.redis, "" if shared else own)
+
+
+def broker_presence(addresses: Addresses) -> BrokerPresence:
+    """Return who asks whether the broker is there, and who listens to it."""
+    return BrokerPresence(addresses.broker_url)
 
 
 @contextmanager
@@ -180,7 +208,8 @@ async def dispatcher(
         gateway = WalletGateway(clock, settings.call_timeout)
         parts = Parts(clock, fitting.ledger(found.ledger), fitting.gateway(gateway))
         try:
-            yield _dispatcher(found, parts, hints, died)
+            with rare_collections():
+                yield _dispatcher(found, parts, hints, died)
         finally:
             await gateway.close()
 
@@ -252,6 +281,12 @@ async def check_ledger(settings: Settings, addresses: Addresses) -> None:
             await found.ledger.open()
 
 
+async def examine_stores(settings: Settings, addresses: Addresses) -> None:
+    """Log what the stores of a worker do not keep."""
+    async with services(settings, addresses) as found:
+        await log_durability(durability(found, addresses))
+
+
 def opener(settings: Settings, addresses: Addresses, hints: Hints, fitting: Fitting | None = None) -> Opener:
     """Return what opens a dispatcher inside a loop."""
     return partial(dispatcher, settings, addresses, hints, fitting or Fitting())
@@ -270,5 +305,6 @@ def _limits(settings: Settings) -> LedgerLimits:
         sweep_size=settings.sweep_size,
         window_single=settings.window_single,
         window_bulk=settings.window_bulk,
+        waiting=settings.waiting_per_merchant,
         retention=settings.retention,
     )

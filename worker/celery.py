@@ -15,7 +15,7 @@ from worker.adapters.celery.delivering import DeliveringApp
 from worker.adapters.celery.loop import DeliveryLoop, Times
 from worker.adapters.celery.vitals import Vitals
 from worker.adapters.telemetry.logs import configure_logs
-from worker.bootstrap import Addresses, Fitting, check_ledger, opener, stores
+from worker.bootstrap import Addresses, Fitting, check_ledger, examine_stores, opener, stores
 from worker.contract.errors import LedgerMismatchError, SettingsError
 from worker.settings import Settings, read_settings
 
@@ -58,6 +58,10 @@ class Installation:
         except LedgerMismatchError as error:
             raise SystemExit(f"tidings: {error}") from error
 
+    def examine_stores(self, **_: object) -> None:
+        """Warn of stores that may lose what they were told."""
+        asyncio.run(examine_stores(self.settings, self.addresses))
+
     def configure_logs(self, **_: object) -> None:
         """Send Celery's logs where ours go."""
         configure_logs(self.settings.log_format, self.settings.log_level)
@@ -83,3 +87,5 @@ installation = Installation(app)
 register_delivery(app, ProcessLoops(installation.make_loop))
 signals.worker_init.connect(installation.check_ledger, weak=False)
 signals.setup_logging.connect(installation.configure_logs, weak=False)
+# Later than worker_init, where logs are not set up yet.
+signals.celeryd_after_setup.connect(installation.examine_stores, weak=False)

@@ -3,8 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import assert_never
+from dataclasses import dataclass
+from typing import NamedTuple, assert_never
 
 import structlog
 
@@ -26,8 +26,7 @@ CALL_SIZE = 20
 """Most messages of any call (R65)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """One delivery, ready to go over the wire."""
 
     held: Held
@@ -110,11 +109,11 @@ class Coalescer:
             case BreakerState.HALF_OPEN:
                 self._ask_to_probe()
             case BreakerState.CLOSED:
-                while self._queue() and len(self._calls) < self._limits.calls:
+                while self._anything_waits() and len(self._calls) < self._limits.calls:
                     self._start(self._next_call(self._limits.waiting))
             case _:
                 assert_never(self._breaker.state)
-        if self._queue() and self._stuck is None:
+        if self._anything_waits() and self._stuck is None:
             self._stuck = asyncio.get_running_loop().call_later(_STUCK, self._stop_waiting)
 
     def _start(self, parcels: Sequence[Parcel]) -> None:
@@ -123,14 +122,14 @@ class Coalescer:
         call.add_done_callback(self._call_ended)
 
     def _ask_to_probe(self) -> None:
-        if self._queue() and not self._breaker.probing and self._asking is None:
+        if self._anything_waits() and not self._breaker.probing and self._asking is None:
             self._asking = asyncio.get_running_loop().create_task(self._probe())
 
     async def _probe(self) -> None:
         """Send one delivery alone, if nobody else asks the gateway whether it is back; the others wait for that."""
         may = await self._breakers.may_probe(self.route.name)
         self._asking = None
-        if may and self._queue():
+        if may and self._anything_waits():
             self._start(self._next_call(1))
         else:
             self._start_calls()
@@ -150,9 +149,8 @@ class Coalescer:
             queue.clear()
         return parcels
 
-    def _queue(self) -> deque[Parcel] | None:
-        """Return the queue that is next: interactive sends go before what batches left here."""
-        return next((queue for queue in self._waiting.values() if queue), None)
+    def _anything_waits(self) -> bool:
+        return any(self._waiting.values())
 
     def _call_ended(self, call: "asyncio.Task[None]") -> None:
         self._calls.discard(call)
@@ -167,13 +165,15 @@ class Coalescer:
         self._answer_all(parcels, Answer(AnswerKind.THROTTLED, BREAKER_OPEN, text, self._breaker.wait))
 
     def _next_call(self, size: int) -> list[Parcel]:
+        """Take what may travel together, at most `size`: interactive sends before what batches left here."""
         call: list[Parcel] = []
-        while (queue := self._queue()) and len(call) < min(size, queue[0].travels_with):
-            if call and call[0].errand is not queue[0].errand:
-                break
-            parcel = queue.popleft()
-            size = min(size, parcel.travels_with)
-            call.append(parcel)
+        for queue in self._waiting.values():
+            while queue:
+                parcel = queue[0]
+                size = min(size, parcel.travels_with)
+                if len(call) >= size or (call and call[0].errand is not parcel.errand):
+                    return call
+                call.append(queue.popleft())
         return call
 
     async def _call(self, parcels: Sequence[Parcel]) -> None:
@@ -194,7 +194,7 @@ class Coalescer:
         absent = []
         for parcel, answer in zip(parcels, answers, strict=True):
             if answer is None:
-                absent.append(replace(parcel, errand=Errand.SEND))
+                absent.append(parcel._replace(errand=Errand.SEND))
             else:
                 self._answered(parcel, answer)
         self.put(absent)

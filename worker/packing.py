@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -11,7 +11,7 @@ from worker.contract.answers import Answer, AnswerKind, WalletMessage
 from worker.contract.codes import ResultCode
 from worker.contract.errors import LedgerUnavailableError, TidingsError
 from worker.contract.identity import delivery_key
-from worker.contract.messages import Channel, Claim
+from worker.contract.messages import Channel, Claim, DeliveryState
 from worker.contract.payload import Payload
 from worker.contract.users import Wallet
 from worker.holding import Held
@@ -30,6 +30,8 @@ class Surroundings:
     templates: Mapping[tuple[str, int], CompiledTemplate | TidingsError]
     """A version that is gone or can't be used: why."""
     wallets: Mapping[str, Wallet]
+    usual: dict[tuple[str, Channel], Way] = field(default_factory=dict)
+    """Ways of this chunk's first deliveries, by wallet and channel: which breaker is open is asked once a chunk."""
 
 
 class Packer:
@@ -69,12 +71,21 @@ class Packer:
         try:
             if payload is None:
                 raise UndeliverableError(_UNREADABLE)  # noqa: TRY301 - told as any other reason is
-            way = self._router.way(held.claim, channel, payload.wallet, surroundings.wallets)
+            way = self._way(held.claim, channel, payload.wallet, surroundings)
             message = render(held.claim.message_id, channel, payload, surroundings)
         except Exception as error:  # noqa: BLE001 - one message's fault must not take its chunk along
             return _undeliverable(error)
         size = call_size(self._call_size, held.claim.tries)
         return way, Parcel(held, channel, message, size, way.errand, way.fallbacks)
+
+    def _way(self, claim: Claim, channel: Channel, wallet: str, surroundings: Surroundings) -> Way:
+        if claim.gateways or claim.deliveries[channel] != DeliveryState.OPEN:
+            return self._router.way(claim, channel, wallet, surroundings.wallets)
+        known = surroundings.usual.get((wallet, channel))
+        if known is None:
+            known = self._router.way(claim, channel, wallet, surroundings.wallets)
+            surroundings.usual[wallet, channel] = known
+        return known
 
 
 _UNREADABLE = "its payload can't be read: another release of tidings stored it; send it again with a new requestId"

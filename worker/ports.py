@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from worker.contract.answers import Answer, WalletMessage
 from worker.contract.dead_letters import (
@@ -13,6 +13,8 @@ from worker.contract.dead_letters import (
     Position,
     Replayed,
 )
+from worker.contract.figures import LedgerFigures
+from worker.contract.findings import Finding
 from worker.contract.gateways import OpenedBreaker
 from worker.contract.messages import (
     Acceptance,
@@ -29,6 +31,9 @@ from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
 from worker.contract.templates import TemplateVersion
 from worker.contract.users import GatewayRoute, SendCap, TokenGrant, User, Wallet
+
+Place: TypeAlias = tuple[int, Lane]
+"""A shard and a lane: what has backlogs of its own."""
 
 
 class Clock(Protocol):
@@ -93,12 +98,15 @@ class Ledger(Protocol):
         """Re-score overdue messages to a later time and return them as hints."""
         ...
 
-    async def release(self, shard: int, lane: Lane) -> list[Hint]:
-        """Move messages from the backlogs of a shard to its due index, round robin between merchants."""
+    async def release(self, places: Sequence[Place]) -> list[Hint]:
+        """Move messages from backlogs to due indexes: what has room in its window, and what is past its deadline.
+
+        Merchants of one place take turns. A window is filled again once a quarter of it is free: chunks stay large.
+        """
         ...
 
-    async def backlogged(self) -> list[tuple[int, Lane]]:
-        """Return the (shard, lane) pairs that have a backlog."""
+    async def backlogged(self) -> list[Place]:
+        """Return the places that have a backlog."""
         ...
 
     async def forget(self) -> int:
@@ -119,6 +127,14 @@ class Records(Protocol):
 
     async def ping(self) -> None:
         """Return when the store answers."""
+        ...
+
+
+class Figures(Protocol):
+    """The ledger in numbers. Raises LedgerUnavailableError when the store did not answer."""
+
+    async def read(self) -> LedgerFigures:
+        """Return the figures of this moment."""
         ...
 
 
@@ -150,6 +166,18 @@ class DeadLetters(Protocol):
 
     async def discard(self, letters: Sequence[DeadLetter], run: str, reason: str) -> list[Discarded]:
         """Let letters be forgotten after their retention; their outcomes stay."""
+        ...
+
+
+class Durability(Protocol):
+    """What the stores keep of what they were told. An empty list: nothing is wrong."""
+
+    async def findings(self) -> list[Finding]:
+        """Return what is wrong with the ledger's store; raises LedgerUnavailableError when it did not answer."""
+        ...
+
+    async def broker_findings(self) -> list[Finding]:
+        """Return what is wrong with the broker's store; nothing of one that can't be asked or is away."""
         ...
 
 

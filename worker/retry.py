@@ -21,6 +21,7 @@ UNANSWERED = "UNANSWERED"
 WAITING_CAP = 5_000
 """Longest wait in ms, beyond what a gateway asked for, of a message that waits for its gateway."""
 
+_DELIVERED = {channel: DeliveryUpdate(channel, DeliveryState.S) for channel in Channel}
 _BURNS_A_TRY = frozenset(
     {
         AnswerKind.DELIVERED,
@@ -88,6 +89,9 @@ def decide(
     worker: str,
 ) -> Settlement:
     """Return how a claim ends, given the answer of each channel that was open."""
+    if all(answer.kind is AnswerKind.DELIVERED for answer in answers.values()):
+        updates = tuple([_DELIVERED[channel] for channel in answers])
+        return _settlement(claim, Verdict.FINAL, updates, tries=min(1, len(updates)), worker=worker)
     burnt = int(any(answer.kind in _BURNS_A_TRY for answer in answers.values()))
     open_still = [answer for answer in answers.values() if _is_open(answer)]
     waits = any(answer.kind in _WAITS_FOR_GATEWAY for answer in open_still)

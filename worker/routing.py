@@ -1,8 +1,8 @@
 """Which gateway gets a delivery, and whether it is asked before it is sent to again (CONTRACT R11, R69)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from worker.breaking import Breakers
 from worker.contract.errors import TidingsError
@@ -24,8 +24,7 @@ class Errand(StrEnum):
     """An earlier answer never came: ask first whether the gateway has it, and send it only if it has not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """Where one delivery goes."""
 
     route: GatewayRoute

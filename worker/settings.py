@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from worker.contract.errors import SettingsError
 
 PREFIX = "TIDINGS_"
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 Milliseconds = Annotated[int, Field(gt=0)]
 
 
@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     sweep_size: int = Field(400, ge=1, le=5_000, description="Most overdue messages that one sweep re-hints per shard")
     window_single: int = Field(200, ge=1, description="Messages of one merchant in flight per shard, interactive sends")
     window_bulk: int = Field(500, ge=1, description="Messages of one merchant in flight per shard, batches")
+    waiting_per_merchant: int = Field(
+        1_000,
+        ge=1,
+        description="Messages of one merchant, per lane and shard, whose retries may wait; beyond, its backlog does",
+    )
     retention: Milliseconds = Field(7 * 86_400_000, description="How long a final message is remembered (R54)")
     deliver_within: Milliseconds = Field(86_400_000, description="When an unsettled message becomes a dead letter")
 
@@ -102,8 +107,8 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _names_a_redis(cls, value: str) -> str:
-        if value and not value.startswith(_REDIS_SCHEMES):
-            raise ValueError(f"must begin with {' or '.join(_REDIS_SCHEMES)}, such as redis://localhost:6379/0")
+        if value and not value.startswith(REDIS_SCHEMES):
+            raise ValueError(f"must begin with {' or '.join(REDIS_SCHEMES)}, such as redis://localhost:6379/0")
         return value
 
     @field_validator("broker_url")

@@ -13,7 +13,7 @@ from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import CHUNK
 from worker.ports import Hints, Ledger
 
-_RELEASE_PAUSE = 0.05
+_RELEASE_PAUSE = 0.1
 """Seconds between releases while messages leave this process."""
 _FORGET_ROUNDS = 20
 
@@ -84,8 +84,7 @@ class Sweeper:
         return forgotten
 
     async def _release(self) -> None:
-        for shard, lane in await self._ledger.backlogged():
-            self._hints.publish(await self._ledger.release(shard, lane))
+        self._hints.publish(await self._ledger.release(await self._ledger.backlogged()))
 
     async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -18,7 +18,7 @@ EXIT_USAGE = 2
 """Something the user can mend: a setting, an argument, a file."""
 EXIT_INTERRUPTED = 130
 
-__all__ = ["EXIT_INTERRUPTED", "EXIT_USAGE", "Front", "Services", "run", "run_front", "told"]
+__all__ = ["EXIT_INTERRUPTED", "EXIT_USAGE", "Front", "Services", "run", "run_anyway", "run_front", "told"]
 
 
 @contextmanager
@@ -52,6 +52,16 @@ def run_front(main: Callable[[Front], Awaitable[Outcome]]) -> Outcome:
         async with front(settings, addresses) as found:
             await found.services.ledger.open()
             return await main(found)
+
+    return _with_stores(opened)
+
+
+def run_anyway(main: Callable[[Settings, Addresses, Services], Awaitable[Outcome]]) -> Outcome:
+    """Run a verb that says itself what it finds of a ledger that is away, or is another's."""
+
+    async def opened(settings: Settings, addresses: Addresses) -> Outcome:
+        async with services(settings, addresses) as found:
+            return await main(settings, addresses, found)
 
     return _with_stores(opened)
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import shutil
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -21,6 +19,7 @@ from api_adapter.demo.progress import display
 from api_adapter.demo.report import Report, as_json, show
 from api_adapter.demo.scenario import APP_ID, CLIENT_ID, FEWEST, Notice, notices
 from api_adapter.http.app import INQUIRY
+from api_adapter.stack.directories import new_directory, remove
 from api_adapter.stack.exchanges import http_client
 from api_adapter.stack.interrupts import Interrupted, interruptible
 from api_adapter.stack.ports import Wish, choose_ports
@@ -64,7 +63,7 @@ def demo(
     publish = _print_json if json_wanted else partial(show, console=console)
     with told():
         # Only where the directory lies is taken from the environment: the demo's numbers are its own.
-        directory = _new_directory(read_settings().data_dir / "demo")
+        directory = new_directory(read_settings().data_dir / "demo")
         session = Session(notices(messages), _settings(directory), console)
         report = session.run(partial(_stay_up, console, publish) if keep else _leave)
         if report is None:
@@ -72,7 +71,7 @@ def demo(
         elif not keep:
             publish(report)
         if report is None or (report.is_good and not keep):
-            _remove(directory)
+            remove(directory)
         else:
             console.print(f"Data and logs are kept in {directory}", markup=False, soft_wrap=True)
         raise typer.Exit(_exit_code(report))
@@ -151,14 +150,3 @@ def _exit_code(report: Report | None) -> int:
     if report is None:
         return EXIT_INTERRUPTED
     return 0 if report.is_good else EXIT_UNACCOUNTED
-
-
-def _new_directory(parent: Path) -> Path:
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix="run-", dir=parent))
-
-
-def _remove(directory: Path) -> None:
-    shutil.rmtree(directory)
-    with suppress(OSError):
-        directory.parent.rmdir()

@@ -11,6 +11,7 @@ _DONE = {
     Mend.TAKEN_OUT: "taken out of every index of open messages",
     Mend.MOVED_IN: "taken out of its backlog, it is due",
     Mend.MADE_ROOM: "taken out of that window",
+    Mend.INDEXED: "in the right indexes again",
 }
 
 

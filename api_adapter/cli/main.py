@@ -2,7 +2,7 @@
 
 import typer
 
-from api_adapter.cli import demo, dev, dlq, ledger, parts, send, status, templates, tokens, wallets
+from api_adapter.cli import demo, dev, dlq, doctor, drill, ledger, parts, send, status, templates, tokens, wallets
 from worker.adapters.telemetry.logs import configure_logs
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
+app.command("drill", epilog=drill.EPILOG)(drill.drill)
 app.command("serve")(parts.serve)
 app.command("worker")(parts.worker)
 app.command("gateway")(parts.gateway)
@@ -25,6 +26,7 @@ app.command("send", epilog=send.EPILOG)(send.send)
 app.command("status", epilog=status.EPILOG)(status.status)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")
+app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor)
 
 
 def main() -> None:

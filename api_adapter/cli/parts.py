@@ -2,6 +2,7 @@
 
 import os
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -68,6 +69,7 @@ def gateway(
         Idempotency,
         typer.Option(help="Whether a messageId delivered before is delivered again."),
     ] = Idempotency.HONOURED,
+    journal: Annotated[Path | None, typer.Option(help="File that every valid call is appended to, as JSON.")] = None,
 ) -> None:
     """Run the gateway simulator: a wallet that plays what each user's id says, such as sim-retry-2-ann.
 
@@ -81,5 +83,6 @@ def gateway(
                 host=settings.gateway_host if host is None else host,
                 port=settings.gateway_port if port is None else port,
                 idempotency=idempotency,
+                journal=journal,
             ),
         )

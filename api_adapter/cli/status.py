@@ -113,13 +113,16 @@ def _in_words(outcome: MessageOutcome) -> str:
 
 
 def _moments(outcome: MessageOutcome) -> Iterator[str]:
+    whole = outcome.whole
     yield f"taken {utc(outcome.taken_at)} by {outcome.client_id}"
     if outcome.settled_at is not None:
         yield f"settled {utc(outcome.settled_at)} after {elapsed(outcome.settled_at - outcome.taken_at)}"
     elif outcome.next_at is not None:
         yield f"next try {utc(outcome.next_at)}"
-    if outcome.settled_at is None:
-        yield f"expires {utc(outcome.expires_at)}"
+    if whole.settled_by is not None:
+        yield f"settled by {utc(whole.settled_by)}"
+    elif whole.status is ResultStatus.U:
+        yield "U for good, unless it is replayed"
     counts = {"attempt": outcome.attempts, "crashed worker": outcome.crashes}
     yield ", ".join(counted(number, noun) for noun, number in counts.items() if number) or "not attempted yet"
 

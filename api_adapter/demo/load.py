@@ -2,39 +2,20 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
-import orjson
 from pyreqwest.client import Client
-from pyreqwest.exceptions import PyreqwestError
 
 from api_adapter.demo.scenario import CLIENT_ID, Notice, Via
 from api_adapter.intake import Intake
-from api_adapter.stack.cancellation import heed_cancellation
-from api_adapter.stack.exchanges import exchange
+from api_adapter.stack.sending import NO_REPLY, Reply, post, take
 from worker.batching import chunks
 from worker.contract.codes import ResultStatus
-from worker.contract.messages import Lane
 
 _CONNECTIONS = 32
 _BATCH = 200
 _TRIES = 5
 _PAUSE = 0.3
-HEADERS = {"client-id": CLIENT_ID, "content-type": "application/json"}
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a send was answered."""
-
-    status: str
-    code: str
-    message_id: str | None
-
-
-NO_REPLY = Reply(ResultStatus.U, "NO_REPLY", None)
 
 
 @dataclass(slots=True)
@@ -69,8 +50,8 @@ async def send_over_http(client: Client, url: str, notice: Notice) -> Reply:
     """Send one notice, again while nobody can say whether it was taken."""
     reply = NO_REPLY
     for _ in range(_TRIES):
-        reply = await _post(client, url, notice.body)
-        if reply.status != ResultStatus.U:
+        reply = await post(client, url, CLIENT_ID, notice.body)
+        if not reply.is_unknown:
             break
         await asyncio.sleep(_PAUSE)
     return reply
@@ -88,15 +69,6 @@ async def _over_http(client: Client, url: str, notices: Sequence[Notice], sent: 
 async def _one_connection(client: Client, url: str, waiting: Iterator[Notice], sent: Sent) -> None:
     for notice in waiting:
         sent.note(notice, await send_over_http(client, url, notice))
-
-
-async def _post(client: Client, url: str, body: bytes) -> Reply:
-    with suppress(PyreqwestError, orjson.JSONDecodeError, KeyError):
-        _, content = await exchange(client.post(url).headers(HEADERS).body_bytes(body))
-        answer: dict[str, Any] = orjson.loads(content)
-        result = answer["result"]
-        return Reply(result["resultStatus"], result["resultCode"], answer.get("messageId"))
-    return NO_REPLY
 
 
 async def _by_batch(intake: Intake, notices: Sequence[Notice], sent: Sent) -> None:
@@ -119,10 +91,9 @@ async def _take(intake: Intake, notices: Sequence[Notice], sent: Sent) -> None:
 
 async def _take_once(intake: Intake, notices: Sequence[Notice], sent: Sent) -> list[Notice]:
     """Return the notices of which nobody can say whether they were taken."""
-    results = await intake.take(HEADERS, [notice.body for notice in notices], Lane.BULK)
-    heed_cancellation()
-    replies = [Reply(one.result.status, one.result.code, one.message_id) for one in results]
-    for notice, reply in zip(notices, replies, strict=True):
-        if reply.status != ResultStatus.U:
+    replies = await take(intake, CLIENT_ID, [notice.body for notice in notices])
+    answered = list(zip(notices, replies, strict=True))
+    for notice, reply in answered:
+        if not reply.is_unknown:
             sent.note(notice, reply)
-    return [notice for notice, reply in zip(notices, replies, strict=True) if reply.status == ResultStatus.U]
+    return [notice for notice, reply in answered if reply.is_unknown]

@@ -9,15 +9,16 @@ import orjson
 from pyreqwest.client import Client
 
 from api_adapter.demo.faults import WALLETS
-from api_adapter.demo.load import HEADERS, Sent, send_all, send_over_http
+from api_adapter.demo.load import Sent, send_all, send_over_http
 from api_adapter.demo.progress import Display, Glance
 from api_adapter.demo.report import Report, make_report
-from api_adapter.demo.scenario import APP_ID, Notice, people
+from api_adapter.demo.scenario import APP_ID, CLIENT_ID, Notice, people
 from api_adapter.demo.verdict import Evidence, Repeat, total
 from api_adapter.http.app import BATCH_INQUIRY, SEND
 from api_adapter.stack.cancellation import heed_cancellation
 from api_adapter.stack.exchanges import exchange
 from api_adapter.stack.samples import put_templates
+from api_adapter.stack.sending import headers
 from api_adapter.wiring import Front
 from worker.batching import chunks
 from worker.bootstrap import Services
@@ -113,7 +114,11 @@ class Performance:
         statuses: dict[str, str] = {}
         for chunk in chunks(self._notices, MAX_INQUIRIES):
             body = {"appId": APP_ID, "requestIds": [notice.request_id for notice in chunk]}
-            request = self._client.post(self._api_url + BATCH_INQUIRY).headers(HEADERS).body_bytes(orjson.dumps(body))
+            request = (
+                self._client.post(self._api_url + BATCH_INQUIRY)
+                .headers(headers(CLIENT_ID))
+                .body_bytes(orjson.dumps(body))
+            )
             _, answer = await exchange(request)
             statuses |= {item["requestId"]: _status(item) for item in orjson.loads(answer)["items"]}
         return statuses

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from api_adapter.demo.load import NO_REPLY, Reply
 from api_adapter.demo.scenario import Notice
+from api_adapter.stack.sending import NO_REPLY, Reply
 from worker.contract.codes import ResultStatus
 from worker.contract.messages import Channel, DeliveryState
 from worker.contract.outcomes import MessageOutcome, Tally

@@ -1,5 +1,6 @@
 """The HTTP application: paths, limits and content types; everything else is intake's (CONTRACT R15, R25, R40)."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,11 +20,12 @@ from api_adapter.http.openapi import openapi_document
 from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries, Json, refusal, result_json
 from api_adapter.intake import MAX_BODY, Intake
+from api_adapter.metrics import render
 from api_adapter.taking import SendResult
 from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
-from worker.contract.messages import Lane
-from worker.ports import Records
+from worker.contract.findings import Finding
+from worker.ports import Durability, Figures, Records
 
 SEND = "/v2/miniprogram/message/send"
 INQUIRY = "/v2/miniprogram/message/inquiry"
@@ -63,7 +65,9 @@ class Api:
     intake: Intake
     inquiries: Inquiries
     records: Records
+    figures: Figures
     opening: Opening
+    durability: Durability
 
 
 Opened = Callable[[], AbstractAsyncContextManager[Api]]
@@ -79,7 +83,8 @@ def make_app(opened: Opened, prefix: str) -> Starlette:
             yield {"api": api}
 
     app = Starlette(
-        routes=_routes("") + (_routes(prefix) if prefix else []),
+        # Metrics tell of all merchants, so they are not where callers are let in.
+        routes=[*_routes(""), *(_routes(prefix) if prefix else []), Route("/metrics", _metrics)],
         lifespan=lifespan,
         exception_handlers={404: _not_found, 405: _wrong_method},
     )
@@ -131,8 +136,7 @@ def _places(error: Exception) -> list[str]:
 
 
 async def _send(api: Api, headers: Mapping[str, str], body: bytes) -> Json:
-    (answer,) = await api.intake.take(headers, [body], Lane.SINGLE)
-    return send_json(answer)
+    return send_json(await api.intake.take_one(headers, body))
 
 
 async def _inquiry(api: Api, headers: Mapping[str, str], body: bytes) -> Json:
@@ -194,9 +198,29 @@ async def _readyz(request: Request) -> Response:
     try:
         await api.opening.check()
         await api.records.ping()
+        ledger = await api.durability.findings()
     except (LedgerUnavailableError, LedgerMismatchError) as error:
         return JsonResponse({"status": "unavailable", "ledger": str(error)}, status_code=503)
-    return JsonResponse({"status": "ready"})
+    broker = await api.durability.broker_findings()
+    warnings = [_warning("ledger", finding) for finding in ledger] + [_warning("broker", finding) for finding in broker]
+    return JsonResponse({"status": "ready", "warnings": warnings})
+
+
+def _warning(store: str, finding: Finding) -> Json:
+    return {"store": store, "severity": finding.severity, "what": finding.what, "advice": finding.advice}
+
+
+async def _metrics(request: Request) -> Response:
+    api: Api = request.state.api
+    try:
+        await api.opening.check()
+        figures = await api.figures.read()
+    except (LedgerUnavailableError, LedgerMismatchError) as error:
+        log.warning("metrics_without_ledger", reason=str(error))
+        figures = None
+    # In a thread: a thousand merchants are some 60 ms of text, and sends must not wait for it.
+    text, content_type = await asyncio.to_thread(render, figures, request.headers.get("accept", ""))
+    return Response(text, headers={"content-type": content_type})
 
 
 async def _not_found(_: Request, __: Exception) -> Response:

@@ -10,8 +10,9 @@ from api_adapter.http.app import Api, make_app
 from api_adapter.http.opening import Opening
 from api_adapter.wiring import front
 from worker.adapters.telemetry.logs import configure_logs
-from worker.bootstrap import stores
+from worker.bootstrap import durability, stores
 from worker.contract.errors import LedgerUnavailableError
+from worker.examining import log_durability
 from worker.settings import Settings, read_settings
 
 log = structlog.get_logger(__name__)
@@ -29,7 +30,11 @@ def application() -> Starlette:
                 opening = Opening(found.services.ledger.open)
                 await _open(opening)
                 _say_what_is_not_checked(settings)
-                yield Api(found.intake, found.inquiries, found.services.records, opening)
+                examined = durability(found.services, addresses)
+                await log_durability(examined)
+                yield Api(
+                    found.intake, found.inquiries, found.services.records, found.services.figures, opening, examined
+                )
 
     return make_app(opened, settings.api_prefix)
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from worker.contract.codes import ResultCode, ResultStatus
+from worker.contract.findings import Severity
 from worker.contract.requests import BatchInquiry, Inquiry, SendRequest
 
 VERSION = "0.1.0"
@@ -49,10 +50,15 @@ def openapi_document() -> Json:
                 BatchInquiry,
                 "BatchInquiryAnswer",
             ),
-            "/healthz": _probe("healthz", "Whether the process lives", {"200": "it does"}),
-            "/readyz": _probe("readyz", "Whether sends can be taken", {"200": "yes", "503": "the ledger is away"}),
+            "/healthz": _probe("healthz", "Whether the process lives", {"200": ("it does", "Alive")}),
+            "/metrics": _metrics(),
+            "/readyz": _probe(
+                "readyz",
+                "Whether sends can be taken, and what the stores may lose of them",
+                {"200": ("yes", "Ready"), "503": ("the ledger is away", "NotReady")},
+            ),
         },
-        "components": {"schemas": {**_portable(schemas["$defs"]), **_answers()}},
+        "components": {"schemas": {**_portable(schemas["$defs"]), **_answers(), **_probed()}},
     }
 
 
@@ -96,19 +102,28 @@ def _json_answer(description: str, schema: str) -> Json:
     }
 
 
-def _probe(name: str, summary: str, answers: dict[str, str]) -> Json:
-    content = {"application/json": {"schema": {"type": "object"}}}
-    responses = {status: {"description": text, "content": content} for status, text in answers.items()}
+def _probe(name: str, summary: str, answers: dict[str, tuple[str, str]]) -> Json:
+    responses = {status: _json_answer(*answer) for status, answer in answers.items()}
     return {"get": {"operationId": name, "summary": summary, "responses": responses}}
+
+
+def _metrics() -> Json:
+    text = {"schema": {"type": "string"}}
+    content = {"text/plain": text, "application/openmetrics-text": text}
+    answer = {"description": "the figures; tidings_ledger_up is 0 while the ledger is away", "content": content}
+    summary = "The ledger's figures, as Prometheus reads them"
+    return {"get": {"operationId": "metrics", "summary": summary, "responses": {"200": answer}}}
 
 
 def _answers() -> Json:
     result = {"$ref": _REF.format(model="Result")}
     text = {"type": "string"}
     moment = {"type": ["integer", "null"], "description": "milliseconds since 1970"}
+    settled_by = "until when it is U: its deadline, in milliseconds since 1970; null where it is no U, or U for good"
     whole = {
         "status": {"enum": ["S", "U", "F"]},
         "reason": {"enum": ["OPEN", "UNANSWERED", None], "description": "why it is U"},
+        "settledBy": {"type": ["integer", "null"], "description": settled_by},
         "partial": {"type": "boolean", "description": "F, but some channel has S"},
     }
     number = {"type": "integer", "minimum": 0}
@@ -116,6 +131,7 @@ def _answers() -> Json:
         "channel": {"enum": ["PUSH", "INBOX"]},
         "status": {"enum": ["S", "U", "F", "SKIPPED"]},
         "reason": whole["reason"],
+        "settledBy": whole["settledBy"],
         "code": {"type": ["string", "null"]},
         "message": {"type": ["string", "null"]},
         "at": moment,
@@ -164,6 +180,23 @@ def _answers() -> Json:
             {"result": result, "items": {"type": "array", "items": item}},
             required=["result"],
         ),
+    }
+
+
+def _probed() -> Json:
+    text = {"type": "string"}
+    warning = _object(
+        {
+            "store": {"enum": ["ledger", "broker"]},
+            "severity": {"enum": [Severity.WARNING.value, Severity.ERROR.value]},
+            "what": text,
+            "advice": {"type": "string", "description": "what to do"},
+        },
+    )
+    return {
+        "Alive": _object({"status": {"const": "ok"}}),
+        "Ready": _object({"status": {"const": "ready"}, "warnings": {"type": "array", "items": warning}}),
+        "NotReady": _object({"status": {"const": "unavailable"}, "ledger": text}),
     }
 
 

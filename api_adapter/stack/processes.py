@@ -1,4 +1,4 @@
-"""One part of a stack: a `tidings` command in a process group of its own, from start to its end."""
+"""One part of a stack: a process that leads a group of its own, from start to its end."""
 
 import asyncio
 import os
@@ -16,6 +16,8 @@ _GLANCE = 0.05
 """Seconds between two looks at a process."""
 _TAIL_LINES = 15
 _TAIL_BYTES = 64 * 1024
+_PYTHON = (sys.executable, "-P", "-m")
+"""-P: what lies in the directory that a user happens to be in is not ours to import."""
 
 IsReady = Callable[[], Awaitable[bool]]
 
@@ -29,13 +31,23 @@ class Program:
     """What to run as a part."""
 
     name: str
-    arguments: tuple[str, ...]
-    """Of the `tidings` command."""
+    command: tuple[str, ...]
+    """Such as `tidings` or `celery` below return it."""
     environ: Mapping[str, str]
     log: Path
     """Everything that it writes; the log of the run before is kept as `<name>.log.1`."""
     grace: float
     """Seconds that it may take to stop."""
+
+
+def tidings(*arguments: str) -> tuple[str, ...]:
+    """Return the command line of a `tidings` command."""
+    return (*_PYTHON, "api_adapter", *arguments)
+
+
+def celery(*arguments: str) -> tuple[str, ...]:
+    """Return the command line of a `celery` command."""
+    return (*_PYTHON, "celery", *arguments)
 
 
 class Part:
@@ -49,9 +61,8 @@ class Part:
         self._inherited = inherited
         _make_way(program.log)
         with program.log.open("wb") as log:
-            # -P: what lies in the directory that a user happens to be in is not ours to import.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "api_adapter", *program.arguments],
+                program.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -74,6 +85,10 @@ class Part:
     def exit_code(self) -> int | None:
         """How the process ended; None while it runs."""
         return self._process.poll()
+
+    def wait(self) -> int:
+        """Return the exit code once the process ended; blocks."""
+        return self._process.wait()
 
     def again(self) -> "Part":
         """Start the same program once more."""
@@ -109,10 +124,14 @@ class Part:
         self.kill()
         return ended
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to it and its whole process group."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
     def kill(self) -> None:
         """End it and what is left of its process group at once."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        self.send(signal.SIGKILL)
         self._process.wait()
 
 

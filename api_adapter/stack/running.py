@@ -12,16 +12,16 @@ from api_adapter.stack.claim import Claim, claimed
 from api_adapter.stack.environment import environment
 from api_adapter.stack.exchanges import http_client
 from api_adapter.stack.ports import url_of
-from api_adapter.stack.processes import IsReady, Part, PartError, Program, tail_of
+from api_adapter.stack.processes import IsReady, Part, PartError, Program, tail_of, tidings
 from api_adapter.stack.readiness import consumes, listens, serves
 from worker.bootstrap import Addresses, stores
 from worker.contract.exits import RECYCLED
 from worker.settings import Settings
 
-_START_PATIENCE = 60.0
-_API_GRACE = 15.0
-_GATEWAY_GRACE = 10.0
-_WORKER_GRACE = 20.0
+START_PATIENCE = 60.0
+API_GRACE = 15.0
+GATEWAY_GRACE = 10.0
+WORKER_GRACE = 20.0
 """Seconds on top of the drain, after which a child that does not end is killed (5 s); a broker that does not answer is
 waited for, too (some 13 s in all)."""
 _GLANCE = 0.2
@@ -63,9 +63,9 @@ class Stack:
     async def start(self) -> None:
         """Start all parts side by side, and return once each serves; raise PartError where one does not."""
         drain = self.settings.drain_timeout / 1000
-        gateway = self._start("gateway", "gateway", _GATEWAY_GRACE)
-        worker = self._start("worker", "worker", drain + _WORKER_GRACE)
-        api = self._start("api", "serve", _API_GRACE)
+        gateway = self._start("gateway", "gateway", GATEWAY_GRACE)
+        worker = self._start("worker", "worker", drain + WORKER_GRACE)
+        api = self._start("api", "serve", API_GRACE)
         self._claim.note(self.pids, {"api": self.api_url, "gateway": self.gateway_url})
         async with http_client() as client:
             checks: list[tuple[Part, IsReady]] = [
@@ -74,7 +74,7 @@ class Stack:
                 (worker, partial(consumes, worker.log)),
             ]
             for part, is_ready in checks:
-                await part.until_ready(is_ready, _START_PATIENCE)
+                await part.until_ready(is_ready, START_PATIENCE)
 
     async def watch(self) -> NoReturn:
         """Raise PartError as soon as a part, or the embedded store, is gone."""
@@ -121,7 +121,7 @@ class Stack:
         return bool(self.settings.redis_url) or await listens(self.addresses.redis_url)
 
     def _start(self, name: str, command: str, grace: float) -> Part:
-        program = Program(name, (command,), self._environ, self.logs / f"{name}.log", grace)
+        program = Program(name, tidings(command), self._environ, self.logs / f"{name}.log", grace)
         part = Part(program, self._claim.lock)
         self._parts.append(part)
         return part

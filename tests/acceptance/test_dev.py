@@ -68,7 +68,7 @@ def test_a_taken_port_is_told_and_replaced(data_dir: Path) -> None:
             command.until_printed(UP)
 
             assert f"Port {port} (TIDINGS_API_PORT) is taken: using {command.api.rpartition(':')[2]}" in command.stdout
-            assert get(f"{command.api}/readyz") == {"status": "ready"}
+            assert get(f"{command.api}/readyz") == {"status": "ready", "warnings": []}
             assert command.stopped_by(signal.SIGINT) == 0
 
 
@@ -98,7 +98,7 @@ def test_a_second_stack_in_a_data_directory_is_refused_and_names_the_first(data_
             assert second.ended() == 2
 
         assert f"a stack runs in {data_dir} (processes: gateway {first.pid_of('gateway')}," in second.stderr
-        assert get(f"{first.api}/readyz") == {"status": "ready"}
+        assert get(f"{first.api}/readyz") == {"status": "ready", "warnings": []}
         assert first.stopped_by(signal.SIGINT) == 0
 
 

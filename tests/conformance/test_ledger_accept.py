@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.ledger_driver import START, OpenLedger, final, ids, new_message, new_messages
+from tests.ledger_driver import START, OpenLedger, expiring, final, ids, new_message, new_messages, waiting
 from worker.contract.messages import Acceptance, Channel, DeliveryState, Lane, NewMessage
 from worker.contract.outcomes import Tally
 from worker.ports import Probe
@@ -97,7 +97,7 @@ def test_R50_a_repeat_after_the_outcome_is_final_is_answered_the_same(open_ledge
     assert ledger.state() == before
 
 
-def test_what_exceeds_the_merchants_window_waits_in_its_backlog_in_order(open_ledger: OpenLedger) -> None:
+def test_what_exceeds_the_merchants_window_waits_in_its_backlog(open_ledger: OpenLedger) -> None:
     ledger = open_ledger(window_bulk=3)
     messages = new_messages(6)
 
@@ -105,7 +105,7 @@ def test_what_exceeds_the_merchants_window_waits_in_its_backlog_in_order(open_le
 
     state = ledger.state()
     assert state.due.keys() == set(ids(messages[:3]))
-    assert state.backlogs == {(0, Lane.BULK, "shop"): tuple(ids(messages[3:]))}
+    assert state.backlogs == {(0, Lane.BULK, "shop"): waiting(messages[3:])}
     assert state.tallies == {("shop", Channel.PUSH): Tally(accepted=6, open=6)}
 
 
@@ -114,9 +114,23 @@ def test_a_newcomer_waits_behind_its_merchants_backlog_even_if_the_window_has_ro
     messages = new_messages(4)
     ledger.accept(messages[:3])
     ledger.settle([final(claim) for claim in ledger.claim(ids(messages[:2]))])
+    ledger.advance(1)
 
     assert ledger.accept([messages[3]]) == [BACKLOGGED]
     assert ledger.state().backlogs == {(0, Lane.BULK, "shop"): tuple(ids(messages[2:]))}
+
+
+def test_a_backlog_is_in_the_order_of_its_deadlines(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(window_bulk=0)
+    late, early, middle = (expiring(f"r{within}", within) for within in (90, 10, 50))
+    ledger.accept([late, early])
+    ledger.advance(1)
+    ledger.accept([middle])
+
+    state = ledger.state()
+
+    assert state.backlogs == {(0, Lane.BULK, "shop"): tuple(ids([early, middle, late]))}
+    assert state.deadlines == dict(zip(ids([early, middle, late]), (START + 10, START + 51, START + 90), strict=True))
 
 
 def test_each_lane_of_a_merchant_has_a_window_of_its_own(open_ledger: OpenLedger) -> None:
@@ -152,7 +166,7 @@ def test_more_messages_than_one_script_takes_fill_the_window_exactly(open_ledger
     messages = new_messages(450)
 
     assert ledger.accept(messages) == [DUE] * 300 + [BACKLOGGED] * 150
-    assert ledger.state().backlogs == {(0, Lane.BULK, "shop"): tuple(ids(messages[300:]))}
+    assert ledger.state().backlogs == {(0, Lane.BULK, "shop"): waiting(messages[300:])}
 
 
 def test_R73_a_channel_the_user_opted_out_of_counts_for_nothing(open_ledger: OpenLedger) -> None:

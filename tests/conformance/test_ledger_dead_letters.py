@@ -266,6 +266,17 @@ def test_a_replay_beyond_the_window_waits_in_the_backlog(open_ledger: OpenLedger
     assert len(state.window) == 2
 
 
+def test_a_replay_waits_in_the_backlog_while_too_many_messages_wait_for_a_retry(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(waiting=1)
+    letter = with_letter(ledger)
+    ledger.accept([new_message("r1")])
+    ledger.settle([retry(claim) for claim in ledger.claim([new_message("r1").message_id])])
+
+    assert ledger.replay([letter]) == [SENT]
+
+    assert list(ledger.state().backlogs.values()) == [(letter.message_id,)]
+
+
 def test_a_letter_with_nothing_left_to_send_is_suppressed_and_final(open_ledger: OpenLedger) -> None:
     ledger = open_ledger(retention=50)
     ledger.accept([new_message("r0", channels=[INBOX], skipped=[PUSH])])

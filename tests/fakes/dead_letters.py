@@ -89,6 +89,8 @@ class FakeDeadLetters:
             record.deliveries[channel.channel] = replace(
                 before, state=DeliveryState.OPEN, code=code, message=message, at=at
             )
+        record.note_missing_answer(record.unknown_since or ledger.now)
+        record.unknown_since = None
         merchant = (record.shard, record.lane, record.app_id)
         record.waiting = False
         if merchant not in ledger.backlogs and ledger._room(merchant) > 0:
@@ -110,6 +112,7 @@ class FakeDeadLetters:
             return Discarded.REFUSED
         self._note(record, InterventionKind.DISCARDED, Discarded.DONE, run, reason)
         record.forget_at, record.payload = self.ledger.now + self.ledger.limits.retention, None
+        record.unknown_since = None
         return Discarded.DONE
 
     def _note(self, record: Record, kind: InterventionKind, code: int, run: str, reason: str) -> None:

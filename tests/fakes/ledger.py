@@ -28,7 +28,7 @@ from worker.contract.messages import (
     Verdict,
 )
 from worker.contract.outcomes import MessageOutcome, Tally, WholeOutcome
-from worker.ports import Probe
+from worker.ports import Place, Probe
 
 CHUNK = 200
 QUANTUM = 50
@@ -48,6 +48,7 @@ class FakeLedger:
         self.shards = shards
         self.records: dict[str, Record] = {}
         self.backlogs: dict[Merchant, list[str]] = {}
+        """Messages by their deadlines, those of one deadline by their ids."""
         self.released: dict[Merchant, int] = {}
         """Messages released so far by each merchant that has a backlog: the least served is next."""
         self.forgotten: Counter[tuple[str, Channel]] = Counter()
@@ -73,16 +74,17 @@ class FakeLedger:
         return Acceptance.BACKLOGGED
 
     def _wait_in_backlog(self, merchant: Merchant, message_id: str) -> None:
-        self.backlogs.setdefault(merchant, []).append(message_id)
+        waiting = self.backlogs.setdefault(merchant, [])
+        waiting.append(message_id)
+        waiting.sort(key=lambda one: (self.records[one].expires_at, one))
         others = (served for other, served in self.released.items() if other[:2] == merchant[:2])
         self.released.setdefault(merchant, min(others, default=0))
 
     def _room(self, merchant: Merchant) -> int:
-        occupied = sum(
-            record.occupies_window and (record.shard, record.lane, record.app_id) == merchant
-            for record in self.records.values()
-        )
-        return self.limits.window(merchant[1]) - occupied
+        own = [one for one in self.records.values() if (one.shard, one.lane, one.app_id) == merchant]
+        if sum(record.waits for record in own) >= self.limits.waiting:
+            return 0
+        return self.limits.window(merchant[1]) - sum(record.occupies_window for record in own)
 
     async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
         """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
@@ -190,17 +192,26 @@ class FakeLedger:
             record.waiting = False
         return [hint for kind, lane in product(HintKind, Lane) for hint in _hints(lane, shard, swept, kind)]
 
-    async def release(self, shard: int, lane: Lane) -> list[Hint]:
-        """Move messages from the backlogs of a shard to its due index, round robin between merchants."""
+    async def release(self, places: Sequence[Place]) -> list[Hint]:
+        """Move messages from the backlogs of places to their due indexes, round robin between a place's merchants."""
         await self.ping()
-        merchants = [merchant for merchant in self.backlogs if merchant[:2] == (shard, lane)]
+        hints = ((place, self._release_place(place)) for place in places)
+        return [Hint(lane, shard, tuple(ids)) for (shard, lane), ids in hints if ids]
+
+    def _release_place(self, place: Place) -> list[str]:
+        merchants = [merchant for merchant in self.backlogs if merchant[:2] == place]
+        quantum = max(QUANTUM, CHUNK // max(1, len(merchants)))
         released: list[str] = []
         for merchant in sorted(merchants, key=lambda merchant: (self.released[merchant], merchant)):
-            released += self._release(merchant, CHUNK - len(released))
-        return [Hint(lane, shard, tuple(released))] if released else []
+            released += self._release(merchant, min(quantum, CHUNK - len(released)))
+        return released
 
     def _release(self, merchant: Merchant, most: int) -> list[str]:
-        turn = max(0, min(self._room(merchant), QUANTUM, most))
+        expired = sum(self.records[one].expires_at <= self.now for one in self.backlogs[merchant])
+        room = self._room(merchant)
+        if room < min(self.limits.window(merchant[1]) / 4, len(self.backlogs[merchant])):
+            room = 0
+        turn = max(0, min(max(room, expired), most))
         ids, left = self.backlogs[merchant][:turn], self.backlogs[merchant][turn:]
         for message_id in ids:
             self.records[message_id].due_at = self.now + self.limits.grace
@@ -210,8 +221,8 @@ class FakeLedger:
             del self.backlogs[merchant], self.released[merchant]
         return ids
 
-    async def backlogged(self) -> list[tuple[int, Lane]]:
-        """Return the (shard, lane) pairs that have a backlog."""
+    async def backlogged(self) -> list[Place]:
+        """Return the places that have a backlog."""
         await self.ping()
         found = {merchant[:2] for merchant in self.backlogs}
         return [(shard, lane) for lane in Lane for shard in range(self.shards) if (shard, lane) in found]

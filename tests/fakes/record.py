@@ -14,8 +14,9 @@ from worker.contract.messages import (
     Lane,
     NewMessage,
     Settlement,
+    Verdict,
 )
-from worker.contract.outcomes import DeliveryOutcome, Intervention, MessageOutcome, TimelineEntry
+from worker.contract.outcomes import DeliveryOutcome, Intervention, MessageOutcome, Reason, TimelineEntry
 
 KEPT_FIRST = 10
 KEPT_LAST = 40
@@ -36,7 +37,7 @@ class Record:
     due_at: int | None = None
     """Its time in the due index; None: in its backlog, or not open any more."""
     waiting: bool = False
-    """Settled to be retried and not swept since: it occupies no window."""
+    """Settled to be retried and not swept since; counts while it is due."""
     attempt: int = 0
     tries: int = 0
     crashes: int = 0
@@ -54,6 +55,10 @@ class Record:
     gateways: dict[Channel, str] = field(default_factory=dict)
     dead_cause: str = ""
     dead_at: int | None = None
+    unanswered_since: int | None = None
+    """Since when an open channel's answer is missing."""
+    unknown_since: int | None = None
+    """The same of a dead letter with a U."""
     forget_at: int | None = None
     timeline: dict[int, TimelineEntry] = field(default_factory=dict)
     runs: dict[str, int] = field(default_factory=dict)
@@ -71,6 +76,11 @@ class Record:
     def occupies_window(self) -> bool:
         """Whether it was released and is neither final nor waiting for a retry."""
         return self.due_at is not None and not self.waiting
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is due for a retry and occupies no window."""
+        return self.due_at is not None and self.waiting
 
     def held_by(self, claim_id: str, now: int) -> bool:
         """Whether a claim's lease is running."""
@@ -107,6 +117,13 @@ class Record:
             if delivery.state is DeliveryState.OPEN and delivery.code != "UNANSWERED":
                 update = DeliveryUpdate(channel, DeliveryState.OPEN, "UNANSWERED", DIED)
                 self.deliveries[channel] = _learnt(update, now)
+        self.note_missing_answer(now)
+
+    def note_missing_answer(self, since: int) -> None:
+        """Keep the time since when an answer is missing, if one is."""
+        reasons = {one.reason for one in self.deliveries.values() if one.state is DeliveryState.OPEN}
+        missing = Reason.UNANSWERED in reasons
+        self.unanswered_since = (self.unanswered_since or since) if missing else None
 
     def claim(self) -> Claim:
         """Return what the claim's holder gets."""
@@ -133,6 +150,10 @@ class Record:
         self.timeline[self.attempt] = TimelineEntry(self.attempt, self.claimed_at, now, settlement.worker, notes)
         if self.attempt - KEPT_LAST > KEPT_FIRST:
             self.timeline.pop(self.attempt - KEPT_LAST, None)
+        since = self.unanswered_since or now
+        unknown = DeliveryState.U in {one.state for one in self.deliveries.values()}
+        self.unknown_since = since if unknown and settlement.verdict is Verdict.DEAD else None
+        self.note_missing_answer(now)
         self.tries += settlement.tries
         self.lease = 0
 

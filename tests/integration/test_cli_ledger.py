@@ -104,7 +104,7 @@ def test_a_message_without_a_record_is_named_by_its_id(tidings: CommandLine) -> 
     tidings.on_services(haunt)
 
     assert tidings("ledger", "check").stdout.splitlines()[-1] == (
-        f"no requestId, messageId {'0' * 32}: due, in a backlog or in a window, but without a record"
+        f"no requestId, messageId {'0' * 32}: due, in a backlog or in another index, but without a record"
     )
     assert checked(tidings)["misplaced"][0]["requestId"] is None
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -20,7 +19,7 @@ ENDS: dict[str, Callable[[Claim], Settlement]] = {
     "partial": lambda one: final(one, learnt(S), learnt(F, "BLOCKED", f"no{ESCAPE}", INBOX)),
     "failed": lambda one: dead(one, learnt(F, "TOO_MANY", "no"), learnt(F, "TOO_MANY", "no", INBOX), cause="TRIES"),
     "unanswered": lambda one: dead(one, learnt(U, "UNANSWERED"), learnt(S, channel=INBOX), cause="UNANSWERED"),
-    "idle": lambda one: replace(retry(one, 60_000), updates=()),
+    "idle": lambda one: retry(one, 60_000)._replace(updates=()),
     "waiting": lambda one: retry(one, 60_000, learnt(OPEN, "BUSY", "later"), learnt(S, channel=INBOX)),
 }
 
@@ -90,6 +89,21 @@ def test_R70_each_channel_and_each_attempt_has_a_line(tidings: CommandLine) -> N
     assert " ms " in attempt
     assert "next try" in shown[2]
     assert shown[2].endswith("1 attempt")
+
+
+@pytest.mark.parametrize(
+    ("name", "until_when"),
+    [("queued", "settled by "), ("waiting", "settled by "), ("unanswered", "U for good, unless it is replayed")],
+)
+def test_R73_each_U_says_until_when(tidings: CommandLine, name: str, until_when: str) -> None:
+    assert until_when in tidings("status", name, "--app-id", "shop").stdout.splitlines()[2]
+
+
+def test_an_outcome_that_is_known_says_nothing_of_a_deadline(tidings: CommandLine) -> None:
+    moments = tidings("status", "delivered", "--app-id", "shop").stdout.splitlines()[2]
+
+    assert "settled by" not in moments
+    assert "for good" not in moments
 
 
 def test_an_attempt_that_learnt_nothing_says_so(tidings: CommandLine) -> None:

@@ -93,6 +93,13 @@ class Place:
             counts: dict[str, int] = await answer.json()
             return counts
 
+    async def called(self) -> None:
+        """Return once the gateway was called."""
+        deadline = time.monotonic() + PATIENCE
+        while not (await self.counts())["calls"]:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+
     async def outcomes(self, ids: list[str]) -> dict[str, MessageOutcome]:
         """Return the outcomes by customer, once all are settled."""
         deadline = time.monotonic() + PATIENCE
@@ -198,10 +205,29 @@ def test_a_message_past_its_deadline_is_never_sent(redis_url: str) -> None:
 
 
 async def _expired(here: Place, ids: list[str]) -> None:
-    (outcome,) = (await here.outcomes(ids)).values()
-    assert outcome.whole.status is ResultStatus.F
-    assert {delivery.code for delivery in outcome.deliveries} == {"EXPIRED"}
-    assert outcome.dead_cause == DeadCause.EXPIRED
+    for outcome in (await here.outcomes(ids)).values():
+        assert outcome.whole.status is ResultStatus.F
+        assert {delivery.code for delivery in outcome.deliveries} == {"EXPIRED"}
+        assert outcome.dead_cause == DeadCause.EXPIRED
+
+
+def test_what_expires_in_a_backlog_is_a_dead_letter_though_the_window_stays_full(redis_url: str) -> None:
+    """A gateway that hangs keeps the only place in the window for as long as this test waits."""
+
+    async def main() -> None:
+        async with place(redis_url, window_bulk=1, shards=1, deliver_within=2_000, call_timeout=30_000) as here:
+            await here.send(["sim-hang"])
+            await with_loop(here, lambda: _expired_behind_it(here))
+            assert (await here.counts())["delivered"] == 0
+
+    asyncio.run(main())
+
+
+async def _expired_behind_it(here: Place) -> None:
+    await here.called()
+    ids = await here.send([f"customer-{number}" for number in range(30)])
+    assert await here.services.ledger.backlogged() == [(0, Lane.BULK)]
+    await _expired(here, ids)
 
 
 def test_a_merchant_beyond_its_window_is_delivered_in_the_end(redis_url: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.front_desk import APP, TOKEN, grant, payment_notice, wallet
 from tests.samples import send_body
@@ -83,6 +84,22 @@ def test_R30_R50_R70_a_send_is_taken_repeated_and_looked_up(api: ApiServer, pref
     assert repeated == taken
     assert (other.status, other.code) == (200, "REPEAT_REQ_INCONSISTENT")
     assert (found.body["requestId"], found.body["status"], found.body["reason"]) == (request_id, "U", "OPEN")
+
+
+def test_metrics_are_scraped_over_the_wire(api: ApiServer) -> None:
+    sent(api, "scraped")
+    connection = api.connection()
+
+    connection.request("GET", "/metrics")
+    response = connection.getresponse()
+    text = response.read().decode()
+    connection.close()
+
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    assert response.status == 200
+    assert [sample.value for sample in families["tidings_ledger_up"].samples] == [1]
+    accepted = families["tidings_deliveries_accepted"].samples
+    assert {sample.labels["app_id"] for sample in accepted if sample.value >= 1} == {APP}
 
 
 def test_R50_the_same_send_on_many_connections_at_once_is_taken_once(api: ApiServer) -> None:

@@ -5,20 +5,18 @@ Each operation throws dice of its own from one drawn number, so that a long stor
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from random import Random
 from typing import Any, ClassVar, TypeVar
 
-import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from redis import Redis as Server
 from typing_extensions import override
 
-from tests.ledger_driver import LedgerDriver, ids, model, new_message, real
+from tests.ledger_driver import DAY, LedgerDriver, ids, model, new_message, real
 from tests.ledger_invariants import check_conservation, check_history, check_homes
 from tests.ledger_state import LedgerState
 from worker.adapters.redis.ledger import LedgerLimits
@@ -44,7 +42,9 @@ from worker.ports import Probe
 Item = TypeVar("Item")
 
 SHARDS = 2
-LIMITS = LedgerLimits(lease=6, grace=3, longest_grace=10, sweep_size=3, window_single=1, window_bulk=2, retention=15)
+LIMITS = LedgerLimits(
+    lease=6, grace=3, longest_grace=10, sweep_size=3, window_single=1, window_bulk=2, waiting=2, retention=15
+)
 APPS = ("shop", "shop1")
 CHANNELS = (
     ((Channel.PUSH, Channel.INBOX), ()),
@@ -253,7 +253,8 @@ def new_request(dice: Random, app: str) -> NewMessage:
     index = dice.randrange(REQUESTS)
     channels, skipped = CHANNELS[index % len(CHANNELS)]
     fingerprint = "other" if dice.random() < 0.1 else "content"
-    return new_message(f"r{index}", app, channels=channels, skipped=skipped, fingerprint=fingerprint)
+    new = new_message(f"r{index}", app, channels=channels, skipped=skipped, fingerprint=fingerprint)
+    return new._replace(deliver_within=dice.choice([5, 20, DAY]))
 
 
 def any_query(dice: Random, state: LedgerState) -> DeadLetterQuery:
@@ -301,18 +302,6 @@ def any_end(dice: Random, claim: Claim) -> Settlement:
 def delivered(claim: Claim) -> Settlement:
     updates = tuple(DeliveryUpdate(channel, S) for channel in claim.deliveries)
     return Settlement(claim.message_id, claim.claim_id, claim.attempt, Verdict.FINAL, updates, tries=1, worker="w2")
-
-
-@pytest.fixture
-def hasty_redis_url(redis_url: str) -> Iterator[str]:
-    """A server that does not wait for the disk: thousands of steps need none of its durability."""
-    with Server.from_url(redis_url) as server:
-        before = server.config_get("appendfsync")["appendfsync"]
-        server.config_set("appendfsync", "no")
-        try:
-            yield redis_url
-        finally:
-            server.config_set("appendfsync", before)
 
 
 def test_the_ledger_in_redis_does_what_the_model_does(hasty_redis_url: str) -> None:

@@ -127,7 +127,7 @@ def test_an_open_message_without_a_home_is_named(redis_url: str) -> None:
 
 
 def test_a_message_with_two_homes_is_named(redis_url: str) -> None:
-    (audit,) = found_after(redis_url, lambda redis: redis.rpush(backlog(OPEN), OPEN))
+    (audit,) = found_after(redis_url, lambda redis: redis.zadd(backlog(OPEN), {OPEN: 1}))
 
     assert audit.misplaced == misplaced(OPEN, "shop", "r0", Fault.TWO_HOMES)
 
@@ -151,7 +151,7 @@ def test_a_backlogged_message_that_takes_a_place_in_the_window_is_named(redis_ur
     shard = KEYS.shard(OPEN)
 
     async def put_in(redis: Redis) -> None:
-        (waiting,) = await redis.lrange(backlog(OPEN), -1, -1)
+        (waiting,) = await redis.zrange(backlog(OPEN), -1, -1)
         await redis.zadd(KEYS.window(shard), {f"bulk#shop#{waiting.decode()}": 0})  # type: ignore[union-attr]
 
     (audit,) = found_after(redis_url, put_in)
@@ -223,7 +223,7 @@ def test_a_ledger_in_motion_is_clean(redis_url: str) -> None:
             news = [new_message(f"{number}-{each}") for each in range(50)]
             await ledger.accept("shop", Lane.BULK, news)
             for shard in range(KEYS.shards):
-                hints = await ledger.release(shard, Lane.BULK)
+                hints = await ledger.release([(shard, Lane.BULK)])
                 await finish(ledger, [id_ for hint in hints for id_ in hint.message_ids])
 
     async def story(redis: Redis) -> list[ShardAudit]:
@@ -266,7 +266,7 @@ def test_a_message_released_while_it_is_looked_at_is_not_named(redis_url: str) -
             for shard in range(KEYS.shards):
                 due_now: list[bytes] = await redis.zrange(KEYS.due(shard), 0, WINDOW - 1)  # type: ignore[assignment]
                 await finish(ledger, [member.decode() for member in due_now])
-                await ledger.release(shard, Lane.BULK)
+                await ledger.release([(shard, Lane.BULK)])
 
         return [audit async for audit in Moving(redis, deliver_some).shards()]
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from redis.asyncio import Redis
 
-from tests.ledger_driver import START, dead, final, ids, learnt, new_message, new_messages, retry
+from tests.ledger_driver import DAY, START, dead, final, ids, learnt, new_message, new_messages, retry
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import RedisLedger
 from worker.adapters.redis.records import RedisRecords
@@ -18,6 +18,7 @@ Result = TypeVar("Result")
 
 KEYS = Keys(shards=4)
 UNKNOWN = "f" * 32
+DEADLINE = START + DAY
 NAMES = ("delivered", "failed", "dead", "waiting", "queued", "unanswered")
 MESSAGES = {name: new_message(name, channels=tuple(Channel)) for name in NAMES}
 
@@ -77,12 +78,12 @@ def test_R72_statuses_come_in_the_order_asked_with_none_for_a_message_never_seen
         )
 
     expected = {
-        "delivered": WholeOutcome(ResultStatus.S, None, partial=False),
-        "failed": WholeOutcome(ResultStatus.F, None, partial=True),
-        "dead": WholeOutcome(ResultStatus.F, None, partial=False),
-        "waiting": WholeOutcome(ResultStatus.U, Reason.UNANSWERED, partial=False),
-        "queued": WholeOutcome(ResultStatus.U, Reason.OPEN, partial=False),
-        "unanswered": WholeOutcome(ResultStatus.U, Reason.UNANSWERED, partial=False),
+        "delivered": WholeOutcome(ResultStatus.S, None, partial=False, settled_by=None),
+        "failed": WholeOutcome(ResultStatus.F, None, partial=True, settled_by=None),
+        "dead": WholeOutcome(ResultStatus.F, None, partial=False, settled_by=None),
+        "waiting": WholeOutcome(ResultStatus.U, Reason.UNANSWERED, partial=False, settled_by=DEADLINE),
+        "queued": WholeOutcome(ResultStatus.U, Reason.OPEN, partial=False, settled_by=DEADLINE),
+        "unanswered": WholeOutcome(ResultStatus.U, Reason.UNANSWERED, partial=False, settled_by=None),
     }
     assert on_redis(redis_url, story) == [expected.get(name) for name in asked]
 
@@ -105,11 +106,11 @@ def test_R72_10_000_statuses_come_in_order(redis_url: str) -> None:
     messages = new_messages(300)
 
     async def story(redis: Redis) -> list[WholeOutcome | None]:
-        await RedisLedger(redis, KEYS).accept("shop", Lane.BULK, messages)
+        await RedisLedger(redis, KEYS, now=HandTime()).accept("shop", Lane.BULK, messages)
         asked = [messages[index % 300].message_id if index % 7 else UNKNOWN for index in range(10_000)]
         return await RedisRecords(redis, KEYS).statuses(asked)
 
-    still_open = WholeOutcome(ResultStatus.U, Reason.OPEN, partial=False)
+    still_open = WholeOutcome(ResultStatus.U, Reason.OPEN, partial=False, settled_by=DEADLINE)
     assert on_redis(redis_url, story) == [still_open if index % 7 else None for index in range(10_000)]
 
 

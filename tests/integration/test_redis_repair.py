@@ -8,13 +8,13 @@ import pytest
 from redis.asyncio import Redis
 from typing_extensions import override
 
-from tests.ledger_driver import final, learnt, new_message, new_messages
+from tests.ledger_driver import dead, final, learnt, new_message, new_messages, retry
 from tests.ledger_invariants import check_homes
 from tests.ledger_state import state_of_redis
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
-from worker.adapters.redis.reading import LedgerReader, Reading
+from worker.adapters.redis.reading import LedgerReader, Reading, Seen
 from worker.adapters.redis.repair import RedisRepair
 from worker.contract.audits import Fault, Misplaced, ShardAudit
 from worker.contract.errors import LedgerUnavailableError
@@ -55,6 +55,10 @@ def due(id_: str) -> str:
 
 def window(id_: str) -> str:
     return KEYS.window(KEYS.shard(id_))
+
+
+def waiting(id_: str) -> str:
+    return KEYS.waiting(KEYS.shard(id_))
 
 
 def counters(id_: str) -> str:
@@ -109,7 +113,7 @@ async def leave_final_due(redis: Redis) -> None:
 
 
 async def leave_final_in_backlog(redis: Redis) -> None:
-    await redis.rpush(backlog(FINAL), FINAL, FINAL)
+    await redis.zadd(backlog(FINAL), {FINAL: 1})
 
 
 async def haunt_due(redis: Redis) -> None:
@@ -117,7 +121,7 @@ async def haunt_due(redis: Redis) -> None:
 
 
 async def haunt_backlog(redis: Redis) -> None:
-    await redis.lpush(backlog(NOBODY), NOBODY)
+    await redis.zadd(backlog(NOBODY), {NOBODY: 1})
 
 
 async def haunt_window(redis: Redis) -> None:
@@ -133,6 +137,43 @@ async def stray(redis: Redis) -> None:
     await redis.zadd(window(DUE), {f"single#cafe#{DUE}": 0})
 
 
+async def stop_counting(redis: Redis) -> None:
+    await redis.zrem(window(DUE), own_place(DUE))
+
+
+async def count_twice(redis: Redis) -> None:
+    await redis.zadd(waiting(DUE), {own_place(DUE): 0})
+
+
+async def wait_in_backlog(redis: Redis) -> None:
+    await redis.zadd(waiting(WAITING), {own_place(WAITING): 0})
+
+
+async def wait_as_another(redis: Redis) -> None:
+    await redis.zadd(waiting(DUE), {f"single#cafe#{DUE}": 0})
+
+
+async def wait_without_record(redis: Redis) -> None:
+    await redis.zadd(waiting(NOBODY), {f"bulk#shop#{NOBODY}": 0})
+
+
+async def lose_answer(redis: Redis) -> None:
+    key = KEYS.message(KEYS.shard(DUE), DUE)
+    await redis.hset(key, "PUSH", "O|5|UNANSWERED|time-out")
+
+
+async def miss_nothing(redis: Redis) -> None:
+    await redis.zadd(KEYS.unanswered(KEYS.shard(WAITING)), {WAITING: 5})
+
+
+async def miss_nothing_final(redis: Redis) -> None:
+    await redis.zadd(KEYS.unknown(KEYS.shard(FINAL)), {FINAL: 5})
+
+
+async def miss_nothing_unrecorded(redis: Redis) -> None:
+    await redis.zadd(KEYS.unanswered(KEYS.shard(NOBODY)), {NOBODY: 5})
+
+
 HARMS: dict[str, tuple[Harm, str, Fault, Mend]] = {
     "an open message without a home": (take_home, DUE, Fault.HOMELESS, Mend.PUT_BACK),
     "a message with two homes": (give_second_home, WAITING, Fault.TWO_HOMES, Mend.MOVED_IN),
@@ -143,6 +184,15 @@ HARMS: dict[str, tuple[Harm, str, Fault, Mend]] = {
     "a message without a record in a window": (haunt_window, NOBODY, Fault.NO_RECORD, Mend.MADE_ROOM),
     "a final message in its window": (overstay, FINAL, Fault.OVERSTAYED, Mend.TAKEN_OUT),
     "a message in the window of another merchant": (stray, DUE, Fault.OVERSTAYED, Mend.MADE_ROOM),
+    "a due message in no window": (stop_counting, DUE, Fault.NOT_INDEXED, Mend.INDEXED),
+    "a message in its window that is said to wait": (count_twice, DUE, Fault.INDEXED_STILL, Mend.INDEXED),
+    "a backlogged message that is said to wait": (wait_in_backlog, WAITING, Fault.OVERSTAYED, Mend.MADE_ROOM),
+    "a message that waits as another merchant's": (wait_as_another, DUE, Fault.OVERSTAYED, Mend.MADE_ROOM),
+    "an open message without an answer": (lose_answer, DUE, Fault.NOT_INDEXED, Mend.INDEXED),
+    "an open message that misses no answer": (miss_nothing, WAITING, Fault.INDEXED_STILL, Mend.INDEXED),
+    "a final message that misses no answer": (miss_nothing_final, FINAL, Fault.INDEXED_STILL, Mend.INDEXED),
+    "a message without a record or answer": (miss_nothing_unrecorded, NOBODY, Fault.NO_RECORD, Mend.INDEXED),
+    "a message without a record that waits": (wait_without_record, NOBODY, Fault.NO_RECORD, Mend.MADE_ROOM),
 }
 
 
@@ -155,6 +205,21 @@ def test_a_fault_is_mended_and_named(redis_url: str, harm: Harm, id_: str, fault
     assert (repair.relisted, repair.recounted) == ((), ())
 
 
+def test_a_dead_letter_that_is_U_is_listed_again_with_the_time_of_its_answer(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        ledger = RedisLedger(redis, KEYS)
+        unknown = learnt(DeliveryState.U, "UNANSWERED", "time-out")
+        await ledger.settle([dead(claim, unknown) for claim in await ledger.claim(KEYS.shard(DUE), [DUE], "claim-1")])
+        before = (await state_of_redis(redis, KEYS)).unknown
+        await redis.zrem(KEYS.unknown(KEYS.shard(DUE)), DUE)
+        (repair,) = await mended(redis, await audited(redis))
+        assert [(one.message.fault, one.mend) for one in repair.mended] == [(Fault.NOT_INDEXED, Mend.INDEXED)]
+        assert (await state_of_redis(redis, KEYS)).unknown == before
+        assert before.keys() == {DUE}
+
+    on_redis(redis_url, story)
+
+
 def test_a_message_put_back_is_due_at_once_and_has_its_place_in_the_window(redis_url: str) -> None:
     async def story(redis: Redis) -> None:
         before = await state_of_redis(redis, KEYS)
@@ -163,6 +228,21 @@ def test_a_message_put_back_is_due_at_once_and_has_its_place_in_the_window(redis
         after = await state_of_redis(redis, KEYS)
         assert after.window == before.window
         assert len(await RedisLedger(redis, KEYS).sweep()) == 1
+
+    on_redis(redis_url, story)
+
+
+def test_a_message_put_back_that_waits_for_a_retry_waits_still(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        ledger = RedisLedger(redis, KEYS)
+        await ledger.settle([retry(claim) for claim in await ledger.claim(KEYS.shard(DUE), [DUE], "claim-1")])
+        before = await state_of_redis(redis, KEYS)
+        await redis.zrem(due(DUE), DUE)
+        await redis.zrem(waiting(DUE), own_place(DUE))
+        await mended(redis, await audited(redis))
+        after = await state_of_redis(redis, KEYS)
+        assert (after.window, after.waiting) == (before.window, before.waiting)
+        assert (Lane.BULK, "shop", DUE) in after.waiting
 
     on_redis(redis_url, story)
 
@@ -212,8 +292,8 @@ def test_what_is_sound_by_the_time_of_the_repair_is_left_alone(redis_url: str) -
         before = await everything(redis)
         for id_ in (DUE, WAITING, FINAL, NOBODY):
             said = [Misplaced(id_, "shop", "r", fault) for fault in Fault]
-            place = (Lane.BULK, "shop")
-            assert await RedisRepair(redis, KEYS)._mend(KEYS.shard(id_), place, said, {DUE: own_place(DUE)}) == []
+            place, seen = (Lane.BULK, "shop"), Seen({DUE: own_place(DUE)}, {})
+            assert await RedisRepair(redis, KEYS)._mend(KEYS.shard(id_), place, said, seen) == []
         assert await everything(redis) == before
 
     on_redis(redis_url, story)
@@ -231,7 +311,8 @@ def test_a_repair_done_twice_changes_nothing_the_second_time(redis_url: str) -> 
 
         again = await mended(redis, audits)
         for audit in audits:
-            assert await RedisRepair(redis, KEYS)._mend(audit.shard, (Lane.BULK, "shop"), audit.misplaced, {}) == []
+            place, nothing = (Lane.BULK, "shop"), Seen({}, {})
+            assert await RedisRepair(redis, KEYS)._mend(audit.shard, place, audit.misplaced, nothing) == []
 
         assert {(repair.mended, repair.relisted, repair.recounted) for repair in again} <= {((), (), ())}
         assert await everything(redis) == before

@@ -152,7 +152,7 @@ def test_in_service_every_script_goes_by_the_time_of_redis(redis_url: str) -> No
         claims = await ledger.claim(0, ids(messages), "claim-1")
         assert await ledger.renew(claims) == [True, True]
         assert await ledger.settle([final(claims[0]), retry(claims[1], 0)]) == [Settled.DONE] * 2
-        assert await ledger.release(0, Lane.BULK) == [Hint(Lane.BULK, 0, (messages[2].message_id,))]
+        assert await ledger.release([(0, Lane.BULK)]) == [Hint(Lane.BULK, 0, (messages[2].message_id,))]
         times = [*(await state_of_redis(redis, keys)).due.values(), claims[0].claimed_at]
         (outcome,) = await records.find(ids(messages[:1]))
         ended = await milliseconds(redis)
@@ -174,7 +174,7 @@ def test_a_ledger_opens_again_with_the_parameters_it_was_made_with(redis_url: st
         for _ in range(2):
             await RedisLedger(redis, Keys(16)).open()
 
-        assert await redis.hgetall(KEYS.ledger()) == {b"schema": b"1", b"shards": b"16"}
+        assert await redis.hgetall(KEYS.ledger()) == {b"schema": b"2", b"shards": b"16"}
 
     on_redis(redis_url, story)
 

@@ -19,6 +19,7 @@ from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.embedded import EmbeddedValkey
+from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
@@ -73,7 +74,7 @@ OPERATIONS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     "renew": lambda redis: ledger(redis).renew([CLAIM]),
     "settle": lambda redis: ledger(redis).settle([final(CLAIM)]),
     "sweep": lambda redis: ledger(redis).sweep(),
-    "release": lambda redis: ledger(redis).release(0, Lane.BULK),
+    "release": lambda redis: ledger(redis).release([(0, Lane.BULK)]),
     "backlogged": lambda redis: ledger(redis).backlogged(),
     "forget": lambda redis: ledger(redis).forget(),
     "find": lambda redis: records(redis).find(["0" * 32]),
@@ -86,6 +87,7 @@ OPERATIONS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     "discard": lambda redis: dead_letters(redis).discard([LETTER], "run-1", "of customer-4711"),
     "dead count": lambda redis: records(redis).dead_count(),
     "tallies": lambda redis: records(redis).tallies(),
+    "figures": lambda redis: RedisFigures(redis, KEYS).read(),
     "ping": lambda redis: records(redis).ping(),
     "resolve": lambda redis: users(redis).resolve(["token-4711"]),
     "put token": lambda redis: users(redis).put(
@@ -220,7 +222,7 @@ async def work(working: RedisLedger) -> None:
         claims = await working.claim(hint.shard, hint.message_ids, "claim-1")
         assert await working.renew(claims) == [True] * len(claims)
         assert await working.settle([end_of(claim) for claim in claims]) == [Settled.DONE] * len(claims)
-    await working.release(0, Lane.BULK)
+    await working.release([(0, Lane.BULK)])
 
 
 def end_of(claim: Claim) -> Settlement:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from api_adapter.stack import processes
 from api_adapter.stack.exchanges import http_client
 from api_adapter.stack.ports import Wish, choose_ports
 from api_adapter.stack.processes import Part, PartError, Program
@@ -41,7 +42,9 @@ async def forever() -> None:
 def a_part(tmp_path: Path, *arguments: str, grace: float = 60) -> Part:
     lock = os.open(tmp_path / "lock", os.O_CREAT)
     try:
-        return Part(Program("gateway", arguments, ENVIRON, tmp_path / "logs" / "gateway.log", grace), lock)
+        return Part(
+            Program("gateway", processes.tidings(*arguments), ENVIRON, tmp_path / "logs" / "gateway.log", grace), lock
+        )
     finally:
         os.close(lock)
 

@@ -20,7 +20,7 @@ from worker.contract.messages import Lane
 
 @dataclass(frozen=True, slots=True)
 class DeafWorker:
-    """A running worker that a signal turns deaf; see `tests.deaf_worker`."""
+    """A running worker that a signal turns deaf; see `api_adapter.drill.deafness`."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
@@ -28,7 +28,7 @@ class DeafWorker:
 
     def turn_deaf(self) -> None:
         self.process.send_signal(signal.SIGUSR2)
-        wait_until(lambda: "deaf from now on" in self.log.read_text(), "the worker is deaf")
+        wait_until(lambda: "deaf_from_now_on" in self.log.read_text(), "the worker is deaf")
 
     def hint(self, number: int = 1) -> None:
         """Put hints for a message that nobody knows on the broker."""
@@ -53,13 +53,13 @@ def deaf_worker(
     settings |= changed
     environ = {name: text for name, text in os.environ.items() if not name.startswith("TIDINGS_")}
     environ |= {f"TIDINGS_{name.upper()}": text for name, text in settings.items()}
-    command = [sys.executable, "-m", "celery", "-A", "tests.deaf_worker", "worker", "-c2", "-l", "info"]
+    command = [sys.executable, "-m", "celery", "-A", "api_adapter.drill.deafness", "worker", "-c2", "-l", "info"]
     log = directory / "worker.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**environ, "DEAF": deaf, "PYTHONPATH": str(ROOT)},
+            env={**environ, "TIDINGS_SABOTAGE_DEAF": deaf, "PYTHONPATH": str(ROOT)},
             stdout=out,
             stderr=out,
             start_new_session=True,

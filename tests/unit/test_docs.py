@@ -1,5 +1,6 @@
 """The README and docs/ say what is true: settings, links, commands, codes and log events are compared with the code."""
 
+import asyncio
 import re
 import shlex
 from collections.abc import Iterator
@@ -12,8 +13,11 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from api_adapter.cli.main import app
+from api_adapter.metrics import render
 from benchmarks.documents import PAGES as MEASURED_PAGES
 from benchmarks.documents import rendered
+from tests.fakes.figures import FakeFigures
+from tests.fakes.ledger import FakeLedger
 from worker.adapters.gateways.simulator.behaviours import SCRIPTABLE, behaviour_of
 from worker.contract.codes import ResultCode
 from worker.contract.messages import DeadCause
@@ -152,6 +156,23 @@ def test_the_table_of_dead_causes_names_those_that_can_occur() -> None:
     named = set(re.findall(r"^\| `([A-Z]+)` \|", text_of(ROOT / "docs/runbooks/dead-letters.md"), re.MULTILINE))
 
     assert named == used
+
+
+def test_the_table_of_metrics_is_complete() -> None:
+    figures = asyncio.run(FakeFigures(FakeLedger()).read())
+    told = re.findall(r"^# TYPE (\w+) (\w+)", render(figures, "")[0].decode(), re.MULTILINE)
+
+    rows = re.findall(r"^\| `(tidings_\w+).*?` \| (\w+) \|", text_of(ROOT / "docs/runbooks/metrics.md"), re.MULTILINE)
+
+    assert sorted(rows) == sorted(told)
+
+
+def test_alerts_name_metrics_that_exist_and_runbooks_that_are_there() -> None:
+    page = text_of(ROOT / "docs/runbooks/metrics.md")
+    tables, _, alerts = page.partition("## Alerts")
+
+    assert set(re.findall(r"tidings_\w+", alerts)) <= set(re.findall(r"tidings_\w+", tables))
+    assert all((ROOT / named).exists() for named in re.findall(r"runbook: (\S+)\}", alerts))
 
 
 def test_the_simulators_behaviours_are_all_named() -> None:

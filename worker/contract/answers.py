@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class AnswerKind(StrEnum):
@@ -38,8 +39,7 @@ class Answer:
     """Milliseconds that the gateway asked us to wait (THROTTLED, UNREACHABLE)."""
 
 
-@dataclass(frozen=True, slots=True)
-class WalletMessage:
+class WalletMessage(NamedTuple):
     """One Message of the wallet's API (R66): exactly what goes over the wire."""
 
     message_id: str

@@ -20,8 +20,10 @@ class Fault(StrEnum):
     HOMELESS = "open, but neither due nor in a backlog"
     TWO_HOMES = "both due and in a backlog"
     LEFT_BEHIND = "final, but still due or in a backlog"
-    NO_RECORD = "due, in a backlog or in a window, but without a record"
-    OVERSTAYED = "in a merchant's window, but not due there"
+    NO_RECORD = "due, in a backlog or in another index, but without a record"
+    OVERSTAYED = "in a merchant's window or said to wait, but not due there"
+    NOT_INDEXED = "missing in an index that its record asks for"
+    INDEXED_STILL = "in an index that its record does not ask for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,15 @@ class Home:
     due: bool
     backlogged: bool
     windowed: bool = False
-    """It occupies a place in a merchant's window."""
+    """It occupies a place in its merchant's window."""
+    waiting: bool = False
+    """It is among what waits for a retry."""
     strayed: bool = False
-    """That window is another merchant's or lane's."""
+    """It is in a window, or waits, as another merchant's or in another lane."""
+    unlisted: bool = False
+    """It misses an answer, and the index of such messages does not name it."""
+    listed_still: bool = False
+    """That index names it, though it misses none."""
 
     @property
     def fault(self) -> Fault | None:
@@ -44,13 +52,25 @@ class Home:
         if self.due and self.backlogged:
             return Fault.TWO_HOMES
         housed = self.due or self.backlogged
-        if (housed or self.windowed) and not self.recorded:
+        if (housed or self._placed or self.strayed or self.listed_still) and not self.recorded:
             return Fault.NO_RECORD
         if housed and not self.open:
             return Fault.LEFT_BEHIND
         if self.open and not housed:
             return Fault.HOMELESS
-        return Fault.OVERSTAYED if self.windowed and (self.strayed or not self.due) else None
+        return self._fault_of_indexes
+
+    @property
+    def _placed(self) -> bool:
+        return self.windowed or self.waiting
+
+    @property
+    def _fault_of_indexes(self) -> Fault | None:
+        if self.strayed or (self._placed and not self.due):
+            return Fault.OVERSTAYED
+        if self.unlisted or (self.due and not self._placed):
+            return Fault.NOT_INDEXED
+        return Fault.INDEXED_STILL if self.listed_still or (self.windowed and self.waiting) else None
 
 
 @dataclass(frozen=True, slots=True)

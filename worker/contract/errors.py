@@ -19,3 +19,7 @@ class LedgerMismatchError(TidingsError):
 
 class LedgerFaultError(LedgerUnavailableError):
     """A script of the ledger failed on what a record holds: trying the same chunk again would fail again."""
+
+
+class BrokerUnavailableError(TidingsError):
+    """The broker did not answer. Nothing is lost by it: hints fall due in the ledger."""

@@ -4,8 +4,9 @@ Times are whole milliseconds of the ledger's own clock (Redis TIME) since 1970, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, assert_never
 
 CHUNK = 200
@@ -83,7 +84,7 @@ class Acceptance(IntEnum):
     DUE = 1
     """New, in the due index: to be hinted."""
     BACKLOGGED = 2
-    """New, in its merchant's backlog: the window is full."""
+    """New, in its merchant's backlog: the window is full, or others wait there."""
     REPEATED = 3
     """Known with the same content (R50)."""
     INCONSISTENT = 4
@@ -92,8 +93,7 @@ class Acceptance(IntEnum):
     """Never seen: answered to a probe alone, which takes nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """One message in a worker's hands, until `lease` runs out or it is settled."""
 
     message_id: str
@@ -113,7 +113,7 @@ class Claim:
     """Empty for poison."""
     lone: int = 0
     """How many of the crashes happened while the message was claimed alone."""
-    gateways: Mapping[Channel, str] = field(default_factory=dict)
+    gateways: Mapping[Channel, str] = MappingProxyType({})
     """Name of the gateway that was asked last, where the record says it; else it was the wallet's first."""
 
     @property
@@ -132,8 +132,7 @@ class GatewayNote:
     gateways: Mapping[Channel, str]
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryUpdate:
+class DeliveryUpdate(NamedTuple):
     """What a claim learnt of one channel."""
 
     channel: Channel
@@ -152,8 +151,7 @@ class Verdict(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """The end of one claim: what to record and when, if ever, to come back."""
 
     message_id: str

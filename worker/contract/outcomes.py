@@ -47,6 +47,10 @@ class DeliveryOutcome:
             return None
         return Reason.UNANSWERED if self.code == Reason.UNANSWERED else Reason.OPEN
 
+    def settled_by(self, expires_at: int) -> int | None:
+        """Return when it has its outcome at the latest, given its message's deadline; None when it is not open."""
+        return expires_at if self.state is DeliveryState.OPEN else None
+
 
 @dataclass(frozen=True, slots=True)
 class WholeOutcome:
@@ -56,19 +60,26 @@ class WholeOutcome:
     reason: Reason | None
     partial: bool
     """F, but some channel has S."""
+    settled_by: int | None
+    """The deadline of an open channel, in milliseconds since 1970; None: none is open, so a U is U for good.
+
+    A call under way at the deadline is still waited for.
+    """
 
     @classmethod
-    def of(cls, deliveries: Sequence[DeliveryOutcome]) -> "WholeOutcome":
+    def of(cls, deliveries: Sequence[DeliveryOutcome], expires_at: int) -> "WholeOutcome":
         """Judge the channels together; a skipped one counts for nothing."""
         counted = [delivery for delivery in deliveries if delivery.state is not DeliveryState.SKIPPED]
         unknown = [delivery for delivery in counted if delivery.status is ResultStatus.U]
         if unknown:
             unanswered = any(delivery.reason is Reason.UNANSWERED for delivery in unknown)
-            return cls(ResultStatus.U, Reason.UNANSWERED if unanswered else Reason.OPEN, partial=False)
+            reason = Reason.UNANSWERED if unanswered else Reason.OPEN
+            times = (delivery.settled_by(expires_at) for delivery in unknown)
+            return cls(ResultStatus.U, reason, partial=False, settled_by=max(filter(None, times), default=None))
         delivered = sum(delivery.status is ResultStatus.S for delivery in counted)
         if delivered == len(counted):
-            return cls(ResultStatus.S, None, partial=False)
-        return cls(ResultStatus.F, None, partial=delivered > 0)
+            return cls(ResultStatus.S, None, partial=False, settled_by=None)
+        return cls(ResultStatus.F, None, partial=delivered > 0, settled_by=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +146,7 @@ class MessageOutcome:
     @property
     def whole(self) -> WholeOutcome:
         """The outcome of all channels together."""
-        return WholeOutcome.of(self.deliveries)
+        return WholeOutcome.of(self.deliveries, self.expires_at)
 
     @property
     def settled_at(self) -> int | None:

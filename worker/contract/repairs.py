@@ -19,7 +19,9 @@ class Mend(IntEnum):
     MOVED_IN = 3
     """It is due and in no backlog any more: it had both homes."""
     MADE_ROOM = 4
-    """It is in no window any more that is not its own, or that it had left."""
+    """It is in no window any more that is not its own, or that it had left; the same of what waits."""
+    INDEXED = 5
+    """It is in the indexes that its record asks for, and in no other."""
 
 
 @dataclass(frozen=True, slots=True)

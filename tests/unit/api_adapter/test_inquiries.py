@@ -41,6 +41,16 @@ def refused(answer: dict[str, Any]) -> tuple[str, str, str]:
     return result["resultCode"], result["resultStatus"], result["resultMessage"]
 
 
+QUEUED = {
+    "status": "U",
+    "reason": "OPEN",
+    "settledBy": NOON + DELIVER_WITHIN,
+    "code": None,
+    "message": None,
+    "at": None,
+}
+
+
 def sent(**replaced: object) -> FrontDesk:
     desk = FrontDesk()
     desk.send(**replaced)
@@ -61,6 +71,7 @@ def test_R70_a_message_just_taken_is_told_with_language_template_version_and_tim
         "requestId": "10017019",
         "status": "U",
         "reason": "OPEN",
+        "settledBy": NOON + DELIVER_WITHIN,
         "partial": False,
         "lane": "single",
         "templateCode": "PAYMENT_NOTICE",
@@ -75,8 +86,8 @@ def test_R70_a_message_just_taken_is_told_with_language_template_version_and_tim
         "crashes": 0,
         "deadLetter": None,
         "channels": [
-            {"channel": "PUSH", "status": "U", "reason": "OPEN", "code": None, "message": None, "at": None},
-            {"channel": "INBOX", "status": "U", "reason": "OPEN", "code": None, "message": None, "at": None},
+            {"channel": "PUSH", **QUEUED},
+            {"channel": "INBOX", **QUEUED},
         ],
         "timeline": [],
     }
@@ -91,11 +102,20 @@ def test_R70_each_channel_and_every_attempt_is_told() -> None:
     found = outcome(desk)
 
     assert found["channels"] == [
-        {"channel": "PUSH", "status": "S", "reason": None, "code": None, "message": None, "at": NOON + 2000},
+        {
+            "channel": "PUSH",
+            "status": "S",
+            "reason": None,
+            "settledBy": None,
+            "code": None,
+            "message": None,
+            "at": NOON + 2000,
+        },
         {
             "channel": "INBOX",
             "status": "F",
             "reason": None,
+            "settledBy": None,
             "code": "NO_USER",
             "message": "unknown 客户",
             "at": NOON + 9000,
@@ -136,6 +156,21 @@ def test_R70_a_dead_letter_tells_why() -> None:
     assert (found["status"], found["reason"], found["deadLetter"]) == ("U", "UNANSWERED", "UNANSWERED")
 
 
+def test_R73_each_U_says_until_when_and_a_U_for_good_that_it_is_one() -> None:
+    desk = sent()
+    deadline = NOON + DELIVER_WITHIN
+    settle(desk, Verdict.RETRY, DeliveryUpdate(PUSH, OPEN, "UNANSWERED"), DeliveryUpdate(INBOX, S))
+    waiting = outcome(desk)
+    desk.ledger.now += 5000
+    settle(desk, Verdict.DEAD, DeliveryUpdate(PUSH, U, "UNANSWERED"), cause="UNANSWERED")
+    dead = outcome(desk)
+
+    assert (waiting["reason"], waiting["settledBy"]) == ("UNANSWERED", deadline)
+    assert [channel["settledBy"] for channel in waiting["channels"]] == [deadline, None]
+    assert (dead["reason"], dead["settledBy"]) == ("UNANSWERED", None)
+    assert [channel["settledBy"] for channel in dead["channels"]] == [None, None]
+
+
 ENDS: list[tuple[tuple[DeliveryUpdate, DeliveryUpdate], tuple[str, str | None, bool]]] = [
     ((DeliveryUpdate(PUSH, S), DeliveryUpdate(INBOX, S)), ("S", None, False)),
     ((DeliveryUpdate(PUSH, F, "X"), DeliveryUpdate(INBOX, F, "X")), ("F", None, False)),
@@ -162,6 +197,7 @@ def test_R73_the_whole_follows_from_its_channels_in_either_look_up(
         "messageId": ID,
         "status": whole[0],
         "reason": whole[1],
+        "settledBy": None,
         "partial": whole[2],
     }
 

@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -280,7 +280,7 @@ def after(one: Claim, settlement: Settlement, now: int) -> Claim:
     fields = dict(one.deliveries)
     for update in settlement.updates:
         fields[update.channel] = f"{update.state}|{now}" + (f"|{update.code}|{update.message}" if update.code else "")
-    return replace(one, deliveries=fields, tries=one.tries + settlement.tries, attempt=one.attempt + 1, claimed_at=now)
+    return one._replace(deliveries=fields, tries=one.tries + settlement.tries, attempt=one.attempt + 1, claimed_at=now)
 
 
 @given(POLICIES, st.integers(0, 200), DRAWS)
@@ -431,7 +431,7 @@ def test_R68_through_any_life_an_outcome_stays_and_an_answer_that_never_came_is_
 
 
 def test_poison_is_not_known_where_it_was_open_and_keeps_what_is_settled() -> None:
-    settlement = condemn(replace(claim(deliveries={PUSH: f"S|{NOON}", INBOX: WAS_THROTTLED}), lone=3), "w1")
+    settlement = condemn(claim(deliveries={PUSH: f"S|{NOON}", INBOX: WAS_THROTTLED})._replace(lone=3), "w1")
 
     text = "workers died 3 times while they held it and nothing else"
     assert settlement.updates == (DeliveryUpdate(INBOX, U, UNANSWERED, text),)

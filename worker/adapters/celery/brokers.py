@@ -39,8 +39,9 @@ def _redis_options() -> dict[str, Any]:
         "queue_order_strategy": "worker.adapters.celery.turns:SingleFirst",
         # One list a queue. Nothing has a priority within a lane, and four lists would be four keys in every BRPOP.
         "priority_steps": [0],
-        # Without these a publish on a dead connection waits for ever.
-        "socket_timeout": 10,
+        # Without these a publish on a dead connection waits for ever. And the consumer itself: before a BRPOP on a
+        # connection that idled, redis-py asks for its health, and nothing else happens in the worker meanwhile.
+        "socket_timeout": 3,
         "socket_connect_timeout": 3,
         "socket_keepalive": True,
         # A half-open connection is noticed after one BRPOP (1 s), this, and at most this again until the next look.

@@ -15,8 +15,8 @@ class RedisAudit:
 
     It holds the ids of all records in memory, about 125 MB for a million. Messages move while it reads, so what differs
     is looked at a second time, and what still differs is a fault: ids are collected before the backlogs are read, and a
-    record, the due index and the window are read at one instant. A message can then seem misplaced only when it is
-    released from its backlog between the two, which happens to it once.
+    record and all other indexes are read at one instant. A message can then seem misplaced only when it is released
+    from its backlog between the two, which happens to it once.
     """
 
     def __init__(self, redis: Redis, keys: Keys) -> None:
@@ -57,4 +57,4 @@ class RedisAudit:
         if not seen:
             return ()
         ids = {message.message_id for message in seen}
-        return tuple(await self._reader.still_misplaced(shard, ids, await self._reader.windowed(shard)))
+        return tuple(await self._reader.still_misplaced(shard, ids, await self._reader.seen(shard)))

@@ -113,9 +113,12 @@ class RedisDeadLetters:
                 keys.retention(shard),
                 keys.dead(shard),
                 keys.cards(shard),
+                keys.waiting(shard),
+                keys.unanswered(shard),
+                keys.unknown(shard),
             ]
             arguments = [self._now(), app, lane, limits.window(lane), deliver_within, limits.retention, run]
-            return Call(_REPLAY, shared + self._pairs(chunk), [*arguments, *_ids(chunk)])
+            return Call(_REPLAY, shared + self._pairs(chunk), [*arguments, limits.waiting, *_ids(chunk)])
 
         return [Replayed(code) for code in await run_each(self._redis, letters, place, call)]
 
@@ -124,7 +127,7 @@ class RedisDeadLetters:
         keys = self._keys
 
         def call(shard: int, chunk: Sequence[DeadLetter]) -> Call:
-            shared = [keys.retention(shard), keys.dead(shard), keys.cards(shard)]
+            shared = [keys.retention(shard), keys.dead(shard), keys.cards(shard), keys.unknown(shard)]
             arguments = [self._now(), self._limits.retention, run, reason]
             return Call(_DISCARD, shared + self._pairs(chunk), [*arguments, *_ids(chunk)])
 

@@ -9,9 +9,12 @@ tidings:ledger                          hash    fixed parameters: `schema`, `sha
 tidings:{n}:message:<messageId>         hash    the record, see `FIELDS` below
 tidings:{n}:payload:<messageId>         string  what a worker needs to deliver; erased once every channel has S
 tidings:{n}:due                         zset    due index: messageId -> ms when somebody must look at it next
-tidings:{n}:backlog:<lane>:<appId>      list    messageIds beyond the merchant's window, oldest first
+tidings:{n}:backlog:<lane>:<appId>      zset    messageId -> ms deadline, of what is beyond the merchant's window
 tidings:{n}:backlogs:<lane>             zset    appId -> messages released so far; the least served is next
-tidings:{n}:window                      zset    `<lane>#<appId>#<messageId>`, score 0: released and not waiting
+tidings:{n}:window                      zset    `<lane>#<appId>#<messageId>`, score 0: due, and not in `waiting`
+tidings:{n}:waiting                     zset    `<lane>#<appId>#<messageId>`, score 0: due for a retry, not yet swept
+tidings:{n}:unanswered                  zset    open messageId -> ms since when an open channel's answer is missing
+tidings:{n}:unknown                     zset    messageId of a dead letter with a U -> ms since when
 tidings:{n}:counters                    hash    `<appId>#<channel>#<status>` -> number of deliveries
 tidings:{n}:retention                   zset    messageId -> ms when a final message is forgotten
 tidings:{n}:dead                        zset    messageId -> ms when it became a dead letter
@@ -23,7 +26,9 @@ tidings:{templates}                     hash    `<code>` -> live version; `<code
 tidings:{wallets}                       hash    wallet name -> its gateways and cap (JSON)
 ======================================  ======  =================================================================
 
-An open message is in exactly one of `due` and a `backlog`; being there is what makes it open.
+An open message is in exactly one of `due` and a `backlog`; being there is what makes it open. What is due is in exactly
+one of `window` and `waiting`. `unanswered` holds what is open and has an open channel with code UNANSWERED, `unknown`
+the dead letters with a channel that is U.
 
 `dead` says which messages are dead letters. `cards` is derived from it and the records, so that searches need no
 record: whoever finds fewer cards than dead letters writes the missing ones (`index_dead_letters.lua`). A card is
@@ -81,7 +86,7 @@ from worker.contract.messages import Lane
 from worker.contract.users import User
 
 PREFIX = "tidings"
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,18 @@ class Keys:
     def window(self, shard: int) -> str:
         """Return the key of a shard's windows."""
         return f"{PREFIX}:{{{shard}}}:window"
+
+    def waiting(self, shard: int) -> str:
+        """Return the key of what waits for a retry in a shard."""
+        return f"{PREFIX}:{{{shard}}}:waiting"
+
+    def unanswered(self, shard: int) -> str:
+        """Return the key of the open messages of a shard whose gateway did not answer."""
+        return f"{PREFIX}:{{{shard}}}:unanswered"
+
+    def unknown(self, shard: int) -> str:
+        """Return the key of the dead letters of a shard that are U."""
+        return f"{PREFIX}:{{{shard}}}:unknown"
 
     def counters(self, shard: int) -> str:
         """Return the key of a shard's counters."""

@@ -35,10 +35,11 @@ from worker.contract.messages import (
     Settlement,
     Verdict,
 )
-from worker.ports import Probe
+from worker.ports import Place, Probe
 
 _MERCHANTS_A_RELEASE = 64
 _QUANTUM = 50
+"""Messages of a merchant's turn where there are many merchants; else a chunk is shared out."""
 
 Item = TypeVar("Item")
 
@@ -63,6 +64,7 @@ class LedgerLimits:
     sweep_size: int = 400
     window_single: int = 200
     window_bulk: int = 500
+    waiting: int = 1_000
     retention: int = 7 * 86_400_000
 
     def window(self, lane: Lane) -> int:
@@ -116,9 +118,11 @@ class RedisLedger:
                 keys.backlog(shard, lane, app_id),
                 keys.backlogs(shard, lane),
                 keys.counters(shard),
+                keys.waiting(shard),
             ]
             limits = self._limits
-            arguments: list[str | bytes | int] = [self._now(), app_id, lane, limits.grace, limits.window(lane)]
+            arguments: list[str | bytes | int] = [self._now(), app_id, lane]
+            arguments += (limits.grace, limits.window(lane), limits.waiting)
             for message in chunk:
                 arguments += new_message_arguments(message)
             return Call(_ACCEPT, shared + self._pairs(shard, chunk), arguments)
@@ -145,7 +149,7 @@ class RedisLedger:
         calls = []
         named_once = list(dict.fromkeys(message_ids))  # merged hints may name an id twice; it has one holder
         for ids in chunks(named_once, CHUNK):
-            keys = [self._keys.due(shard)]
+            keys = [self._keys.due(shard), self._keys.unanswered(shard)]
             for message_id in ids:
                 keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
             calls.append(Call(_CLAIM, keys, [self._now(), claim_id, self._limits.lease, kind, LONE_CRASHES, *ids]))
@@ -183,6 +187,9 @@ class RedisLedger:
                 keys.counters(shard),
                 keys.retention(shard),
                 keys.dead(shard),
+                keys.waiting(shard),
+                keys.unanswered(shard),
+                keys.unknown(shard),
             ]
             arguments: list[str | bytes | int] = [self._now(), self._limits.retention]
             for settlement in chunk:
@@ -205,37 +212,40 @@ class RedisLedger:
         return hints
 
     def _sweep_call(self, shard: int, ids: Sequence[str]) -> Call:
-        keys = [self._keys.due(shard), self._keys.window(shard)]
+        keys = [self._keys.due(shard), self._keys.window(shard), self._keys.waiting(shard)]
         keys += [self._keys.message(shard, message_id) for message_id in ids]
         return Call(_SWEEP, keys, [self._now(), self._limits.grace, self._limits.longest_grace, *ids])
 
-    async def release(self, shard: int, lane: Lane) -> list[Hint]:
-        """Move messages from the backlogs of a shard to its due index, round robin between merchants."""
-        start, released = 0, list[str]()
-        while len(released) < CHUNK:
-            apps = await self._least_served(shard, lane, start)
-            if not apps:
-                break
-            released += await self._release_apps(shard, lane, apps, CHUNK - len(released))
-            start += len(apps)
-        return [Hint(lane, shard, tuple(released))] if released else []
+    async def release(self, places: Sequence[Place]) -> list[Hint]:
+        """Move messages from the backlogs of places to their due indexes, round robin between a place's merchants."""
+        released: dict[Place, list[str]] = {place: [] for place in places}
+        start, left = 0, list(places)
+        while left:
+            merchants = await self._least_served(left, start)
+            calls = [self._release_call(place, apps, CHUNK - len(released[place])) for place, apps in merchants.items()]
+            for place, ids in zip(merchants, await run(self._redis, calls), strict=True):
+                released[place] += map(text, ids)
+            # Merchants whose windows are full must not hide those behind them.
+            full = [place for place, apps in merchants.items() if len(apps) == _MERCHANTS_A_RELEASE]
+            start, left = start + _MERCHANTS_A_RELEASE, [place for place in full if len(released[place]) < CHUNK]
+        return [Hint(lane, shard, tuple(ids)) for (shard, lane), ids in released.items() if ids]
 
-    async def _least_served(self, shard: int, lane: Lane, start: int) -> list[str]:
-        key = self._keys.backlogs(shard, lane)
-        with redis_answers():
-            apps = await self._redis.zrange(key, start, start + _MERCHANTS_A_RELEASE - 1)
-        return [text(app) for app in apps]  # type: ignore[arg-type]  # no scores were asked for
+    async def _least_served(self, places: Sequence[Place], start: int) -> dict[Place, list[str]]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard, lane in places:
+            pipeline.zrange(self._keys.backlogs(shard, lane), start, start + _MERCHANTS_A_RELEASE - 1)
+        pages = zip(places, await execute(pipeline), strict=True)
+        return {place: [text(app) for app in apps] for place, apps in pages if apps}
 
-    async def _release_apps(self, shard: int, lane: Lane, apps: Sequence[str], most: int) -> list[str]:
-        keys = [self._keys.due(shard), self._keys.window(shard), self._keys.backlogs(shard, lane)]
-        keys += [self._keys.backlog(shard, lane, app) for app in apps]
-        limits = self._limits
-        arguments = [self._now(), lane, limits.grace, limits.window(lane), _QUANTUM, most, *apps]
-        (ids,) = await run(self._redis, [Call(_RELEASE, keys, arguments)])
-        return [text(message_id) for message_id in ids]
+    def _release_call(self, place: Place, apps: Sequence[str], most: int) -> Call:
+        (shard, lane), keys, limits = place, self._keys, self._limits
+        shared = [keys.due(shard), keys.window(shard), keys.backlogs(shard, lane), keys.waiting(shard)]
+        quantum = max(_QUANTUM, most // len(apps))
+        arguments = [self._now(), lane, limits.grace, limits.window(lane), quantum, most, limits.waiting, *apps]
+        return Call(_RELEASE, shared + [keys.backlog(shard, lane, app) for app in apps], arguments)
 
-    async def backlogged(self) -> list[tuple[int, Lane]]:
-        """Return the (shard, lane) pairs that have a backlog."""
+    async def backlogged(self) -> list[Place]:
+        """Return the places that have a backlog."""
         found = []
         for lane in Lane:
             sizes = await self._pipeline(partial(self._ask_backlogs, lane))

@@ -13,12 +13,14 @@ from worker.adapters.redis.scripts import Call, Script, run
 from worker.batching import chunks
 from worker.contract.audits import Home, Misplaced, Tallies
 from worker.contract.messages import CHUNK, Channel, DeliveryState, Lane
-from worker.contract.outcomes import Tally
+from worker.contract.outcomes import Reason, Tally
 
 _AUDIT = Script.read("audit_messages")
 _CALLS = 10
 """Scripts in one round trip."""
 _SCAN = 5_000
+_OWN, _STRAY = 1, 2
+"""Bits of the script's answer: the message's own member of an index is there, and another one that names it."""
 _COUNTED = {
     DeliveryState.OPEN: Tally(accepted=1, open=1),
     DeliveryState.S: Tally(accepted=1, S=1),
@@ -29,6 +31,23 @@ _COUNTED = {
 
 Place: TypeAlias = tuple[Lane, str]
 """Lane and appId: whose backlog it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The members of a shard's windows, and of what waits, by the ids they name; one where an id is named twice."""
+
+    window: Mapping[str, str]
+    waiting: Mapping[str, str]
+
+    @property
+    def ids(self) -> set[str]:
+        """Every id that is named."""
+        return {*self.window, *self.waiting}
+
+    def of(self, message_id: str) -> tuple[str, str]:
+        """Return the members that name a message, empty where none does: window, waiting."""
+        return self.window.get(message_id, ""), self.waiting.get(message_id, "")
 
 
 @dataclass(slots=True)
@@ -58,24 +77,28 @@ class LedgerReader:
 
     async def survey(self, shard: int, recorded: Collection[str]) -> Reading:
         """Read all of a shard: the records named, and whatever its indexes name that was taken since."""
-        windowed = await self.windowed(shard)
-        ids = {*recorded, *windowed, *await self.indexed(shard)}
+        seen = await self.seen(shard)
+        ids = {*recorded, *seen.ids, *await self.indexed(shard)}
         # After the ids: a message that is released meanwhile must not seem to have no home.
         backlogged = await self._backlogged(shard)
-        return await self._read(shard, ids | backlogged, backlogged, windowed)
+        return await self._read(shard, ids | backlogged, backlogged, seen)
 
-    async def still_misplaced(self, shard: int, ids: Collection[str], windowed: Mapping[str, str]) -> list[Misplaced]:
-        """Look once more at messages that seemed misplaced; `windowed` is what the windows named before this."""
-        return (await self._read(shard, ids, await self._backlogged(shard), windowed)).misplaced
+    async def still_misplaced(self, shard: int, ids: Collection[str], seen: Seen) -> list[Misplaced]:
+        """Look once more at messages that seemed misplaced; `seen` was read before this."""
+        return (await self._read(shard, ids, await self._backlogged(shard), seen)).misplaced
 
     async def indexed(self, shard: int) -> set[str]:
-        """Return the ids that the indexes of a shard name, backlogs and windows aside."""
-        keys = self._keys.due(shard), self._keys.retention(shard), self._keys.dead(shard)
-        return {member for key in keys for member in await self._members(key)}
+        """Return the ids that the indexes of a shard name, but for backlogs and what `seen` returns."""
+        keys = self._keys
+        indexes = keys.due, keys.retention, keys.dead, keys.unanswered, keys.unknown
+        return {member for index in indexes for member in await self._members(index(shard))}
 
-    async def windowed(self, shard: int) -> dict[str, str]:
-        """Return the members of a shard's windows by the ids they name; one of them, where an id is named twice."""
-        return {member.rpartition("#")[2]: member for member in await self._members(self._keys.window(shard))}
+    async def seen(self, shard: int) -> Seen:
+        """Return what a shard's windows name, and what waits."""
+        return Seen(await self._named(self._keys.window(shard)), await self._named(self._keys.waiting(shard)))
+
+    async def _named(self, key: str) -> dict[str, str]:
+        return {member.rpartition("#")[2]: member for member in await self._members(key)}
 
     async def backlogs(self, shard: int) -> dict[Place, set[str]]:
         """Return what the backlogs hold; one that its index does not list is never released, so it is no home."""
@@ -83,20 +106,18 @@ class LedgerReader:
         for lane in Lane:
             for app in await self._redis.zrange(self._keys.backlogs(shard, lane), 0, -1):
                 app_id = text(app)  # type: ignore[arg-type]  # no scores were asked for
-                found[lane, app_id] = await self._backlog(shard, lane, app_id)
+                found[lane, app_id] = set(await self._members(self._keys.backlog(shard, lane, app_id)))
         return found
 
     async def tallies(self, shard: int) -> Tallies:
         """Return the counters of a shard."""
         return tallies_of([await self._redis.hgetall(self._keys.counters(shard))])
 
-    async def _read(
-        self, shard: int, ids: Collection[str], backlogged: Collection[str], windowed: Mapping[str, str]
-    ) -> Reading:
-        """Read the records of messages, each with the due index and the window at one instant."""
+    async def _read(self, shard: int, ids: Collection[str], backlogged: Collection[str], seen: Seen) -> Reading:
+        """Read the records of messages, each with the due index, the window and what waits at one instant."""
         reading = Reading()
         for part in chunks(sorted(ids), CHUNK * _CALLS):
-            calls = [self._call(shard, chunk, windowed) for chunk in chunks(part, CHUNK)]
+            calls = [self._call(shard, chunk, seen) for chunk in chunks(part, CHUNK)]
             rows = [row for rows in await run(self._redis, calls) for row in rows]
             for message_id, row in zip(part, rows, strict=True):
                 _add(reading, message_id, row, backlogged=message_id in backlogged)
@@ -108,25 +129,21 @@ class LedgerReader:
     async def _members(self, key: str) -> list[str]:
         return [text(member) async for member, _ in self._redis.zscan_iter(key, count=_SCAN)]
 
-    async def _backlog(self, shard: int, lane: Lane, app_id: str) -> set[str]:
-        backlog = self._keys.backlog(shard, lane, app_id)
-        ids: set[str] = set()
-        # From the end: what release takes from the head meanwhile makes no message be passed over.
-        start = -_SCAN
-        while part := await self._redis.lrange(backlog, start, start + _SCAN - 1):
-            ids.update(map(text, part))
-            start -= _SCAN
-        return ids
-
-    def _call(self, shard: int, ids: Sequence[str], windowed: Mapping[str, str]) -> Call:
-        keys = [self._keys.due(shard), self._keys.window(shard)]
-        keys += [self._keys.message(shard, message_id) for message_id in ids]
-        return Call(_AUDIT, keys, [part for message_id in ids for part in (message_id, windowed.get(message_id, ""))])
+    def _call(self, shard: int, ids: Sequence[str], seen: Seen) -> Call:
+        keys = self._keys
+        shared = [index(shard) for index in (keys.due, keys.window, keys.waiting, keys.unanswered, keys.unknown)]
+        records = [keys.message(shard, message_id) for message_id in ids]
+        return Call(
+            _AUDIT, shared + records, [part for message_id in ids for part in (message_id, *seen.of(message_id))]
+        )
 
 
 def _add(reading: Reading, message_id: str, row: Sequence[Any], *, backlogged: bool) -> None:
     app_id, request_id, *fields = (text(value or b"") for value in row[:4])
     states = dict(_states(fields))
+    unknown = bool(row[9]) and DeliveryState.U in states.values()
+    # Whether an index names it, and whether its record asks for that.
+    listed = {(bool(row[7]), any(map(_misses_answer, fields))), (bool(row[8]), unknown)}
     reading.records += bool(app_id)
     for channel, state in states.items():
         if state in _COUNTED:
@@ -136,11 +153,18 @@ def _add(reading: Reading, message_id: str, row: Sequence[Any], *, backlogged: b
         open=DeliveryState.OPEN in states.values(),
         due=bool(row[4]),
         backlogged=backlogged,
-        windowed=row[5] > 0,
-        strayed=row[5] > 1,
+        windowed=bool(row[5] & _OWN),
+        waiting=bool(row[6] & _OWN),
+        strayed=bool((row[5] | row[6]) & _STRAY),
+        unlisted=(False, True) in listed,
+        listed_still=(True, False) in listed,
     )
     if home.fault is not None:
         reading.misplaced.append(Misplaced(message_id, app_id, request_id, home.fault))
+
+
+def _misses_answer(field: str) -> bool:
+    return field.startswith(DeliveryState.OPEN) and field.split("|", 3)[2:3] == [Reason.UNANSWERED]
 
 
 def _states(fields: Sequence[str]) -> Iterator[tuple[Channel, DeliveryState]]:

@@ -22,6 +22,8 @@ from worker.contract.outcomes import (
 
 _LOOKUP = Script.read("lookup_messages")
 _CHUNK = 500
+_STATUS = (*Channel, "exp")
+"""Fields of a record that its status is made of."""
 _TIMELINE_FIELD = re.compile(r"t(\d+)")
 _INTERVENTION_FIELD = re.compile(r"n(\d+)")
 
@@ -41,11 +43,8 @@ class RedisRecords:
 
     async def statuses(self, message_ids: Sequence[str]) -> list[WholeOutcome | None]:
         """Return the whole outcome of each message, None for one never seen, in order."""
-        rows = await self._rows(message_ids, tuple(Channel))
-        return [
-            WholeOutcome.of(_deliveries(dict(zip(Channel, map(text, row), strict=True)))) if row else None
-            for row in rows
-        ]
+        rows = await self._rows(message_ids, _STATUS)
+        return [_whole(dict(zip(_STATUS, map(text, row), strict=True))) if row else None for row in rows]
 
     async def dead_count(self) -> int:
         """Return how many dead letters there are."""
@@ -97,6 +96,10 @@ def _outcome(message_id: str, row: list[Any]) -> MessageOutcome | None:
         timeline=_timeline(record),
         interventions=_interventions(record),
     )
+
+
+def _whole(record: Mapping[str, str]) -> WholeOutcome:
+    return WholeOutcome.of(_deliveries(record), int(record["exp"]))
 
 
 def _deliveries(record: Mapping[str, str]) -> tuple[DeliveryOutcome, ...]:

@@ -1,26 +1,24 @@
 """Mends what an audit of the ledger found, while workers run: each fault is looked at once more before."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 
 from redis.asyncio import Redis
 
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.reading import LedgerReader, Place
+from worker.adapters.redis.reading import LedgerReader, Place, Seen
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, redis_answers, run
 from worker.adapters.redis.times import Now, server_time
 from worker.batching import chunks, grouped
 from worker.contract.audits import Misplaced, ShardAudit
-from worker.contract.messages import Channel, Lane
+from worker.contract.messages import CHUNK, Channel, Lane
 from worker.contract.outcomes import Tally
 from worker.contract.repairs import Mend, Mended, Recounted, Relisted, ShardRepair
 
 _MESSAGES = Script.read("repair_messages")
 _COUNTERS = Script.read("repair_counters")
 _RELIST = Script.read("relist_backlog")
-_CHUNK = 20
-"""Messages in one script: each may have to be looked for in a backlog of any length."""
 _ROUNDS = 3
 """How often a shard is counted anew because its counters moved meanwhile."""
 _STATUSES = tuple(field.name for field in fields(Tally))
@@ -57,14 +55,14 @@ class RedisRepair:
         ids = [message.message_id for message in misplaced]
         places = await self._places(shard, ids)
         relisted = [Relisted(*place) for place in sorted({*places.values()}) if await self._relist(shard, place)]
-        windowed = await self._reader.windowed(shard)
-        still = await self._reader.still_misplaced(shard, ids, windowed)
+        seen = await self._reader.seen(shard)
+        still = await self._reader.still_misplaced(shard, ids, seen)
         by_place = grouped(still, lambda message: places.get(message.message_id, _NOWHERE))
         mended = [
             one
             for place, messages in by_place.items()
-            for chunk in chunks(messages, _CHUNK)
-            for one in await self._mend(shard, place, chunk, windowed)
+            for chunk in chunks(messages, CHUNK)
+            for one in await self._mend(shard, place, chunk, seen)
         ]
         return relisted, mended
 
@@ -86,15 +84,21 @@ class RedisRepair:
         (done,) = await run(self._redis, [Call(_RELIST, keys, [place[1]])])
         return bool(done)
 
-    async def _mend(
-        self, shard: int, place: Place, messages: Sequence[Misplaced], windowed: Mapping[str, str]
-    ) -> list[Mended]:
-        keys = [self._keys.due(shard), self._keys.window(shard), self._keys.backlog(shard, *place)]
-        keys += [self._keys.message(shard, message.message_id) for message in messages]
+    async def _mend(self, shard: int, place: Place, messages: Sequence[Misplaced], seen: Seen) -> list[Mended]:
+        keys = self._keys
+        shared = [
+            keys.due(shard),
+            keys.window(shard),
+            keys.waiting(shard),
+            keys.backlog(shard, *place),
+            keys.unanswered(shard),
+            keys.unknown(shard),
+        ]
+        records = [keys.message(shard, message.message_id) for message in messages]
         arguments: list[str | bytes | int] = [self._now(), *place]
         for message in messages:
-            arguments += (message.message_id, windowed.get(message.message_id, ""))
-        (codes,) = await run(self._redis, [Call(_MESSAGES, keys, arguments)])
+            arguments += (message.message_id, *seen.of(message.message_id))
+        (codes,) = await run(self._redis, [Call(_MESSAGES, shared + records, arguments)])
         return [
             Mended(message, Mend(code)) for message, code in zip(messages, codes, strict=True) if code != Mend.NOTHING
         ]

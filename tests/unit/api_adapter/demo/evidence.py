@@ -3,9 +3,9 @@
 from collections import Counter
 from typing import Any
 
-from api_adapter.demo.load import Reply
 from api_adapter.demo.scenario import APP_ID, CLIENT_ID, FEWEST, Notice, notices
 from api_adapter.demo.verdict import Evidence, Repeat
+from api_adapter.stack.sending import Reply
 from worker.contract.codes import ResultStatus
 from worker.contract.identity import message_id
 from worker.contract.messages import Channel, DeliveryState, Lane

@@ -4,10 +4,11 @@ import pytest
 
 from api_adapter.demo import load
 from api_adapter.demo.faults import WALLETS
-from api_adapter.demo.load import NO_REPLY, Sent, send_all, send_over_http
+from api_adapter.demo.load import Sent, send_all, send_over_http
 from api_adapter.demo.scenario import FEWEST, Via, notices, people
 from api_adapter.stack.exchanges import http_client
 from api_adapter.stack.samples import templates
+from api_adapter.stack.sending import NO_REPLY
 from tests.front_desk import FrontDesk, wallet
 from worker.contract.identity import message_id
 from worker.contract.messages import Lane

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from api_adapter.demo.load import Reply
 from api_adapter.demo.verdict import Repeat, problems, total
+from api_adapter.stack.sending import Reply
 from tests.unit.api_adapter.demo.evidence import PLANNED, TAKEN, evidence, outcome, shown, tallies
 from worker.contract.codes import ResultStatus
 from worker.contract.messages import Channel, DeliveryState

@@ -16,6 +16,7 @@ from tests.front_desk import APP, FrontDesk
 from tests.samples import send_body
 from worker.contract.codes import ResultCode
 from worker.contract.errors import LedgerMismatchError
+from worker.contract.findings import Finding, Severity
 from worker.contract.identity import message_id
 
 SEND = "/v2/miniprogram/message/send"
@@ -304,14 +305,16 @@ class Broken:
     async def fail(self, headers: Mapping[str, str], body: bytes, *_: object) -> dict[str, Any]:
         raise ValueError(f"{headers} {body!r} MARKED")
 
-    take = one = many = fail
+    take_one = one = many = fail
 
 
 @pytest.mark.parametrize("path", OPERATIONS)
 def test_R31_a_fault_of_ours_is_unknown_with_200_and_its_text_is_in_no_log_line(path: str) -> None:
     broken: Any = Broken()
     desk = FrontDesk()
-    app = make_app(lambda: nullcontext(Api(broken, broken, desk.ledger, desk.opening)), "")
+    app = make_app(
+        lambda: nullcontext(Api(broken, broken, desk.ledger, desk.figures, desk.opening, desk.durability)), ""
+    )
 
     with capture_logs() as logs:
         answer = exchange(app, Call(path, [BODIES[path]]))
@@ -339,6 +342,20 @@ def test_healthz_is_200_and_readyz_503_while_the_ledger_is_away() -> None:
     assert after == before
 
 
+def test_readyz_warns_of_stores_that_may_lose_messages_and_stays_200() -> None:
+    desk = FrontDesk()
+    desk.durability.of_ledger = [Finding(Severity.ERROR, "it evicts", "set maxmemory-policy noeviction")]
+    desk.durability.of_broker = [Finding(Severity.WARNING, "it is full", "raise maxmemory")]
+
+    answer = exchange(desk.app(), Call("/readyz", method="GET", headers=[]))
+
+    assert (answer.status, answer.json["status"]) == (200, "ready")
+    assert answer.json["warnings"] == [
+        {"store": "ledger", "severity": "error", "what": "it evicts", "advice": "set maxmemory-policy noeviction"},
+        {"store": "broker", "severity": "warning", "what": "it is full", "advice": "raise maxmemory"},
+    ]
+
+
 def test_a_server_that_started_before_its_ledger_takes_nothing_for_another_one() -> None:
     desk = FrontDesk()
     theirs = ["the ledger has 4 shards"]
@@ -347,7 +364,7 @@ def test_a_server_that_started_before_its_ledger_takes_nothing_for_another_one()
         if theirs:
             raise LedgerMismatchError(theirs[0])
 
-    api = Api(desk.intake, desk.inquiries, desk.ledger, Opening(open_ledger))
+    api = Api(desk.intake, desk.inquiries, desk.ledger, desk.figures, Opening(open_ledger), desk.durability)
     app = make_app(lambda: nullcontext(api), "")
     calls = [Call(SEND, [BODIES[SEND]]), Call("/readyz", method="GET")]
 
@@ -357,6 +374,29 @@ def test_a_server_that_started_before_its_ledger_takes_nothing_for_another_one()
     theirs.clear()
     taken, ready = exchange_all(app, calls)
     assert (taken.code, ready.status) == ("SUCCESS", 200)
+
+
+def test_metrics_are_the_ledgers_figures_and_say_when_it_is_away() -> None:
+    desk = FrontDesk()
+    desk.send()
+    app = desk.app()
+    call = Call("/metrics", method="GET", headers=[])
+
+    up = exchange(app, call)
+    desk.ledger.away = True
+    away = exchange(app, call)
+
+    assert (up.status, away.status) == (200, 200)
+    assert up.headers["content-type"].startswith("text/plain; version=")
+    assert "tidings_ledger_up 1.0\n" in up.body.decode()
+    assert f'tidings_deliveries{{app_id="{APP}",channel="PUSH",status="open"}} 1.0\n' in up.body.decode()
+    assert away.body.decode().endswith("tidings_ledger_up 0.0\n")
+
+
+def test_metrics_are_not_where_callers_are_let_in() -> None:
+    answer = exchange(FrontDesk().app("/api/open"), Call("/api/open/metrics", method="GET"))
+
+    assert (answer.status, answer.code) == (404, "INVALID_API")
 
 
 def test_probes_are_asked_for_their_head_too() -> None:
@@ -372,7 +412,7 @@ def test_the_api_is_open_for_as_long_as_the_server_runs() -> None:
     class Opened:
         async def __aenter__(self) -> Api:
             events.append("open")
-            return Api(desk.intake, desk.inquiries, desk.ledger, desk.opening)
+            return Api(desk.intake, desk.inquiries, desk.ledger, desk.figures, desk.opening, desk.durability)
 
         async def __aexit__(self, *_: object) -> None:
             events.append("closed")

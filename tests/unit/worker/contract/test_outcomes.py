@@ -21,18 +21,20 @@ STATES = {
     "skipped": (DeliveryState.SKIPPED, ""),
 }
 
-IS_OPEN = WholeOutcome(U, Reason.OPEN, partial=False)
-IS_UNANSWERED = WholeOutcome(U, Reason.UNANSWERED, partial=False)
-IS_DELIVERED = WholeOutcome(S, None, partial=False)
-IS_FAILED = WholeOutcome(F, None, partial=False)
-IS_PARTIAL = WholeOutcome(F, None, partial=True)
+DEADLINE = NOON + 1
+IS_OPEN = WholeOutcome(U, Reason.OPEN, partial=False, settled_by=DEADLINE)
+IS_UNANSWERED = WholeOutcome(U, Reason.UNANSWERED, partial=False, settled_by=DEADLINE)
+IS_UNKNOWN = WholeOutcome(U, Reason.UNANSWERED, partial=False, settled_by=None)
+IS_DELIVERED = WholeOutcome(S, None, partial=False, settled_by=None)
+IS_FAILED = WholeOutcome(F, None, partial=False, settled_by=None)
+IS_PARTIAL = WholeOutcome(F, None, partial=True, settled_by=None)
 
 ALONE = {
     "open": IS_OPEN,
     "throttled": IS_OPEN,
     "unanswered": IS_UNANSWERED,
     "delivered": IS_DELIVERED,
-    "unknown": IS_UNANSWERED,
+    "unknown": IS_UNKNOWN,
     "failed": IS_FAILED,
 }
 TOGETHER = {
@@ -52,10 +54,10 @@ TOGETHER = {
     ("unanswered", "unknown"): IS_UNANSWERED,
     ("unanswered", "failed"): IS_UNANSWERED,
     ("delivered", "delivered"): IS_DELIVERED,
-    ("delivered", "unknown"): IS_UNANSWERED,
+    ("delivered", "unknown"): IS_UNKNOWN,
     ("delivered", "failed"): IS_PARTIAL,
-    ("unknown", "unknown"): IS_UNANSWERED,
-    ("unknown", "failed"): IS_UNANSWERED,
+    ("unknown", "unknown"): IS_UNKNOWN,
+    ("unknown", "failed"): IS_UNKNOWN,
     ("failed", "failed"): IS_FAILED,
 }
 
@@ -76,7 +78,7 @@ def message(*deliveries: DeliveryOutcome) -> MessageOutcome:
         template_version=1,
         language="en-US",
         taken_at=NOON,
-        expires_at=NOON + 1,
+        expires_at=DEADLINE,
         deliveries=deliveries,
         attempts=1,
         tries=1,
@@ -89,15 +91,15 @@ def message(*deliveries: DeliveryOutcome) -> MessageOutcome:
 
 @pytest.mark.parametrize("name", ALONE)
 def test_R73_the_outcome_of_one_channel_is_the_whole(name: str) -> None:
-    assert WholeOutcome.of([outcome(name)]) == ALONE[name]
+    assert WholeOutcome.of([outcome(name)], DEADLINE) == ALONE[name]
 
 
 @pytest.mark.parametrize(("one", "other"), TOGETHER)
 def test_R73_two_channels_are_judged_together_in_either_order(one: str, other: str) -> None:
     push, inbox = outcome(one), outcome(other, INBOX)
 
-    assert WholeOutcome.of([push, inbox]) == TOGETHER[one, other]
-    assert WholeOutcome.of([inbox, push]) == TOGETHER[one, other]
+    assert WholeOutcome.of([push, inbox], DEADLINE) == TOGETHER[one, other]
+    assert WholeOutcome.of([inbox, push], DEADLINE) == TOGETHER[one, other]
 
 
 def test_R73_no_combination_of_two_channels_is_left_untested() -> None:
@@ -108,8 +110,8 @@ def test_R73_no_combination_of_two_channels_is_left_untested() -> None:
 
 @pytest.mark.parametrize("name", ALONE)
 def test_R73_a_skipped_channel_counts_for_nothing(name: str) -> None:
-    assert WholeOutcome.of([outcome("skipped"), outcome(name, INBOX)]) == ALONE[name]
-    assert WholeOutcome.of([outcome(name), outcome("skipped", INBOX)]) == ALONE[name]
+    assert WholeOutcome.of([outcome("skipped"), outcome(name, INBOX)], DEADLINE) == ALONE[name]
+    assert WholeOutcome.of([outcome(name), outcome("skipped", INBOX)], DEADLINE) == ALONE[name]
 
 
 @pytest.mark.parametrize(

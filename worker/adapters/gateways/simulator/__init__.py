@@ -47,10 +47,20 @@ What `POST /behaviour` sets for everybody and holds for whole calls holds for in
     GET /healthz                             200 while it serves
     GET /                                    the counts for people
 
-What was shown is kept for the last 10,000 deliveries, the counts of a messageId until a reset.
+What was shown is kept for the last 10,000 deliveries, the counts of a messageId until a reset. With a journal every
+valid call is written to a file as well: when it came, what it asked for, what was shown because of it.
 """
 
 from worker.adapters.gateways.simulator.deliveries import Idempotency
+from worker.adapters.gateways.simulator.journal import JournalledCall, read_journal
 from worker.adapters.gateways.simulator.server import Simulator, SimulatorSettings, SimulatorStartError, run
 
-__all__ = ["Idempotency", "Simulator", "SimulatorSettings", "SimulatorStartError", "run"]
+__all__ = [
+    "Idempotency",
+    "JournalledCall",
+    "Simulator",
+    "SimulatorSettings",
+    "SimulatorStartError",
+    "read_journal",
+    "run",
+]

@@ -8,6 +8,7 @@ from worker.adapters.gateways.simulator.behaviours import DELIVER, Behaviour, Ki
 from worker.adapters.gateways.simulator.calls import CallMessage, parse_call, parse_inquiry
 from worker.adapters.gateways.simulator.deliveries import Deliveries
 from worker.adapters.gateways.simulator.exchange import Reply, Reset, Response, Silence, json_response, text_response
+from worker.adapters.gateways.simulator.journal import Journal, JournalledCall, keep_nothing
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.requests import ContractViolationError
 
@@ -40,10 +41,11 @@ class _Turn(NamedTuple):
 class SimulatedGateway:
     """Answers `POST /v2/platform/message/send` and `POST /v2/platform/message/inquiry`."""
 
-    def __init__(self, deliveries: Deliveries, now: Callable[[], int]) -> None:
-        """Record in `deliveries`; `now` returns milliseconds since 1970."""
+    def __init__(self, deliveries: Deliveries, now: Callable[[], int], journal: Journal = keep_nothing) -> None:
+        """Record in `deliveries`, and each call in `journal`; `now` returns milliseconds since 1970."""
         self._deliveries = deliveries
         self._now = now
+        self._journal = journal
         self.everybody: Behaviour | None = None
         """Outranks the users' own scripts while it is set."""
 
@@ -54,7 +56,17 @@ class SimulatedGateway:
             messages = parse_call(body)
         except ContractViolationError as error:
             return self._refuse(str(error))
-        return self._play([self._turn(message) for message in messages])
+        at, before = self._now(), [self._deliveries.tally(message.messageId).delivered for message in messages]
+        turns = [self._turn(message) for message in messages]
+        reply = self._play(turns)
+        self._note(at, turns, before)
+        return reply
+
+    def _note(self, at: int, turns: Sequence[_Turn], before: Sequence[int]) -> None:
+        ids = [turn.message.messageId for turn in turns]
+        shown = (key for key, seen in zip(ids, before, strict=True) if self._deliveries.tally(key).delivered > seen)
+        met = next((turn.behaviour for turn in turns if turn.behaviour is not DELIVER), DELIVER)
+        self._journal(JournalledCall(at, tuple(ids), tuple(shown), met.name))
 
     def inquire(self, body: bytes) -> Reply:
         """Say of each message whether its user has it; what is not there was not delivered.

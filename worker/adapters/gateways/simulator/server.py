@@ -4,6 +4,7 @@ import asyncio
 import signal
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import structlog
 import uvloop
@@ -11,6 +12,7 @@ import uvloop
 from worker.adapters.gateways.simulator.calls import MAX_BODY
 from worker.adapters.gateways.simulator.deliveries import KEPT_DELIVERIES, Deliveries, Idempotency
 from worker.adapters.gateways.simulator.gateway import SimulatedGateway
+from worker.adapters.gateways.simulator.journal import Journal, journal_file, keep_nothing
 from worker.adapters.gateways.simulator.protocol import Connection
 from worker.adapters.gateways.simulator.routes import Routes
 from worker.clock import SystemClock
@@ -37,18 +39,25 @@ class SimulatorSettings:
     """Deliveries whose content is kept; their counts are kept for ever."""
     grace: float = 5.0
     """Seconds that `stop` waits for slow answers."""
+    journal: Path | None = None
+    """File that each valid call is appended to, see `journal.JournalledCall`; for a process of its own alone."""
 
 
 class Simulator:
     """A wallet's gateway that listens in the running event loop between `start` and `stop`."""
 
-    def __init__(self, settings: SimulatorSettings | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: SimulatorSettings | None = None,
+        clock: Clock | None = None,
+        journal: Journal = keep_nothing,
+    ) -> None:
         """Begin with nothing delivered; the clock, the machine's by default, dates the deliveries."""
         self._settings = settings or SimulatorSettings()
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
         deliveries = Deliveries(self._settings.idempotency, self._settings.kept_deliveries)
-        gateway = SimulatedGateway(deliveries, (clock or SystemClock()).now)
+        gateway = SimulatedGateway(deliveries, (clock or SystemClock()).now, journal)
         self._routes = Routes(gateway, deliveries, self._in_flight)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
@@ -88,15 +97,19 @@ class Simulator:
 
 def run(settings: SimulatorSettings) -> None:
     """Serve until SIGTERM or SIGINT, then stop gracefully. Logs `gateway_simulator_ready` with the url."""
-    uvloop.run(_serve_until_signalled(settings))
+    try:
+        with journal_file(settings.journal) as journal:
+            uvloop.run(_serve_until_signalled(settings, journal))
+    except OSError as error:
+        raise SimulatorStartError(f"the journal can't be written ({error.strerror}); name another file") from error
 
 
-async def _serve_until_signalled(settings: SimulatorSettings) -> None:
+async def _serve_until_signalled(settings: SimulatorSettings, journal: Journal) -> None:
     log = structlog.get_logger()
     signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signalled.set)
-    simulator = Simulator(settings)
+    simulator = Simulator(settings, journal=journal)
     port = await simulator.start(settings.host, settings.port)
     log.info("gateway_simulator_ready", url=_url(settings.host, port))
     await signalled.wait()

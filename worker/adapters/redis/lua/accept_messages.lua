@@ -1,15 +1,15 @@
 #!lua
 -- Take new messages of one merchant in one lane: record, payload, counters and one home, the due index while the
--- merchant's window has room, else its backlog (behind what already waits there).
+-- merchant's window has room and nothing waits in its backlog, else that backlog, by its deadline.
 -- Safe to repeat: a known message answers REPEATED or INCONSISTENT and is left alone.
 --
--- KEYS  1 due, 2 window, 3 backlog of (lane, app), 4 backlogs of the lane, 5 counters, then 2 for each message:
---       record, payload
--- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 grace in ms, 5 window size, then 12 for each
---       message: id, requestId, fingerprint, user, client, template, version, language, deliver_within in ms,
---       PUSH state, INBOX state ('' = not a channel of it), payload
+-- KEYS  1 due, 2 window, 3 backlog of (lane, app), 4 backlogs of the lane, 5 counters, 6 waiting, then 2 for each
+--       message: record, payload
+-- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 grace in ms, 5 window size, 6 most that may wait for
+--       a retry, then 12 for each message: id, requestId, fingerprint, user, client, template, version, language,
+--       deliver_within in ms, PUSH state, INBOX state ('' = not a channel of it), payload
 -- RETURNS  an array: 1 DUE, 2 BACKLOGGED, 3 REPEATED, 4 INCONSISTENT
-local FIXED, WIDTH = 5, 12
+local FIXED, WIDTH = 6, 12
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
@@ -17,9 +17,9 @@ if not now then
 end
 local app, lane = ARGV[2], ARGV[3]
 local prefix = lane .. '#' .. app .. '#'
-local room = 0
-if redis.call('EXISTS', KEYS[3]) == 0 then
-  room = ARGV[5] - redis.call('ZLEXCOUNT', KEYS[2], '[' .. prefix, '(' .. lane .. '#' .. app .. '$')
+local first, last, room = '[' .. prefix, '(' .. lane .. '#' .. app .. '$', 0
+if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('ZLEXCOUNT', KEYS[6], first, last) < tonumber(ARGV[6]) then
+  room = ARGV[5] - redis.call('ZLEXCOUNT', KEYS[2], first, last)
 end
 -- Numbers are written as text once: Redis would format each anew.
 local taken, due_at = string.format('%.0f', now), string.format('%.0f', now + ARGV[4])
@@ -53,6 +53,7 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
       window[#window + 1] = prefix .. ARGV[a + 1]
     else
       result[i] = 2
+      waiting[#waiting + 1] = expires
       waiting[#waiting + 1] = ARGV[a + 1]
     end
   end
@@ -62,7 +63,7 @@ if #due > 0 then
   redis.call('ZADD', KEYS[2], unpack(window))
 end
 if #waiting > 0 then
-  redis.call('RPUSH', KEYS[3], unpack(waiting))
+  redis.call('ZADD', KEYS[3], unpack(waiting))
   local least = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
   redis.call('ZADD', KEYS[4], 'NX', least[2] or 0, app)
 end

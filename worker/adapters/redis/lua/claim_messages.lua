@@ -4,7 +4,7 @@
 -- what was sent under it, so the open channels become UNANSWERED.
 -- Safe to repeat: a message held by the same claim id gives the same answer and keeps its attempt number.
 --
--- KEYS  1 due, then 2 for each message: record, payload
+-- KEYS  1 due, 2 unanswered, then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 claim id, 3 lease in ms, 4 kind (normal takes what never crashed,
 --       suspects at most one crash, alone any), 5 lone crashes that make poison, then the ids
 -- RETURNS  an array of arrays, one for each message taken:
@@ -20,7 +20,7 @@ end
 local claim, until_ms, now_text = ARGV[2], string.format('%.0f', now + ARGV[3]), string.format('%.0f', now)
 local alone, most_crashes = ARGV[4] == 'alone', ({ normal = 0, suspects = 1 })[ARGV[4]] or math.huge
 local poison = tonumber(ARGV[5])
-local taken, due = {}, {}
+local taken, due, unanswered = {}, {}, {}
 
 -- Note a crash in the record and in what was read of it.
 local function crash(record, r)
@@ -36,7 +36,7 @@ local function crash(record, r)
 end
 
 for i = 1, #ARGV - FIXED do
-  local id, record = ARGV[FIXED + i], KEYS[i * 2]
+  local id, record = ARGV[FIXED + i], KEYS[1 + i * 2]
   if redis.call('ZSCORE', KEYS[1], id) then
     local r = redis.call('HMGET', record, 'attempt', 'tries', 'crashes', 'taken', 'exp', 'PUSH', 'INBOX', 'claim', 'lease', 'nb',
       'claimed', 'hints', 'alone', 'lone', 'gPUSH', 'gINBOX')
@@ -50,7 +50,11 @@ for i = 1, #ARGV - FIXED do
       if mine then
         claimed = tonumber(r[11])
       else
-        if crashed then crash(record, r) end
+        if crashed then
+          crash(record, r)
+          unanswered[#unanswered + 1] = now_text
+          unanswered[#unanswered + 1] = id
+        end
         attempt = attempt + 1
         redis.call('HSET', record, 'attempt', attempt, 'claim', claim, 'lease', until_ms, 'claimed', now_text)
         if r[10] or r[12] or r[13] then redis.call('HDEL', record, 'hints', 'nb', 'alone') end
@@ -59,9 +63,10 @@ for i = 1, #ARGV - FIXED do
         due[#due + 1] = id
       end
       taken[#taken + 1] = { id, attempt, tonumber(r[2] or 0), r.crashes, r.lone, tonumber(r[4]), claimed, tonumber(r[5]),
-        r[6], r[7], r.lone >= poison and '' or redis.call('GET', KEYS[i * 2 + 1]), r[15] or '', r[16] or '' }
+        r[6], r[7], r.lone >= poison and '' or redis.call('GET', KEYS[2 + i * 2]), r[15] or '', r[16] or '' }
     end
   end
 end
 if #due > 0 then redis.call('ZADD', KEYS[1], unpack(due)) end
+if #unanswered > 0 then redis.call('ZADD', KEYS[2], 'NX', unpack(unanswered)) end
 return taken

@@ -2,7 +2,7 @@
 -- Let dead letters go: outcomes stay and are forgotten after the retention, payloads are erased.
 -- Safe to repeat: what this run discarded answers the same and is left alone.
 --
--- KEYS  1 retention, 2 dead, 3 cards, then 2 for each message: record, payload
+-- KEYS  1 retention, 2 dead, 3 cards, 4 unknown, then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 retention in ms, 3 run, 4 reason, then the ids
 -- RETURNS  an array: 1 DONE, 3 REFUSED
 local now = tonumber(ARGV[1])
@@ -13,7 +13,7 @@ end
 local forget_at, now_text = string.format('%.0f', now + ARGV[2]), string.format('%.0f', now)
 local run, result = ARGV[3], {}
 for i = 1, #ARGV - 4 do
-  local id, record = ARGV[4 + i], KEYS[2 + i * 2]
+  local id, record = ARGV[4 + i], KEYS[3 + i * 2]
   local died = redis.call('ZSCORE', KEYS[2], id)
   local r = redis.call('HMGET', record, 'run', 'dead', 'attempt')
   if r[1] and string.sub(r[1], 3) == run then
@@ -29,7 +29,8 @@ for i = 1, #ARGV - 4 do
     local place = string.format('%013.0f#%s', died, id)
     redis.call('ZREMRANGEBYLEX', KEYS[3], '[' .. place .. ' ', '(' .. place .. '!')
     redis.call('ZADD', KEYS[1], forget_at, id)
-    redis.call('DEL', KEYS[3 + i * 2])
+    redis.call('ZREM', KEYS[4], id)
+    redis.call('DEL', KEYS[4 + i * 2])
   end
 end
 return result

@@ -1,11 +1,13 @@
 #!lua flags=allow-oom
--- Move messages of one lane from merchants' backlogs to the due index, as far as each merchant's window has room: the
--- least served merchant first, at most a quantum of messages each, so that turns are equal in messages.
--- Safe to repeat: it releases more only where a window still has room.
+-- Move messages of one lane from merchants' backlogs to the due index, the earliest deadline first: as many as each
+-- merchant's window has room for, once a quarter of it is free and while not too many of its messages wait for a retry;
+-- and whatever is past its deadline, which a claim ends without sending it. The least served merchant comes first, with
+-- at most a quantum of messages, so that turns are equal in messages.
+-- Safe to repeat: it releases more only where a window still has room or more deadlines have passed.
 --
--- KEYS  1 due, 2 window, 3 backlogs of the lane, then the backlog of each merchant
+-- KEYS  1 due, 2 window, 3 backlogs of the lane, 4 waiting, then the backlog of each merchant
 -- ARGV  1 now in ms ('' = the server's clock), 2 lane, 3 grace in ms, 4 window size, 5 quantum, 6 most messages in
---       all, then the appIds, in the order of KEYS
+--       all, 7 most that may wait for a retry, then the appIds, in the order of KEYS
 -- RETURNS  an array of the ids released
 local now = tonumber(ARGV[1])
 if not now then
@@ -14,24 +16,30 @@ if not now then
 end
 local lane, due_at, left = ARGV[2], now + ARGV[3], tonumber(ARGV[6])
 local released, due, window = {}, {}, {}
-for i = 1, #ARGV - 6 do
-  local app, backlog = ARGV[6 + i], KEYS[3 + i]
-  local occupied = redis.call('ZLEXCOUNT', KEYS[2], '[' .. lane .. '#' .. app .. '#', '(' .. lane .. '#' .. app .. '$')
-  local turn = math.min(ARGV[4] - occupied, tonumber(ARGV[5]), left)
+for i = 1, #ARGV - 7 do
+  local app, backlog = ARGV[7 + i], KEYS[4 + i]
+  local first, last, room = '[' .. lane .. '#' .. app .. '#', '(' .. lane .. '#' .. app .. '$', 0
+  if redis.call('ZLEXCOUNT', KEYS[4], first, last) < tonumber(ARGV[7]) then
+    room = ARGV[4] - redis.call('ZLEXCOUNT', KEYS[2], first, last)
+  end
+  if room < math.min(ARGV[4] / 4, redis.call('ZCARD', backlog)) then room = 0 end
+  local expired = redis.call('ZCOUNT', backlog, '-inf', now)
+  local turn = math.min(math.max(room, expired), tonumber(ARGV[5]), left)
   if turn > 0 then
-    local ids = redis.call('LPOP', backlog, turn) or {}
-    for _, id in ipairs(ids) do
+    local popped = redis.call('ZPOPMIN', backlog, turn)
+    for p = 1, #popped, 2 do
+      local id = popped[p]
       released[#released + 1] = id
       due[#due + 1] = due_at
       due[#due + 1] = id
       window[#window + 1] = 0
       window[#window + 1] = lane .. '#' .. app .. '#' .. id
     end
-    left = left - #ids
+    left = left - #popped / 2
     if redis.call('EXISTS', backlog) == 0 then
       redis.call('ZREM', KEYS[3], app)
     else
-      redis.call('ZADD', KEYS[3], 'INCR', #ids, app)
+      redis.call('ZADD', KEYS[3], 'INCR', #popped / 2, app)
     end
   end
 end

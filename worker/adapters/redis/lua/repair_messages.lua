@@ -1,43 +1,69 @@
 #!lua flags=allow-oom
 -- Give messages of one merchant in one lane the home that their records ask for, whatever an audit saw before: an open
--- one is due or in its backlog, a final or unknown one in neither, and only who is due is in the window.
+-- one is due or in its backlog, one that is final or without a record in neither; who is due, and nobody else, is either
+-- in the window or waits; and unanswered and unknown name who misses an answer.
 -- Safe to repeat: what is sound is left alone.
 --
--- KEYS  1 due, 2 window, 3 backlog of (lane, app), then the records
--- ARGV  1 now in ms ('' = the server's clock), 2 lane, 3 appId, then 2 for each message: id, a member of the window
---       that names it ('' = none was seen)
--- RETURNS  an array: 0 NOTHING, 1 PUT_BACK, 2 TAKEN_OUT, 3 MOVED_IN, 4 MADE_ROOM
-local FIXED, WIDTH = 3, 2
+-- KEYS  1 due, 2 window, 3 waiting, 4 backlog of (lane, app), 5 unanswered, 6 unknown, then the records
+-- ARGV  1 now in ms ('' = the server's clock), 2 lane, 3 appId, then 3 for each message: id, a member of the window
+--       that names it, a member of waiting that does ('' = none was seen)
+-- RETURNS  an array: 0 NOTHING, 1 PUT_BACK, 2 TAKEN_OUT, 3 MOVED_IN, 4 MADE_ROOM, 5 INDEXED
+local FIXED, WIDTH = 3, 3
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 end
 local result = {}
+
+-- Put a due message into exactly one of window and waiting; return how many changes that took.
+local function place(own, waits)
+  local right, other = KEYS[waits and 3 or 2], KEYS[waits and 2 or 3]
+  if not redis.call('ZSCORE', other, own) then return redis.call('ZADD', right, 0, own) end
+  return redis.call('ZSCORE', right, own) and redis.call('ZREM', other, own) or 0
+end
+
+-- Let an index name a message since a time, or not at all; return how many changes that took.
+local function index(key, id, since)
+  if since then return redis.call('ZADD', key, 'NX', since, id) end
+  return redis.call('ZREM', key, id)
+end
+
+-- Return the time of the first channel that is in a state, and has the code if one is named.
+local function since(r, state, code)
+  for c = 1, 2 do
+    local found, at, why = string.match(r[c] or '', '^(.)|(%d+)|?([^|]*)')
+    if found == state and (not code or why == code) then return at end
+  end
+  return nil
+end
+
 for i = 1, (#ARGV - FIXED) / WIDTH do
   local a = FIXED + (i - 1) * WIDTH
-  local id, member = ARGV[a + 1], ARGV[a + 2]
+  local id = ARGV[a + 1]
   local own = ARGV[2] .. '#' .. ARGV[3] .. '#' .. id
-  local r = redis.call('HMGET', KEYS[3 + i], 'PUSH', 'INBOX', 'nb')
+  local r = redis.call('HMGET', KEYS[6 + i], 'PUSH', 'INBOX', 'nb', 'dead')
   local open = string.sub(r[1] or '', 1, 1) == 'O' or string.sub(r[2] or '', 1, 1) == 'O'
-  local due = redis.call('ZSCORE', KEYS[1], id)
-  local backlogged = redis.call('LPOS', KEYS[3], id)
+  local due, backlogged = redis.call('ZSCORE', KEYS[1], id), redis.call('ZSCORE', KEYS[4], id)
+  local places, strays = 0, 0
+  for p = 2, 3 do
+    local seen = ARGV[a + p]
+    if seen ~= '' and seen ~= own then strays = strays + redis.call('ZREM', KEYS[p], seen) end
+    if not open or (backlogged and not due) then places = places + redis.call('ZREM', KEYS[p], own) end
+  end
   result[i] = 0
   if not open then
-    local gone = redis.call('ZREM', KEYS[1], id) + redis.call('ZREM', KEYS[2], own)
-    if backlogged then gone = gone + redis.call('LREM', KEYS[3], 0, id) end
-    if gone > 0 then result[i] = 2 end
+    if places + redis.call('ZREM', KEYS[1], id) + redis.call('ZREM', KEYS[4], id) > 0 then result[i] = 2 end
   elseif due and backlogged then
-    redis.call('LREM', KEYS[3], 0, id)
+    redis.call('ZREM', KEYS[4], id)
     result[i] = 3
   elseif not due and not backlogged then
     redis.call('ZADD', KEYS[1], now, id)
-    if not r[3] then redis.call('ZADD', KEYS[2], 0, own) end
     due = now
     result[i] = 1
   end
-  if member ~= '' and (member ~= own or not due) and redis.call('ZREM', KEYS[2], member) == 1 and result[i] == 0 then
-    result[i] = 4
-  end
+  local changes = index(KEYS[5], id, since(r, 'O', 'UNANSWERED')) + index(KEYS[6], id, r[4] and since(r, 'U'))
+  if open and due then changes = changes + place(own, r[3]) end
+  if result[i] == 0 then result[i] = places + strays > 0 and 4 or changes > 0 and 5 or 0 end
 end
 return result

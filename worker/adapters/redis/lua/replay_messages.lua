@@ -5,9 +5,9 @@
 -- Safe to repeat: what this run replayed answers the same and is left alone, even if it died again.
 --
 -- KEYS  1 due, 2 window, 3 backlog of (lane, app), 4 backlogs of the lane, 5 counters, 6 retention, 7 dead, 8 cards,
---       then 2 for each message: record, payload
+--       9 waiting, 10 unanswered, 11 unknown, then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 window size, 5 deliver_within in ms, 6 retention in
---       ms, 7 run, then the ids
+--       ms, 7 run, 8 most that may wait for a retry, then the ids
 -- RETURNS  an array: 1 SENT, 2 SUPPRESSED, 3 REFUSED, 4 EMPTY
 local now = tonumber(ARGV[1])
 if not now then
@@ -16,9 +16,10 @@ if not now then
 end
 local app, lane, run = ARGV[2], ARGV[3], ARGV[7]
 local prefix, now_text = lane .. '#' .. app .. '#', string.format('%.0f', now)
-local room = 0
-if redis.call('EXISTS', KEYS[3]) == 0 then
-  room = ARGV[4] - redis.call('ZLEXCOUNT', KEYS[2], '[' .. prefix, '(' .. lane .. '#' .. app .. '$')
+local expires = string.format('%.0f', now + ARGV[5])
+local first, last, room = '[' .. prefix, '(' .. lane .. '#' .. app .. '$', 0
+if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('ZLEXCOUNT', KEYS[9], first, last) < tonumber(ARGV[8]) then
+  room = ARGV[4] - redis.call('ZLEXCOUNT', KEYS[2], first, last)
 end
 local result, waiting, moves = {}, {}, {}
 
@@ -33,8 +34,15 @@ local function reopen(changes, channel, field)
   return 1
 end
 
-for i = 1, #ARGV - 7 do
-  local id, record, payload = ARGV[7 + i], KEYS[7 + i * 2], KEYS[8 + i * 2]
+local function misses_answer(changes)
+  for _, field in ipairs(changes) do
+    if string.find(field, '^O|%d+|UNANSWERED|') then return true end
+  end
+  return false
+end
+
+for i = 1, #ARGV - 8 do
+  local id, record, payload = ARGV[8 + i], KEYS[10 + i * 2], KEYS[11 + i * 2]
   local died = redis.call('ZSCORE', KEYS[7], id)
   local r = redis.call('HMGET', record, 'run', 'dead', 'PUSH', 'INBOX', 'attempt', 'lane')
   if r[6] ~= lane then
@@ -46,12 +54,16 @@ for i = 1, #ARGV - 7 do
   elseif redis.call('EXISTS', payload) == 0 then
     result[i] = 4
   else
-    local changes = { 'exp', string.format('%.0f', now + ARGV[5]) }
+    local changes = { 'exp', expires }
     result[i] = reopen(changes, 'PUSH', r[3]) + reopen(changes, 'INBOX', r[4]) > 0 and 1 or 2
     redis.call('HSET', record, 'run', result[i] .. '|' .. run,
       'n' .. (r[5] or 0), now_text .. '|REPLAYED|' .. r[2] .. '|' .. run .. '|', unpack(changes))
     redis.call('HDEL', record, 'dead', 'tries', 'crashes', 'lone', 'alone', 'hints', 'nb')
     redis.call('ZREM', KEYS[7], id)
+    if misses_answer(changes) then
+      redis.call('ZADD', KEYS[10], redis.call('ZSCORE', KEYS[11], id) or now_text, id)
+    end
+    redis.call('ZREM', KEYS[11], id)
     local place = string.format('%013.0f#%s', died, id)
     redis.call('ZREMRANGEBYLEX', KEYS[8], '[' .. place .. ' ', '(' .. place .. '!')
     if result[i] == 2 then
@@ -62,12 +74,13 @@ for i = 1, #ARGV - 7 do
       redis.call('ZADD', KEYS[1], now_text, id)
       redis.call('ZADD', KEYS[2], 0, prefix .. id)
     else
+      waiting[#waiting + 1] = expires
       waiting[#waiting + 1] = id
     end
   end
 end
 if #waiting > 0 then
-  redis.call('RPUSH', KEYS[3], unpack(waiting))
+  redis.call('ZADD', KEYS[3], unpack(waiting))
   local least = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
   redis.call('ZADD', KEYS[4], 'NX', least[2] or 0, app)
 end

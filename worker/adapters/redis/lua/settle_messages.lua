@@ -3,7 +3,8 @@
 -- (retry) or rest as a dead letter. A compare-and-set on (claim, attempt).
 -- Safe to repeat: the second time is a no-op.
 --
--- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, then 2 for each message: record, payload
+-- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, 6 waiting, 7 unanswered, 8 unknown, then 2 for
+--       each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 retention in ms, then 10 for each message: id, claim id, attempt,
 --       verdict (final, retry, dead), delay in ms, tries to add, cause, worker, PUSH update, INBOX update
 --       (update: '', `state`, `state|gateway` or `state|gateway|code|message`)
@@ -16,7 +17,7 @@ if not now then
 end
 -- Numbers are written as text once: Redis would format each anew.
 local forget_at, now_text = string.format('%.0f', now + ARGV[2]), string.format('%.0f', now)
-local result, gone, idle, later, kept, dead, moves = {}, {}, {}, {}, {}, {}, {}
+local result, gone, idle, waiting, later, kept, dead, moves = {}, {}, {}, {}, {}, {}, {}, {}
 
 local function count(app, channel, status, number)
   local field = app .. '#' .. channel .. '#' .. status
@@ -26,7 +27,7 @@ end
 for i = 1, (#ARGV - FIXED) / WIDTH do
   local a = FIXED + (i - 1) * WIDTH
   local id, attempt, verdict = ARGV[a + 1], ARGV[a + 3], ARGV[a + 4]
-  local record, payload = KEYS[4 + i * 2], KEYS[5 + i * 2]
+  local record, payload = KEYS[7 + i * 2], KEYS[8 + i * 2]
   local r = redis.call('HMGET', record, 'claim', 'attempt', 'lease', 'app', 'lane', 'claimed', 'tries', 'PUSH', 'INBOX')
   if r[1] ~= ARGV[a + 2] or r[2] ~= attempt then
     result[i] = 0
@@ -34,9 +35,11 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
     result[i] = 2
   else
     result[i] = 1
-    local changes, notes, delivered = { 'lease', 0 }, '', true
+    local changes, notes, delivered, unknown, missed, misses = { 'lease', 0 }, '', true, false, false, false
     for c, channel in ipairs({ 'PUSH', 'INBOX' }) do
       local update, before = ARGV[a + 8 + c], string.sub(r[7 + c], 1, 1)
+      local unanswered = #r[7 + c] > 1 and string.find(r[7 + c], '^O|%d+|UNANSWERED|') ~= nil
+      missed = missed or unanswered
       if update ~= '' and before == 'O' then
         local state, gateway, rest = update, '', ''
         if #update > 1 then state, gateway, rest = string.match(update, '^(.)|([^|]*)(.*)$') end
@@ -52,7 +55,9 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
           count(r[4], channel, state, 1)
         end
         before = state
+        unanswered = state == 'O' and string.find(rest, '^|UNANSWERED|') ~= nil
       end
+      unknown, misses = unknown or before == 'U', misses or unanswered
       delivered = delivered and before ~= 'O' and before ~= 'F' and before ~= 'U'
     end
     if ARGV[a + 6] ~= '0' then
@@ -70,6 +75,8 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
       changes[#changes + 1] = at
       later[#later + 1] = at
       later[#later + 1] = id
+      waiting[#waiting + 1] = 0
+      waiting[#waiting + 1] = idle[#idle]
     else
       gone[#gone + 1] = id
       if verdict == 'dead' then
@@ -77,18 +84,25 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
         changes[#changes + 1] = ARGV[a + 7]
         dead[#dead + 1] = now
         dead[#dead + 1] = id
+        if unknown then redis.call('ZADD', KEYS[8], redis.call('ZSCORE', KEYS[7], id) or now_text, id) end
       else
         kept[#kept + 1] = forget_at
         kept[#kept + 1] = id
         if delivered then redis.call('DEL', payload) end
       end
     end
+    if misses and not missed then redis.call('ZADD', KEYS[7], 'NX', now_text, id) end
+    if missed and not misses then redis.call('ZREM', KEYS[7], id) end
     redis.call('HSET', record, unpack(changes))
   end
 end
 if #gone > 0 then redis.call('ZREM', KEYS[1], unpack(gone)) end
 if #later > 0 then redis.call('ZADD', KEYS[1], unpack(later)) end
-if #idle > 0 then redis.call('ZREM', KEYS[2], unpack(idle)) end
+if #idle > 0 then
+  redis.call('ZREM', KEYS[2], unpack(idle))
+  redis.call('ZREM', KEYS[6], unpack(idle))
+end
+if #waiting > 0 then redis.call('ZADD', KEYS[6], unpack(waiting)) end
 if #kept > 0 then redis.call('ZADD', KEYS[4], unpack(kept)) end
 if #dead > 0 then redis.call('ZADD', KEYS[5], unpack(dead)) end
 for field, number in pairs(moves) do redis.call('HINCRBY', KEYS[3], field, number) end

@@ -3,7 +3,7 @@
 -- hinted again. Removes nothing: a sweeper that dies before it publishes costs a grace, not a message.
 -- Safe to repeat: what was just re-scored is no longer overdue.
 --
--- KEYS  1 due, 2 window, then the records
+-- KEYS  1 due, 2 window, 3 waiting, then the records
 -- ARGV  1 now in ms ('' = the server's clock), 2 grace in ms, 3 the longest grace in ms, then the ids
 -- RETURNS  an array of arrays, one for each message to hint: {id, lane, crashes}
 local now = tonumber(ARGV[1])
@@ -11,9 +11,9 @@ if not now then
   local t = redis.call('TIME')
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 end
-local swept, due, window = {}, {}, {}
+local swept, due, window, places = {}, {}, {}, {}
 for i = 1, #ARGV - 3 do
-  local id, record = ARGV[3 + i], KEYS[2 + i]
+  local id, record = ARGV[3 + i], KEYS[3 + i]
   local score = redis.call('ZSCORE', KEYS[1], id)
   if score and tonumber(score) <= now then
     local r = redis.call('HMGET', record, 'app', 'lane', 'hints', 'crashes', 'lease')
@@ -22,8 +22,9 @@ for i = 1, #ARGV - 3 do
     due[#due + 1] = now + math.min(ARGV[2] * 2 ^ hints, tonumber(ARGV[3]))
     due[#due + 1] = id
     if r[1] then
+      places[#places + 1] = r[2] .. '#' .. r[1] .. '#' .. id
       window[#window + 1] = 0
-      window[#window + 1] = r[2] .. '#' .. r[1] .. '#' .. id
+      window[#window + 1] = places[#places]
       redis.call('HSET', record, 'hints', hints + 1)
       swept[#swept + 1] = { id, r[2], tonumber(r[4] or 0) + (expired_lease and 1 or 0) }
     end
@@ -31,6 +32,9 @@ for i = 1, #ARGV - 3 do
 end
 if #due > 0 then
   redis.call('ZADD', KEYS[1], unpack(due))
-  if #window > 0 then redis.call('ZADD', KEYS[2], unpack(window)) end
+  if #places > 0 then
+    redis.call('ZADD', KEYS[2], unpack(window))
+    redis.call('ZREM', KEYS[3], unpack(places))
+  end
 end
 return swept

@@ -33,7 +33,7 @@ def test_in_redis_single_is_asked_for_first_and_keys_have_a_prefix(url: str) -> 
 def test_in_redis_no_socket_waits_for_ever(url: str) -> None:
     found = transport_options(url)
 
-    assert (found["socket_timeout"], found["socket_connect_timeout"], found["health_check_interval"]) == (10, 3, 3)
+    assert (found["socket_timeout"], found["socket_connect_timeout"], found["health_check_interval"]) == (3, 3, 3)
 
 
 @pytest.mark.parametrize("url", OTHERS)

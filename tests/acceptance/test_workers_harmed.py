@@ -1,4 +1,4 @@
-"""Messages that kill workers, workers that are killed wherever it hurts, and workers that wake up late."""
+"""Workers that are killed again and again, and workers that wake up late; see also `test_drill`."""
 
 import asyncio
 import os
@@ -9,13 +9,10 @@ from random import Random
 
 import pytest
 
-from api_adapter.drill.sabotage import Moment
-from tests.premises import SABOTAGED, Premises, Worker, premises
-from worker.contract.messages import DeadCause
+from tests.premises import Premises, Worker, premises
 from worker.contract.outcomes import MessageOutcome
 
 CUSTOMERS = [f"customer-{number}" for number in range(200)]
-POISON = ["poison-1", "poison-2"]
 KILLS = 12
 FEW_AT_ONCE = {"calls_per_gateway": 1, "call_size": 5}
 """So that most of what a process holds waits for its turn."""
@@ -41,36 +38,6 @@ def ends(outcomes: list[MessageOutcome]) -> set[tuple[str, str]]:
 
 def some_are_delivered(outcomes: list[MessageOutcome]) -> bool:
     return sum(outcome.whole.status == "S" for outcome in outcomes) >= len(outcomes) // 10
-
-
-def test_poison_is_dead_lettered_alone_and_everything_around_it_is_delivered(play: Callable[..., None]) -> None:
-    async def story(here: Premises) -> None:
-        poison, good = await here.take(POISON), await here.take(CUSTOMERS)
-        with here.worker(SABOTAGED, TIDINGS_SABOTAGE_POISON=POISON):
-            assert ends(await here.settled(poison)) == {("U", DeadCause.POISON)}
-            outcomes = await here.settled(good)
-        assert ends(outcomes) == {("S", "")}
-        # Whoever was in the same hands crashed once as one of many, and at most once more as one of few suspects.
-        assert max(outcome.crashes for outcome in outcomes) <= 2
-        assert (await here.counts())["deliveredTwice"] == 0
-
-    play(story)
-
-
-@pytest.mark.parametrize("moment", Moment)
-def test_a_process_killed_at_any_moment_loses_nothing_and_kills_no_message(
-    play: Callable[..., None], moment: Moment
-) -> None:
-    async def story(here: Premises) -> None:
-        ids = await here.take(CUSTOMERS)
-        sabotage = {"TIDINGS_SABOTAGE_KILL": moment, "TIDINGS_SABOTAGE_NTH": 3, "TIDINGS_SABOTAGE_MOST": 1}
-        with here.worker(SABOTAGED, **sabotage) as worker:
-            outcomes = await here.settled(ids)
-            await worker.logged("exited with 'signal 9 (SIGKILL)'")
-        assert ends(outcomes) == {("S", "")}
-        assert (await here.counts())["deliveredTwice"] == 0
-
-    play(story, call_size=5)
 
 
 async def kill_children(worker: Worker, dice: Random) -> None:
@@ -118,15 +85,3 @@ def test_a_worker_frozen_past_its_lease_sends_nothing_more_and_changes_no_outcom
         assert (await here.counts())["calls"] - calls <= 2
 
     play(story, **FEW_AT_ONCE)
-
-
-def test_calls_longer_than_a_lease_keep_it(play: Callable[..., None]) -> None:
-    async def story(here: Premises) -> None:
-        await here.behave("slow-1500")
-        ids = await here.take(CUSTOMERS[:20])
-        with here.worker():
-            outcomes = await here.settled(ids)
-        assert {(outcome.whole.status, outcome.attempts, outcome.crashes) for outcome in outcomes} == {("S", 1, 0)}
-        assert (await here.counts())["repeatedCalls"] == 0
-
-    play(story, lease=1_000)

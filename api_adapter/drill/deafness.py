@@ -1,14 +1,15 @@
 """A worker that a signal turns deaf: connected, alive, answering `inspect ping`, and taking no hint any more.
 
-Run it as `celery -A tests.deaf_worker worker`. SIGUSR2 deafens it until it reconnects; with `DEAF=for good` in the
-environment, until it ends. The fault is that of a worker whose prefetch credit leaked: the consumer believes that it
-may take nothing.
+Run it as `celery -A api_adapter.drill.deafness worker`. SIGUSR2 deafens it until it reconnects; with
+`TIDINGS_SABOTAGE_DEAF=for good` in the environment, until it ends. The fault is that of a worker whose prefetch credit
+leaked: the consumer believes that it may take nothing.
 """
 
 import os
 import signal
 from typing import Any
 
+import structlog
 from celery import signals
 from celery.bootsteps import StartStopStep
 from celery.worker.consumer import Consumer
@@ -16,7 +17,9 @@ from typing_extensions import override
 
 from worker.celery import app
 
-__all__ = ["app", "deafen"]
+__all__ = ["app"]
+
+log = structlog.get_logger(__name__)
 
 
 class Deaf(StartStopStep):
@@ -32,18 +35,20 @@ class Deaf(StartStopStep):
             deafen(parent)
 
 
-def deafen(consumer: Any) -> None:  # noqa: ANN401 - as above
+def deafen(consumer: Any) -> None:  # noqa: ANN401 - Celery's consumer
     """Let a worker's consumer take no hint any more; its connection, and what it is doing, goes on."""
     consumer.task_consumer.channel.qos.can_consume = lambda: False
 
 
 def on_signal(consumer: Any) -> None:  # noqa: ANN401 - as above
-    Deaf.for_good = os.environ.get("DEAF") == "for good"
+    """Deafen a worker, and tell whoever waits for it in the log."""
+    Deaf.for_good = os.environ.get("TIDINGS_SABOTAGE_DEAF") == "for good"
     deafen(consumer)
-    print("deaf from now on", flush=True)  # noqa: T201 - for whoever waits for it
+    log.warning("deaf_from_now_on")
 
 
 def listen(sender: Consumer, **_: object) -> None:
+    """Heed the signal once the worker consumes."""
     signal.signal(signal.SIGUSR2, lambda *_: on_signal(sender))
 
 

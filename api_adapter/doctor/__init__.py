@@ -1,0 +1,1 @@
+"""What `tidings doctor` looks at."""

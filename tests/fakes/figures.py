@@ -1,0 +1,38 @@
+"""The figures of FakeLedger: counted from its records."""
+
+from collections.abc import Iterable
+
+from tests.fakes.ledger import FakeLedger
+from worker.contract.figures import Crowd, LedgerFigures, Missing
+from worker.contract.messages import Lane
+
+
+class FakeFigures:
+    """Implements `ports.Figures`."""
+
+    def __init__(self, ledger: FakeLedger) -> None:
+        """Share the records of a fake ledger."""
+        self.ledger = ledger
+
+    async def read(self) -> LedgerFigures:
+        """Return the figures of this moment."""
+        records = self.ledger.records.values()
+        due = [record.due_at for record in records if record.due_at is not None]
+        backlogs = self.ledger.backlogs.items()
+        return LedgerFigures(
+            tallies=await self.ledger.tallies(),
+            due=len(due),
+            overdue=self._crowd(time for time in due if time <= self.ledger.now),
+            waiting=sum(record.waits for record in records),
+            backlogged={lane: sum(len(ids) for place, ids in backlogs if place[1] is lane) for lane in Lane},
+            unknown={
+                Missing.OPEN: self._crowd(record.unanswered_since for record in records),
+                Missing.DEAD: self._crowd(record.unknown_since for record in records),
+            },
+            dead=self._crowd(record.dead_at for record in records),
+            failing={},
+        )
+
+    def _crowd(self, times: Iterable[int | None]) -> Crowd:
+        known = [time for time in times if time is not None]
+        return Crowd(len(known), self.ledger.now - min(known, default=self.ledger.now))

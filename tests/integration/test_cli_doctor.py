@@ -1,0 +1,174 @@
+"""`tidings doctor`, and the warnings of an API and a worker on a Redis that keeps nothing."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command_line import SECRET, CommandLine
+from tests.servers import HOST, TOKEN_SECRET, free_port, served, valkey
+from tests.stacks import tidings as command
+from worker.settings import Settings
+
+Found = dict[str, list[tuple[str, str]]]
+
+
+@pytest.fixture
+def tidings(redis_url: str) -> CommandLine:
+    return CommandLine(redis_url)
+
+
+@pytest.fixture
+def gateway() -> Iterator[str]:
+    """A place that takes connections and nothing else."""
+    with socket.create_server((HOST, 0)) as listener:
+        yield f"http://{HOST}:{listener.getsockname()[1]}"
+
+
+def diagnosed(tidings: CommandLine, **settings: str) -> tuple[int, Found]:
+    """Return the exit code and, by check, how bad each finding is and what it says."""
+    result = tidings("doctor", "--json", **settings)
+    said: dict[str, Any] = json.loads(result.stdout)
+    checks = {
+        check["name"]: [(finding["severity"], finding["what"]) for finding in check["findings"]]
+        for check in said["checks"]
+    }
+    return result.exit_code, checks
+
+
+def test_an_empty_installation_lacks_templates_wallets_and_workers(tidings: CommandLine) -> None:
+    code, found = diagnosed(tidings)
+
+    assert code == 1
+    assert {name: [severity for severity, _ in findings] for name, findings in found.items()} == {
+        "settings": ["ok"],
+        "ledger": ["ok"],
+        "durability": ["ok"],
+        "templates": ["warning"],
+        "wallets": ["warning"],
+        "gateways": [],
+        "broker": ["ok"],
+        "workers": ["error"],
+    }
+
+
+def test_each_line_says_how_bad_it_is_where_and_what_to_do(tidings: CommandLine) -> None:
+    result = tidings("doctor")
+
+    assert result.exit_code == 1
+    lines = [line.split(maxsplit=2) for line in result.stdout.splitlines()]
+    assert [(severity, check) for severity, check, _ in lines][:3] == [
+        ("ok", "settings"),
+        ("ok", "ledger"),
+        ("ok", "durability"),
+    ]
+    assert lines[-1] == ["error", "workers", "none answers, so nothing is delivered; start one: tidings worker"]
+
+
+def test_gateways_are_knocked_at(tidings: CommandLine, tmp_path: Path, gateway: str) -> None:
+    tidings.open_shop(tmp_path)
+    tidings.lines("wallet", "put", "GCASH", "--gateway", gateway)
+    tidings.lines("wallet", "put", "TNG", "--gateway", f"http://{HOST}:{free_port()}")
+
+    _, found = diagnosed(tidings)
+
+    assert found["templates"] == [("ok", "1 live")]
+    assert found["wallets"] == [("ok", "2 known")]
+    (reached, away) = found["gateways"]
+    assert reached == ("ok", "gcash takes connections")
+    assert away[0] == "error"
+    assert away[1].startswith(f"tng takes no connection at http://{HOST}:")
+
+
+def test_no_password_is_shown(tidings: CommandLine) -> None:
+    away = f"redis://someone:hidden@{HOST}:{free_port()}/0"
+
+    results = [tidings("doctor", *flags, redis_url=away, broker_url=away) for flags in ([], ["--json"])]
+
+    for result in results:
+        assert result.exit_code == 1
+        assert "someone:***@" in result.stdout
+        assert "hidden" not in result.output
+        assert SECRET not in result.output
+
+
+def test_what_is_away_is_an_error_and_what_needs_it_is_left_out(tidings: CommandLine) -> None:
+    away = f"redis://{HOST}:{free_port()}/0"
+
+    code, found = diagnosed(tidings, redis_url=away, broker_url=away)
+
+    assert code == 1
+    assert list(found) == ["settings", "ledger", "broker"]
+    assert [found[name][0][0] for name in found] == ["ok", "error", "error"]
+
+
+def test_settings_that_do_not_fit_the_ledger_are_an_error(tidings: CommandLine) -> None:
+    diagnosed(tidings)
+
+    code, found = diagnosed(tidings, shards="3")
+
+    assert code == 1
+    assert found["ledger"][0][0] == "error"
+    assert "the settings say" in found["ledger"][0][1]
+
+
+def test_a_wrong_setting_is_an_error_of_its_own(tidings: CommandLine) -> None:
+    code, found = diagnosed(tidings, lease="soon")
+
+    assert code == 1
+    ((severity, what),) = found["settings"]
+    assert severity == "error"
+    assert "TIDINGS_LEASE" in what
+
+
+def test_an_embedded_valkey_that_cannot_be_had_is_an_error(tmp_path: Path) -> None:
+    nowhere = tmp_path / "file"
+    nowhere.touch()
+    embedded = CommandLine("")
+
+    code, found = diagnosed(embedded, data_dir=str(nowhere))
+
+    assert code == 1
+    ((severity, what),) = found["ledger"]
+    assert severity == "error"
+    assert "TIDINGS_DATA_DIR" in what
+
+
+def test_a_secret_that_only_the_api_needs_is_a_warning(tidings: CommandLine) -> None:
+    code, found = diagnosed(tidings, token_secret="")
+
+    assert [severity for severity, _ in found["settings"]] == ["warning"]
+    assert code == 1  # no worker
+
+
+def test_a_server_that_keeps_nothing_is_told_by_readyz_the_logs_and_the_doctor(tmp_path: Path) -> None:
+    with valkey(tmp_path / "store") as store:
+        store.start("--appendonly", "no")
+        with served(tmp_path / "api", store.url) as server:
+            ready = server.get("/readyz")
+            server.command.until_printed("ledger_not_durable")
+        settings = {"redis_url": store.url, "token_secret": TOKEN_SECRET}
+        with command(tmp_path / "worker", "worker", "--children", "1", **settings) as worker:
+            worker.until_printed("ledger_not_durable")
+            worker.until_printed("ready.")
+            _, found = diagnosed(CommandLine(store.url))
+
+    assert ready.status == 200
+    (warning,) = ready.body["warnings"]
+    assert (warning["store"], warning["severity"]) == ("ledger", "warning")
+    assert found["durability"] == [("warning", warning["what"])]
+    ((severity, workers),) = found["workers"]
+    assert severity == "ok"
+    assert workers.startswith("1 alive: tidings-")
+
+
+def test_the_documented_setting_is_the_default_of_the_embedded_valkey(tmp_path: Path) -> None:
+    embedded = CommandLine("")
+
+    _, found = diagnosed(embedded, data_dir=str(tmp_path))
+
+    assert Settings().redis_url == ""
+    assert found["durability"] == [("ok", "nothing is evicted, and what is taken is written to disk")]

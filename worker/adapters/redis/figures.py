@@ -1,0 +1,105 @@
+"""Reads the ledger's figures: its counters, the sizes and heads of its indexes, the open breakers; no record."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
+from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.replies import tallies_of, text
+from worker.adapters.redis.scripts import execute
+from worker.adapters.redis.times import Now, ledger_time, server_time
+from worker.contract.figures import Crowd, LedgerFigures, Missing
+from worker.contract.messages import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """What one shard answered."""
+
+    counters: dict[bytes | str, bytes | str]
+    due: int
+    waiting: int
+    overdue: Crowd
+    unanswered: Crowd
+    unknown: Crowd
+    dead: Crowd
+
+
+class RedisFigures:
+    """Implements `ports.Figures`. `now` gives the time for tests; in service it is Redis' own."""
+
+    def __init__(self, redis: Redis, keys: Keys, now: Now = server_time) -> None:
+        """Keep the connection pool; connects at the first call."""
+        self._redis = redis
+        self._keys = keys
+        self._now = now
+        self._breakers = RedisBreakers(redis, keys, BreakerTimes(), now)
+
+    async def read(self) -> LedgerFigures:
+        """Return the figures of this moment; raise LedgerUnavailableError when Redis did not answer."""
+        now = await ledger_time(self._redis, self._now)
+        answers = await self._every_shard(lambda pipeline, shard: self._ask(pipeline, shard, now))
+        shards = [_shard(answer, now) for answer in answers]
+        return LedgerFigures(
+            tallies=tallies_of(shard.counters for shard in shards),
+            due=sum(shard.due for shard in shards),
+            overdue=_together(shard.overdue for shard in shards),
+            waiting=sum(shard.waiting for shard in shards),
+            backlogged={lane: await self._backlogged(lane) for lane in Lane},
+            unknown={
+                Missing.OPEN: _together(shard.unanswered for shard in shards),
+                Missing.DEAD: _together(shard.unknown for shard in shards),
+            },
+            dead=_together(shard.dead for shard in shards),
+            failing={name: max(0, now - opened.since) for name, opened in (await self._breakers.opened()).items()},
+        )
+
+    def _ask(self, pipeline: Any, shard: int, now: int) -> None:  # noqa: ANN401 - redis-py's own is untyped
+        keys = self._keys
+        pipeline.hgetall(keys.counters(shard))
+        pipeline.zcard(keys.due(shard))
+        pipeline.zcard(keys.waiting(shard))
+        pipeline.zcount(keys.due(shard), "-inf", now)
+        pipeline.zrange(keys.due(shard), 0, 0, withscores=True)
+        for index in (keys.unanswered, keys.unknown, keys.dead):
+            pipeline.zcard(index(shard))
+            pipeline.zrange(index(shard), 0, 0, withscores=True)
+
+    async def _backlogged(self, lane: Lane) -> int:
+        """Return how many messages of a lane are in backlogs; how many backlogs there are is not known before."""
+        keys = self._keys
+        apps = await self._every_shard(lambda pipeline, shard: pipeline.zrange(keys.backlogs(shard, lane), 0, -1))
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard, (members,) in enumerate(apps):
+            for app in members:
+                pipeline.zcard(keys.backlog(shard, lane, text(app)))
+        return sum(await execute(pipeline))
+
+    async def _every_shard(self, ask: Callable[[Any, int], object]) -> list[list[Any]]:
+        """Ask the same of each shard in one round trip; return its answers by shard."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard in range(self._keys.shards):
+            ask(pipeline, shard)
+        answers = await execute(pipeline)
+        size = len(answers) // self._keys.shards
+        return [answers[shard * size : (shard + 1) * size] for shard in range(self._keys.shards)]
+
+
+def _shard(answers: Sequence[Any], now: int) -> _Shard:
+    counters, due, waiting, *crowds = answers
+    overdue, unanswered, unknown, dead = (
+        _crowd(number, head, now) for number, head in zip(crowds[::2], crowds[1::2], strict=True)
+    )
+    return _Shard(counters, due, waiting, overdue, unanswered, unknown, dead)
+
+
+def _crowd(number: int, head: Sequence[tuple[bytes, float]], now: int) -> Crowd:
+    return Crowd(number, max(0, now - int(head[0][1]))) if number and head else Crowd(number)
+
+
+def _together(crowds: Iterable[Crowd]) -> Crowd:
+    every = list(crowds)
+    return Crowd(sum(crowd.number for crowd in every), max(crowd.oldest for crowd in every))

@@ -1,0 +1,44 @@
+"""What the ledger says of itself at one moment, as metrics show it: numbers and ages, never a message."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from worker.contract.audits import Tallies
+from worker.contract.messages import Lane
+
+
+class Missing(StrEnum):
+    """Whose gateway's answer is missing."""
+
+    OPEN = "open"
+    """A message that is tried again until its deadline."""
+    DEAD = "dead"
+    """A dead letter: U for good, until it is replayed or discarded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Some messages, and how long the first of them has been there."""
+
+    number: int = 0
+    oldest: int = 0
+    """Milliseconds; 0 where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFigures:
+    """The whole ledger in numbers; each is of a slightly other moment than the next."""
+
+    tallies: Tallies
+    due: int
+    """Messages in the due index: hinted, in a worker's hands, or waiting for a retry."""
+    overdue: Crowd
+    """Those of them whose time has come, since when the first of them waits for a sweeper."""
+    waiting: int
+    """Those of them that wait for a retry, outside their merchant's window."""
+    backlogged: Mapping[Lane, int]
+    unknown: Mapping[Missing, Crowd]
+    dead: Crowd
+    failing: Mapping[str, int]
+    """Gateways whose breaker is open or half-open, and for how many milliseconds it has not been closed."""
