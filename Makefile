@@ -55,10 +55,10 @@ format: $(DEVELOPMENT) ## lay out the code and repair what can be repaired
 bench: $(DEVELOPMENT) $(PEERS:=/.installed) ## the same job on tidings and on each peer; writes the figures of the documents
 	@$(BIN)/python -m benchmarks main $(ARGS)
 
-bench-smoke: $(DEVELOPMENT) .venv-bench/.installed ## in two minutes: how many times idiomatic Celery; fails under 25
+bench-smoke: $(DEVELOPMENT) .venv-bench/.installed ## in small: how many times idiomatic Celery tidings delivers; fails under 25
 	@$(BIN)/python -m benchmarks smoke $(ARGS)
 
-bench-all: $(DEVELOPMENT) $(PEERS:=/.installed) ## every benchmark, in an hour; see docs/performance.md
+bench-all: $(DEVELOPMENT) $(PEERS:=/.installed) ## every benchmark (takes long); see docs/performance.md
 	@$(BIN)/python -m benchmarks all $(ARGS)
 
 lock: $(DEVELOPMENT) ## write the lock files anew from pyproject.toml (ARGS=--upgrade takes newer releases)

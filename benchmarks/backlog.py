@@ -23,6 +23,7 @@ from benchmarks.tidings_producer import opened_front, take
 NAME = "backlog"
 APP = "bench-app"
 _SAMPLE = 200
+_NOT_DATA = ("mem_clients_normal", "mem_aof_buffer", "used_memory_scripts")
 
 
 class Cpu(NamedTuple):
@@ -101,9 +102,9 @@ def again_and_again(found: Servers, worker: int, size: int, batches: int) -> Cpu
 
 
 def memory_of(found: Servers) -> int:
-    """Return the bytes that Redis' data takes."""
-    used: int = found.redis().info("memory")["used_memory"]
-    return used
+    """Return the bytes that Redis' data takes, without connections, the cache of scripts and what is to be written."""
+    memory: dict[str, int] = found.redis().info("memory")
+    return memory["used_memory"] - sum(memory.get(name, 0) for name in _NOT_DATA)
 
 
 def used(found: Servers, worker: int) -> Cpu:

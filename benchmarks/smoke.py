@@ -1,4 +1,4 @@
-"""How many times idiomatic Celery, in two minutes: a ratio of medians, since machines differ."""
+"""How many times idiomatic Celery, in small: a ratio of medians, since machines differ."""
 
 import argparse
 import statistics
