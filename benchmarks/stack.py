@@ -97,9 +97,12 @@ def servers(appendfsync: str = "everysec") -> Iterator[Servers]:
 
 @contextlib.contextmanager
 def started(command: Sequence[str], environ: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command for as long as the block, its output in a log file; one that ignores SIGTERM is killed."""
+    """Run a command for as long as the block, its output in a log file.
+
+    One that ignores SIGTERM is killed, and so is what it leaves behind: some libraries' workers outlive their parent.
+    """
     with log.open("ab") as output:
-        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output, cwd=ROOT)
+        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output, cwd=ROOT, start_new_session=True)
     try:
         yield process
     finally:
@@ -109,6 +112,8 @@ def started(command: Sequence[str], environ: Mapping[str, str], log: Path) -> It
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def cpu_seconds(pid: int) -> float:
