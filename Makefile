@@ -18,11 +18,13 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # Each stamp is newer than what its environment was made from.
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
+# The peers of the benchmarks, apart from the product. Each name is that of a lock file too.
+PEERS := .venv-bench .venv-bench-older-redis
 
-.PHONY: help install demo dev drill test lint format bench lock clean
+.PHONY: help install demo dev drill test lint format bench bench-smoke bench-all lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(DEVELOPMENT) ## make .venv with everything that running, testing and changing tidings needs
 
@@ -50,16 +52,24 @@ format: $(DEVELOPMENT) ## lay out the code and repair what can be repaired
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(DEVELOPMENT) ## measure accepting and delivering
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: $(DEVELOPMENT) $(PEERS:=/.installed) ## the same job on tidings and on each peer; writes the figures of the documents
+	@$(BIN)/python -m benchmarks main $(ARGS)
+
+bench-smoke: $(DEVELOPMENT) .venv-bench/.installed ## in small: how many times idiomatic Celery tidings delivers; fails under 25
+	@$(BIN)/python -m benchmarks smoke $(ARGS)
+
+bench-all: $(DEVELOPMENT) $(PEERS:=/.installed) ## every benchmark (takes long); see docs/performance.md
+	@$(BIN)/python -m benchmarks all $(ARGS)
 
 lock: $(DEVELOPMENT) ## write the lock files anew from pyproject.toml (ARGS=--upgrade takes newer releases)
 	$(COMPILE) pyproject.toml --output-file requirements.lock
 	$(COMPILE) --group build --output-file requirements-build.lock
 	$(COMPILE) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) --group bench --output-file requirements-bench.lock
+	$(COMPILE) --group bench-older-redis --output-file requirements-bench-older-redis.lock
 
-clean: ## remove the environment and what tools left; .tidings, the data, stays
-	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove the environments and what tools left; .tidings, the data, stays
+	rm -rf $(VENV) $(PEERS) build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml
@@ -85,4 +95,10 @@ $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml
 $(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
 	@echo "Installing the tools for tests and checks, once ..."
 	@$(PIP) --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+.venv-%/.installed: requirements-%.lock | $(RUNTIME)
+	@echo "Installing the peers of the benchmarks into $(@D), once ..."
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes --requirement $<
 	@touch $@

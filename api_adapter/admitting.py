@@ -15,13 +15,15 @@ class Send(NamedTuple):
     """A well-formed send on its way through intake."""
 
     place: int
-    """Its number in the part of a batch that it came with."""
+    """Its number in the part that it is taken with."""
+    client_id: str
+    """Who sent it."""
     request: SendRequest
     message_id: str
     fingerprint: str
 
 
-def new_message(client_id: str, send: Send, admission: Admission, deliver_within: int) -> NewMessage:
+def new_message(send: Send, admission: Admission, deliver_within: int) -> NewMessage:
     """Return what the ledger keeps of a send; `deliver_within` is in milliseconds. Its token goes no further (R64)."""
     template, choice = admission.template, admission.choice
     payload = Payload(
@@ -39,7 +41,7 @@ def new_message(client_id: str, send: Send, admission: Admission, deliver_within
         request_id=send.request.requestId,
         fingerprint=send.fingerprint,
         user=user_digest(admission.user),
-        client_id=client_id,
+        client_id=send.client_id,
         template_code=template.code,
         template_version=template.version,
         language=choice.language,

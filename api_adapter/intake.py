@@ -1,17 +1,19 @@
-"""The intake function: bytes and headers in, results out, for one send or many (CONTRACT R1-R15, R30-R42, R50-R53).
+"""Intake: bytes and headers in, results out, for one send or many (CONTRACT R1-R15, R30-R42, R50-R53).
 
-HTTP, batches and the command line all call `Intake.take`. It knows no framework and holds no state of its own.
+HTTP, batches and the command line all go through it. It knows no framework and keeps nothing.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from api_adapter.admitting import Send
 from api_adapter.clients import Clients
-from api_adapter.taking import Origin, Results, SendResult, Stores, take_part, unknown
+from api_adapter.gathering import Gathering
+from api_adapter.taking import Passage, Results, SendResult, Stores, take_part, unknown
 from api_adapter.turns import Turns
 from worker.batching import chunks
 from worker.contract.codes import Result, ResultCode
@@ -71,9 +73,21 @@ class Intake:
         self._stores = stores
         self._limits = limits
         self._turns = Turns(_AT_ONCE)
+        self._singles = Gathering(partial(self._take, self._passage(Lane.SINGLE)))
+
+    async def take_one(self, headers: Mapping[str, str], body: bytes) -> SendResult:
+        """Answer one interactive send. Those of other callers that come at the same time share its round trips.
+
+        Never raises for what a caller or the store does; arguments as of `take`.
+        """
+        client_id = self._clients.identify(headers)
+        if isinstance(client_id, Result):
+            return SendResult(client_id)
+        send = self._read_one(client_id, 0, body)
+        return await self._singles.take(send) if isinstance(send, Send) else send
 
     async def take(self, headers: Mapping[str, str], bodies: Sequence[bytes], lane: Lane) -> list[SendResult]:
-        """Answer each send, in order. Never raises for what a caller or the store does.
+        """Answer each send of a batch, in order. Never raises for what a caller or the store does.
 
         Args:
             headers: of the request, names in lower case.
@@ -84,7 +98,7 @@ class Intake:
         client_id = self._clients.identify(headers)
         if isinstance(client_id, Result):
             return [SendResult(client_id)] * len(bodies)
-        origin = Origin(client_id, lane, self._limits.deliver_within, self._limits.shards)
+        passage = self._passage(lane)
         results: list[SendResult] = []
         under_way: _UnderWay = deque()
         async with asyncio.TaskGroup() as group:
@@ -92,11 +106,14 @@ class Intake:
                 part = self._read(client_id, some)
                 while not _may_start(part, under_way):
                     results += await _first_answers(under_way)
-                under_way.append((part, group.create_task(self._take(origin, part.sends))))
+                under_way.append((part, group.create_task(self._take(passage, part.sends))))
                 await asyncio.sleep(0)  # it starts now, and other callers have their turn
             while under_way:
                 results += await _first_answers(under_way)
         return results
+
+    def _passage(self, lane: Lane) -> Passage:
+        return Passage(lane, self._limits.deliver_within, self._limits.shards)
 
     def _read(self, client_id: str, bodies: Sequence[bytes]) -> _Part:
         answered: Results = {}
@@ -119,14 +136,14 @@ class Intake:
         if not self._clients.may_send_for(client_id, request.appId):
             refusal = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not send for it")
             return SendResult(refusal, request_id=request.requestId)
-        return Send(place, request, message_id(request.appId, request.requestId), request.fingerprint())
+        return Send(place, client_id, request, message_id(request.appId, request.requestId), request.fingerprint())
 
-    async def _take(self, origin: Origin, sends: Sequence[Send]) -> Results:
+    async def _take(self, passage: Passage, sends: Sequence[Send]) -> Results:
         if not sends:
             return {}
         try:
             async with asyncio.timeout(_PATIENCE), self._turns.turn():
-                return await take_part(self._stores, origin, sends)
+                return await take_part(self._stores, passage, sends)
         except (LedgerUnavailableError, TimeoutError) as error:
             return unknown(sends, error)
 

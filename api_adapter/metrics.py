@@ -61,6 +61,7 @@ def _indexes(figures: LedgerFigures) -> Iterator[Metric]:
     yield from _unknowns(figures)
     yield GaugeMetricFamily("tidings_dead_letters", "Messages that nobody tries any more", value=figures.dead.number)
     yield _age("tidings_oldest_dead_letter_seconds", "How long ago the first of them died", figures.dead)
+    yield _failing(figures)
 
 
 def _unknowns(figures: LedgerFigures) -> Iterable[Metric]:
@@ -70,6 +71,14 @@ def _unknowns(figures: LedgerFigures) -> Iterable[Metric]:
         number.add_metric((state,), crowd.number)
         oldest.add_metric((state,), crowd.oldest / 1000)
     return number, oldest
+
+
+def _failing(figures: LedgerFigures) -> Metric:
+    text = "How long a gateway's breaker has not been closed; absent where it is closed"
+    failing = GaugeMetricFamily("tidings_gateway_failing_seconds", text, labels=("gateway",))
+    for gateway, milliseconds in sorted(figures.failing.items()):
+        failing.add_metric((gateway,), milliseconds / 1000)
+    return failing
 
 
 def _age(name: str, documentation: str, crowd: Crowd) -> Metric:

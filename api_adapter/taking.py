@@ -46,10 +46,9 @@ class SendResult(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the sends of a part come from, and how their messages travel."""
+class Passage:
+    """How the messages of a part travel."""
 
-    client_id: str
     lane: Lane
     deliver_within: int
     """Milliseconds after which a message expires."""
@@ -76,7 +75,7 @@ Results: TypeAlias = dict[int, SendResult]
 """The answers to sends of a part, by their place."""
 
 
-async def take_part(stores: Stores, origin: Origin, sends: Sequence[Send]) -> Results:
+async def take_part(stores: Stores, passage: Passage, sends: Sequence[Send]) -> Results:
     """Have the ledger take what can be taken and answer each send.
 
     Raises LedgerUnavailableError when the stores did not answer before anything was taken.
@@ -84,7 +83,7 @@ async def take_part(stores: Stores, origin: Origin, sends: Sequence[Send]) -> Re
     facts = await _facts(stores, sends)
     verdicts: Verdicts = {send.place: judge(send.request, facts) for send in sends}
     verdicts |= await _over_cap(stores, sends, verdicts)
-    results = await _accept(stores, origin, sends, verdicts)
+    results = await _accept(stores, passage, sends, verdicts)
     # Refusals come after what is taken: the same requestId may stand in both.
     refused = [send for send in sends if send.place not in results]
     return results | await _refuse_or_repeat(stores, refused, verdicts, facts)
@@ -117,28 +116,28 @@ async def _over_cap(stores: Stores, sends: Sequence[Send], verdicts: Verdicts) -
     return {send.place: _CAP_REACHED for (send, _), has_place in zip(new, reserved, strict=True) if not has_place}
 
 
-async def _accept(stores: Stores, origin: Origin, sends: Sequence[Send], verdicts: Verdicts) -> Results:
+async def _accept(stores: Stores, passage: Passage, sends: Sequence[Send], verdicts: Verdicts) -> Results:
     by_app: dict[str, list[tuple[Send, Admission]]] = defaultdict(list)
     for send in sends:
         verdict = verdicts[send.place]
         if isinstance(verdict, Admission):
             by_app[send.request.appId].append((send, verdict))
-    taken = await asyncio.gather(*(_accept_for_app(stores, origin, app, admitted) for app, admitted in by_app.items()))
+    taken = await asyncio.gather(*(_accept_for_app(stores, passage, app, admitted) for app, admitted in by_app.items()))
     return {place: result for results in taken for place, result in results.items()}
 
 
 async def _accept_for_app(
     stores: Stores,
-    origin: Origin,
+    passage: Passage,
     app_id: str,
     admitted: Sequence[tuple[Send, Admission]],
 ) -> Results:
-    messages = [new_message(origin.client_id, send, admission, origin.deliver_within) for send, admission in admitted]
+    messages = [new_message(send, admission, passage.deliver_within) for send, admission in admitted]
     try:
-        accepted = await stores.ledger.accept(app_id, origin.lane, messages)
+        accepted = await stores.ledger.accept(app_id, passage.lane, messages)
     except LedgerUnavailableError as error:
         return unknown((send for send, _ in admitted), error)
-    stores.hints.publish(hints_of(origin.lane, messages, accepted, origin.shards))
+    stores.hints.publish(hints_of(passage.lane, messages, accepted, passage.shards))
     return {
         send.place: _accepted(send, acceptance, admission.remarks)
         for (send, admission), acceptance in zip(admitted, accepted, strict=True)

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from api_adapter.clients import Clients
-from api_adapter.collecting import rare_collections
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.taking import Stores
 from worker.bootstrap import Addresses, Services, hint_publisher, services
+from worker.collecting import rare_collections
 from worker.contract.requests import LenientSendRequest, SendRequest
 from worker.ports import Hints
 from worker.settings import Settings

@@ -1,182 +1,112 @@
-"""Batch accept and deliver, beside an idiomatic Celery version of the same job in the same run.
+"""Accept and deliver: the same job on tidings and on each peer, in the same run.
 
-    python benchmarks/main_job.py --rounds 3
-
-Rounds alternate between the two systems on the same Valkey (AOF, everysec) and the same gateway simulator. A round
-first accepts everything with no worker running, then starts the workers and times from the first delivery to the last.
-A run in which any delivery is missing or doubled is void.
+Rounds take turns between the systems, on one Valkey (AOF, everysec; a second one with `always` for that row) and one
+gateway simulator. How a round is played and what makes it void: `benchmarks.rounds`.
 """
 
 import argparse
-import json
-import os
-import platform
-import statistics
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+import contextlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-import orjson
-import uvloop
+from benchmarks import charts
+from benchmarks.results_file import Report, four, spread
+from benchmarks.rounds import Round, VoidError, play
+from benchmarks.stack import ROOT, servers
+from benchmarks.systems import CELERY, OURS, PEERS, System
 
-from api_adapter.wiring import front
-from benchmarks.stack import Servers, running, servers
-from worker.bootstrap import Services, stores
-from worker.contract.messages import Lane
-from worker.contract.templates import Content, TemplateDefinition
-from worker.contract.users import SEND_SCOPE, GatewayRoute, TokenGrant, User, Wallet
-from worker.settings import read_settings
-
-CHILDREN = 2
-RESULTS = Path(__file__).parent / "results" / "main_job.json"
-_CHUNK = 4_000
-_GLANCE = 0.02
-_PATIENCE = 300
+NAME = "main_job"
+_PACKAGES = {"celery", "dramatiq", "taskiq", "taskiq-redis", "saq", "arq"}
 
 
-@dataclass(frozen=True)
-class Round:
-    """What one round measured, in messages per second; one message is two deliveries."""
+@dataclass
+class Standing:
+    """What the rounds of one system gave so far."""
 
-    accept: float
-    deliver: float
-    calls: int
-
-
-def bodies(number: int) -> list[bytes]:
-    """Return sends with requestIds of their own."""
-    run = time.time_ns()
-    return [
-        orjson.dumps(
-            {
-                "appId": "bench-app",
-                "accessToken": f"token-{index % 1000}",
-                "requestId": f"{run}-{index:07d}",
-                "templateCode": "TP_BENCH",
-                "redirectUrl": "/orders/1",
-                "templates": [
-                    {"language": "en-US", "templateParameters": {"who": f"customer {index}", "amount": "$12.50"}},
-                ],
-            },
-        )
-        for index in range(number)
-    ]
+    rounds: list[Round] = field(default_factory=list)
+    void: list[str] = field(default_factory=list)
+    """Why rounds don't count."""
 
 
-def idiomatic_round(found: Servers, number: int) -> Round:
-    """Measure idiomatic Celery."""
-    os.environ.update(found.environment())
-    from benchmarks import idiomatic_celery  # noqa: PLC0415 - reads the environment as such modules do
-
-    sends = bodies(number)
-    started = time.perf_counter()
-    for body in sends:
-        idiomatic_celery.accept(body)
-    accept = number / (time.perf_counter() - started)
-    command = ["-m", "celery", "-A", "benchmarks.idiomatic_celery", "worker", f"-c{CHILDREN}", "--loglevel=WARNING"]
-    return Round(accept, *deliver(found, number, command))
-
-
-def tidings_round(found: Servers, number: int) -> Round:
-    """Measure tidings."""
-    os.environ.update(found.environment())
-    accept = uvloop.run(tidings_accept(found, number))
-    command = ["-m", "celery", "-A", "worker", "worker", f"-c{CHILDREN}", "--loglevel=WARNING"]
-    return Round(accept, *deliver(found, number, command))
-
-
-async def tidings_accept(found: Servers, number: int) -> float:
-    """Put what sends need and accept them in batches; return messages per second."""
-    settings = read_settings()
-    with stores(settings) as addresses:
-        async with front(settings, addresses) as opened:
-            await opened.services.ledger.open()
-            await _put_samples(opened.services, found)
-            sends = bodies(number)
-            started = time.perf_counter()
-            for start in range(0, number, _CHUNK):
-                answers = await opened.intake.take({"client-id": "bench"}, sends[start : start + _CHUNK], Lane.BULK)
-                refused = [answer for answer in answers if answer.result.status != "S"]
-                if refused:
-                    raise RuntimeError(refused[0])
-            return number / (time.perf_counter() - started)
-
-
-async def _put_samples(services: Services, found: Servers) -> None:
-    text = Content(title="Payment", body="Hello, ${who}, your payment of ${amount} has arrived")
-    contents = {"en-US": {"PUSH": text, "INBOX": text}}
-    definition = {"code": "TP_BENCH", "channels": ("PUSH", "INBOX"), "default_language": "en-US", "contents": contents}
-    await services.templates.put(TemplateDefinition.model_validate(definition))
-    await services.wallets.put(Wallet("BENCH", (GatewayRoute("simulator", found.gateway_url),)))
-    grants = [
-        (f"token-{index}", TokenGrant(User(f"customer-{index}", "BENCH"), "bench-app", frozenset({SEND_SCOPE}), None))
-        for index in range(1000)
-    ]
-    await services.users.put(grants)
-
-
-def deliver(found: Servers, number: int, worker: list[str]) -> tuple[float, int]:
-    """Start the workers and wait until every message is delivered twice over; return messages per second and calls."""
-    wanted = number * 2
-    with running([sys.executable, *worker], found, "worker"):
-        while not (first := found.counts()["delivered"]):
-            time.sleep(_GLANCE)
-        started = time.perf_counter()
-        while (counts := found.counts())["delivered"] < wanted:
-            if time.perf_counter() - started > _PATIENCE:
-                raise TimeoutError(counts)
-            time.sleep(_GLANCE)
-        seconds = time.perf_counter() - started
-    counts = found.counts()
-    if counts["deliveredTwice"] or counts["delivered"] != wanted:
-        raise RuntimeError(f"void: {counts}")
-    return (wanted - first) / 2 / seconds, counts["calls"]
-
-
-def measure(rounds: int, ours: int, theirs: int, appendfsync: str) -> dict[str, list[Round]]:
-    """Run alternating rounds and return each system's."""
-    systems: dict[str, tuple[Callable[[Servers, int], Round], int]] = {
-        "idiomatic Celery": (idiomatic_round, theirs),
-        "tidings": (tidings_round, ours),
-    }
-    measured: dict[str, list[Round]] = {name: [] for name in systems}
-    with servers(appendfsync) as found:
+def take_turns(systems: Sequence[System], rounds: int, scale: float) -> dict[str, Standing]:
+    """Play interleaved rounds; return each system's."""
+    standings = {system.name: Standing() for system in systems}
+    with contextlib.ExitStack() as stack:
+        stacks = {fsync: stack.enter_context(servers(fsync)) for fsync in sorted({one.appendfsync for one in systems})}
         for turn in range(rounds):
-            for name, (system, number) in systems.items():
-                found.reset()
-                result = system(found, number)
-                measured[name].append(result)
-                print(f"round {turn + 1}  {name:17} accept {result.accept:8,.0f}/s  deliver {result.deliver:8,.0f}/s")
-    return measured
+            for system in systems:
+                standing = standings[system.name]
+                try:
+                    result = play(system, stacks[system.appendfsync], max(int(system.messages * scale), 100))
+                except VoidError as error:
+                    standing.void.append(str(error))
+                    print(f"round {turn + 1}  {system.name:22} VOID: {error}", flush=True)
+                else:
+                    standing.rounds.append(result)
+                    print(f"round {turn + 1}  {system.name:22} {told(result)}", flush=True)
+    return standings
 
 
-def main() -> None:
-    """Measure, print medians and ratios, and write benchmarks/results/main_job.json."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--messages", type=int, default=40_000, help="per round of tidings")
-    options.add_argument("--peer-messages", type=int, default=2_000, help="per round of idiomatic Celery")
-    options.add_argument("--appendfsync", choices=["everysec", "always"], default="everysec")
-    given = options.parse_args()
-    measured = measure(given.rounds, given.messages, given.peer_messages, given.appendfsync)
-    medians = {
-        name: {key: statistics.median(getattr(one, key) for one in results) for key in ("accept", "deliver")}
-        for name, results in measured.items()
+def told(result: Round) -> str:
+    """Return a round as a line."""
+    cpu = "  ".join(f"{name} {used:,.0f}" for name, used in result.cpu.items())
+    repeats = f"  {result.repeats} repeated" if result.repeats else ""
+    return f"accept {result.accept:8,.0f}/s  deliver {result.deliver:8,.0f}/s  CPU us a message: {cpu}{repeats}"
+
+
+def report_of(system: System, standing: Standing, scale: float) -> Report:
+    """Return medians and spread of one system's rounds; only what is void if none counts."""
+    report: Report = {"messages": int(system.messages * scale), "appendfsync": system.appendfsync}
+    report |= {"void": standing.void, "rounds": len(standing.rounds)}
+    if not standing.rounds:
+        return report
+    return report | {
+        "accept": spread(one.accept for one in standing.rounds),
+        "deliver": spread(one.deliver for one in standing.rounds),
+        "cpu_us": {name: spread(one.cpu[name] for one in standing.rounds) for name in standing.rounds[0].cpu},
+        "repeats": [one.repeats for one in standing.rounds],
+        "calls_a_message": four(sum(one.calls for one in standing.rounds) / len(standing.rounds) / report["messages"]),
     }
-    ours, theirs = medians["tidings"], medians["idiomatic Celery"]
-    report = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
-        "appendfsync": given.appendfsync,
-        "medians": medians,
-        "rounds": {name: [asdict(one) for one in results] for name, results in measured.items()},
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the peers, from their lock files."""
+    locks = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("requirements-bench*.lock"))
+    pins = dict(re.findall(r"^([a-z0-9-]+)(?:\[[^]]*\])?==(\S+)", locks, re.MULTILINE))
+    return {name: pins[name] for name in sorted(_PACKAGES)}
+
+
+def chart(report: Report) -> str:
+    """Return the chart of the README."""
+    measured = {name: system for name, system in report["systems"].items() if "deliver" in system}
+    base = measured.get(CELERY.name)
+    bars = [
+        charts.Bar(
+            name,
+            system["deliver"]["median"],
+            (system["deliver"]["min"], system["deliver"]["max"]),
+            f"{system['deliver']['median']:,.0f}/s"
+            + (f", {system['deliver']['median'] / base['deliver']['median']:.1f}x" if base else ""),
+            name.startswith("tidings"),
+        )
+        for name, system in measured.items()
+    ]
+    return charts.bars("Messages delivered to both channels, a second", report["machine"], bars)
+
+
+def add_options(options: argparse.ArgumentParser) -> None:
+    """Add this benchmark's options."""
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--scale", type=float, default=1.0, help="share of the usual number of messages a round")
+    options.add_argument("--systems", nargs="*", help="only these, by name")
+
+
+def measure(given: argparse.Namespace) -> Report:
+    """Measure; return the report."""
+    chosen = [system for system in (*PEERS, *OURS) if not given.systems or system.name in given.systems]
+    standings = take_turns(chosen, given.rounds, given.scale)
+    return {
+        "versions": versions(),
+        "systems": {one.name: report_of(one, standings[one.name], given.scale) for one in chosen},
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(report, indent=2) + "\n")
-    print(f"accept  {ours['accept']:,.0f}/s, {ours['accept'] / theirs['accept']:.1f}x idiomatic Celery")
-    print(f"deliver {ours['deliver']:,.0f}/s, {ours['deliver'] / theirs['deliver']:.1f}x idiomatic Celery")
-
-
-if __name__ == "__main__":
-    main()

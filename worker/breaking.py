@@ -6,6 +6,7 @@ A process opens a breaker at once and by itself, tells the store, and learns fro
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import structlog
 
@@ -16,6 +17,10 @@ from worker.ports import BreakerStore, Clock
 
 _A_WHILE = 1_000
 """Milliseconds to wait where somebody else probes, or the store is away: the next refresh may say more."""
+LOOKS_A_SECOND = 500
+"""Deliveries that come back to one process for a gateway that fails: each is claimed and settled in vain."""
+LONGEST_LOOK_AWAY = 60_000
+"""Milliseconds after which a delivery comes back at the latest, however many wait."""
 _FAILURES = frozenset({AnswerKind.UNANSWERED, AnswerKind.UNREACHABLE})
 
 log = structlog.get_logger(__name__)
@@ -62,6 +67,7 @@ class Breaker:
         self._open_until: float | None = None
         self._probing_until = 0.0
         self._moved_at = float("-inf")
+        self._next_look = 0.0
         self.unshared = 0
         """Changes that the store was not told yet; until then this process knows better than the store."""
 
@@ -75,8 +81,22 @@ class Breaker:
     @property
     def wait(self) -> int:
         """Milliseconds until it is half-open; 0 where it is not open."""
-        left = (self._open_until or 0.0) - self._clock.monotonic()
-        return int(left * 1000) + 1 if left > 0 else 0
+        return max(0, _milliseconds(self._left))
+
+    @property
+    def _left(self) -> float:
+        return (self._open_until or 0.0) - self._clock.monotonic()
+
+    def wait_of_one_more(self) -> int:
+        """Return the milliseconds until one more delivery should come back: not before the breaker is half-open.
+
+        They come one after the other. If all came back at once, a dead gateway with many messages would keep workers
+        busy with nothing else.
+        """
+        now = self._clock.monotonic()
+        look = max(now + self._left, self._next_look)
+        self._next_look = look + 1 / LOOKS_A_SECOND
+        return min(_milliseconds(look - now), max(LONGEST_LOOK_AWAY, _milliseconds(self._left)))
 
     @property
     def probing(self) -> bool:
@@ -116,6 +136,7 @@ class Breaker:
         if self._open_until is not None:
             self._moved_at = self._clock.monotonic()
         self._failures, self._probing_until, self._open_until = 0, 0.0, None
+        self._next_look = 0.0
 
 
 class Breakers:
@@ -190,6 +211,11 @@ class Breakers:
             log.warning("breaker_not_shared", gateway=gateway, reason=str(error))
         finally:
             breaker.unshared -= 1
+
+
+def _milliseconds(seconds: float) -> int:
+    """Return whole milliseconds that are not less; what floating point adds to a whole number counts for nothing."""
+    return ceil(round(seconds * 1000, 3))
 
 
 def _follow(breaker: Breaker, opened: OpenedBreaker | None) -> None:

@@ -162,7 +162,9 @@ class Coalescer:
     def _hand_back(self, parcels: Iterable[Parcel]) -> None:
         """Send parcels back to the ledger's due index: it is the place to wait, not our memory."""
         text = "the gateway fails or asked to wait: its breaker is open"
-        self._answer_all(parcels, Answer(AnswerKind.THROTTLED, BREAKER_OPEN, text, self._breaker.wait))
+        for parcel in parcels:
+            wait = self._breaker.wait_of_one_more()
+            self._answered(parcel, Answer(AnswerKind.THROTTLED, BREAKER_OPEN, text, wait))
 
     def _next_call(self, size: int) -> list[Parcel]:
         """Take what may travel together, at most `size`: interactive sends before what batches left here."""

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import typer
 
-from api_adapter.cli.context import run_anyway
+from api_adapter.cli.context import run_anyway, told
 from api_adapter.cli.printing import AsJson, harmless, print_json
 from api_adapter.doctor.checks import Checked, Patient, examine
-from worker.contract.errors import SettingsError
+from worker.contract.errors import SettingsError, TidingsError
 from worker.contract.findings import Finding, Severity
 
 EPILOG = (
@@ -22,7 +22,8 @@ def doctor(*, as_json: AsJson = False) -> None:
     A line says ok, warning or error, what was seen, and what to do. Nothing is sent and nobody's message is touched. A
     Redis without a ledger becomes one, as with every command. Passwords in URLs are not shown.
     """
-    checked = _examined()
+    with told():
+        checked = _examined()
     if as_json:
         print_json(_json(checked))
     else:
@@ -36,6 +37,8 @@ def _examined() -> Sequence[Checked]:
         return run_anyway(lambda settings, addresses, services: examine(Patient(settings, addresses, services)))
     except SettingsError as error:
         return [Checked("settings", (Finding(Severity.ERROR, str(error), "see the README, Settings"),))]
+    except TidingsError as error:  # the embedded Valkey can't be had
+        return [Checked("ledger", (Finding(Severity.ERROR, str(error)),))]
 
 
 def _worst(checked: Sequence[Checked]) -> Severity:

@@ -69,7 +69,8 @@ def _settings(patient: Patient) -> Checked:
     try:
         token_secret(patient.settings)
     except TidingsError as error:
-        return Checked("settings", (Finding(WARNING, f"the API and `tidings token` won't start: {error}"),))
+        what, _, advice = str(error).partition("; ")
+        return Checked("settings", (Finding(WARNING, f"the API and `tidings token` won't start: {what}", advice),))
     return Checked("settings", (Finding(OK, f"readable; ledger {ledger}, broker {broker}"),))
 
 

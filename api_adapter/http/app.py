@@ -25,7 +25,6 @@ from api_adapter.taking import SendResult
 from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
 from worker.contract.findings import Finding
-from worker.contract.messages import Lane
 from worker.ports import Durability, Figures, Records
 
 SEND = "/v2/miniprogram/message/send"
@@ -137,8 +136,7 @@ def _places(error: Exception) -> list[str]:
 
 
 async def _send(api: Api, headers: Mapping[str, str], body: bytes) -> Json:
-    (answer,) = await api.intake.take(headers, [body], Lane.SINGLE)
-    return send_json(answer)
+    return send_json(await api.intake.take_one(headers, body))
 
 
 async def _inquiry(api: Api, headers: Mapping[str, str], body: bytes) -> Json:

@@ -13,7 +13,7 @@ from api_adapter.taking import SendResult
 from api_adapter.wiring import make_intake
 from tests.crashes.network import Network, Sender
 from tests.crashes.virtual_loop import VirtualLoop
-from tests.crashes.wire import Fate, Wire, WiredRedis
+from tests.crashes.wire import Fate, Wire, WiredRedis, answered
 from tests.crashes.witness import Witness
 from tests.fakes.clock import FakeClock
 from worker import bootstrap
@@ -81,13 +81,13 @@ class Process:
         self.wire.decide(index, fate)
         self.loop.run_until_idle()
 
-    def work(self) -> None:
-        """Run on with a Redis that answers, until there is nothing to do but to wait."""
+    def work(self, next_fate: Callable[[], Fate] = answered) -> None:
+        """Run on until there is nothing to do but to wait."""
         self.loop.run_until_idle()
         for _ in range(_MOST_CALLS):
             if not self.wire.calls or self.cursed:
                 return
-            self.grant(0, Fate.ANSWERED)
+            self.grant(0, next_fate())
         raise AssertionError(f"{self.name} never stops asking Redis")
 
     def die(self) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from random import Random
 from typing import Any, Protocol, TypeAlias
 
 from redis import Redis as Server
@@ -38,6 +39,16 @@ class Fate(Enum):
     """The connection breaks within a pipeline, and the process hears so."""
     UNHEARD = auto()
     """It is executed, but the process hears that Redis did not answer."""
+
+
+def answered() -> Fate:
+    """Return the fate of each call while nothing fails."""
+    return Fate.ANSWERED
+
+
+def adverse(dice: Random) -> Callable[[], Fate]:
+    """Return what draws fates: one call in three meets any."""
+    return lambda: dice.choice(list(Fate)) if dice.random() < 0.3 else Fate.ANSWERED
 
 
 class Line(Protocol):
@@ -88,6 +99,11 @@ class RedisCall:
 
     commands: Sequence[Command]
     answers: "asyncio.Future[list[Any]]"
+
+    @property
+    def runs_scripts(self) -> bool:
+        """Whether it changes anything."""
+        return any(words[0] == "EVALSHA" for words, _ in self.commands)
 
 
 Execute: TypeAlias = Callable[[Sequence[Command]], list[Any]]

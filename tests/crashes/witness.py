@@ -89,6 +89,8 @@ class Witness:
             _, message_id = self._keys.of_message(key)
             if old != new and (message_id, old[b"claim"].decode()) not in named:
                 self.faults.append(f"{holder.name} changed {message_id}, which another claim holds")
+            if old != new and old[b"lease"] == b"0":
+                self.faults.append(f"{holder.name} changed {message_id}, whose claim was settled before")
         return answer
 
     def _records(self, keys: Sequence[str]) -> list[Record]:

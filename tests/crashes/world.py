@@ -1,7 +1,7 @@
 """A whole installation in the hands of a test: Redis, a gateway, two workers, and a front that takes sends."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from importlib import resources
 from itertools import count
 from random import Random
@@ -14,7 +14,7 @@ from api_adapter.taking import SendResult
 from tests.crashes.network import CURSED, UNACCEPTABLE, CallFate, Network
 from tests.crashes.processes import Front, Process, Surroundings, Worker
 from tests.crashes.virtual_loop import VirtualLoop
-from tests.crashes.wire import Fate, VirtualTimeServer, WiredRedis
+from tests.crashes.wire import Fate, VirtualTimeServer, WiredRedis, answered
 from tests.crashes.witness import Witness
 from tests.fakes.clock import FakeClock
 from tests.ledger_state import LedgerState, state_of_redis
@@ -47,7 +47,7 @@ SETTINGS = Settings.model_validate(
         "backoff_cap": 4 * SECOND,
         "call_timeout": 10 * SECOND,
         "call_size": 4,
-        "calls_per_gateway": 2,
+        "calls_per_gateway": 1,
         "waiting_per_gateway": 20,
         "slots": 30,
         "redis_url": "redis://the.test",
@@ -56,7 +56,6 @@ SETTINGS = Settings.model_validate(
 APPS = ("shop", "shop1")
 REQUESTS = 10
 """Sends that each merchant makes, some of them again and again."""
-FATES = [Fate.ANSWERED] * 3 + list(Fate)
 _WALLETS = {
     "shop": Wallet("TNG", (GatewayRoute("tng", "http://tng.test"),)),
     "shop1": Wallet(
@@ -159,7 +158,15 @@ class World:
         """Have supervisors start workers anew that ended as they were asked to."""
         for worker in self.workers:
             if worker.drained:
+                self._see_what_is_left(worker)
                 self.crash(worker)
+
+    def _see_what_is_left(self, worker: Worker) -> None:
+        """Note a fault where a worker ended with messages in hand though it waited for nobody's answer."""
+        unsent = {held.claim.message_id for held in worker.in_hand if held.waiting}
+        sent = {message.message_id.partition("-")[0] for call in self.network.calls for message in call.messages}
+        if unsent and not unsent & sent and not worker.wire.calls:
+            self.witness.faults.append(f"{worker.name} ended and had not given back what it did not send")
 
     def bury_the_cursed(self) -> None:
         """Crash whoever sent to a customer that its process does not survive."""
@@ -173,48 +180,56 @@ class World:
         for process in self.processes:
             process.loop.run_until_idle()
 
-    def pass_time(self, seconds: int, awake: Sequence[Process]) -> None:
-        """Let time pass second by second; only who is awake does anything, and Redis answers."""
+    def pass_time(self, seconds: int, awake: Sequence[Process], next_fate: Callable[[], Fate] = answered) -> None:
+        """Let time pass second by second; only who is awake does anything."""
         for _ in range(seconds):
             self.clock.advance(SECOND)
             for process in awake:
                 if process.alive:
-                    process.work()
+                    process.work(next_fate)
             self.bury_the_cursed()
             self.replace_drained()
+
+    def stall(self, seconds: int, process: Process, next_fate: Callable[[], Fate]) -> None:
+        """Let time pass while a process is frozen, and the others take what it held once its leases run out."""
+        for _ in range(seconds):
+            self.pass_time(1, self._others(process), next_fate)
+            self._hand_out(self._others(process))
 
     def delay(self, seconds: int, process: Process, dice: Random) -> None:
         """Let time pass while one call of a process to Redis waits, and its other calls meet any fates."""
         delayed = dice.choice(process.wire.calls)
         for _ in range(seconds):
-            self.clock.advance(SECOND)
+            self.pass_time(1, self._others(process))
+            self._hand_out(self._others(process))
             process.loop.run_until_idle()
             for call in [call for call in process.wire.calls if call is not delayed]:
-                process.grant(process.wire.calls.index(call), dice.choice(FATES))
-            for other in self.processes:
-                if other is not process:
-                    other.work()
+                process.grant(process.wire.calls.index(call), dice.choice(list(Fate)))
             self.bury_the_cursed()
-            self.replace_drained()
-            if not process.alive:
-                return
+        if process.alive:
+            process.grant(process.wire.calls.index(delayed), Fate.ANSWERED)
+
+    def _others(self, process: Process) -> list[Process]:
+        return [one for one in self.processes if one is not process and one.alive]
 
     def live_well(self, seconds: int, dice: Random) -> None:
         """Let time pass with nothing wrong: hints arrive, and the gateway answers."""
         for _ in range(seconds):
             self.pass_time(1, self.processes)
             self.answer_all(dice)
-            for worker, hint in zip(self.workers * len(self.hints), self._heard(), strict=False):
-                if worker.alive:
-                    worker.take(hint)
-                    worker.work()
-                    self.bury_the_cursed()
+            self._hand_out(self.processes)
             self.answer_all(dice)
 
-    def _heard(self) -> list[Hint]:
+    def _hand_out(self, processes: Sequence[Process]) -> None:
+        """Have each hint heard by one of the workers among some processes."""
         hints = list(self.hints)
         self.hints.clear()
-        return hints
+        workers = [process for process in processes if isinstance(process, Worker)]
+        for worker, hint in zip(workers * len(hints), hints, strict=False):
+            if worker.alive:
+                worker.take(hint)
+                worker.work()
+                self.bury_the_cursed()
 
     def answer_all(self, dice: Random) -> None:
         """Have the gateway answer all calls on their way, and those that follow from its answers."""

@@ -124,6 +124,19 @@ def test_a_wrong_setting_is_an_error_of_its_own(tidings: CommandLine) -> None:
     assert "TIDINGS_LEASE" in what
 
 
+def test_an_embedded_valkey_that_cannot_be_had_is_an_error(tmp_path: Path) -> None:
+    nowhere = tmp_path / "file"
+    nowhere.touch()
+    embedded = CommandLine("")
+
+    code, found = diagnosed(embedded, data_dir=str(nowhere))
+
+    assert code == 1
+    ((severity, what),) = found["ledger"]
+    assert severity == "error"
+    assert "TIDINGS_DATA_DIR" in what
+
+
 def test_a_secret_that_only_the_api_needs_is_a_warning(tidings: CommandLine) -> None:
     code, found = diagnosed(tidings, token_secret="")
 
@@ -154,7 +167,6 @@ def test_a_server_that_keeps_nothing_is_told_by_readyz_the_logs_and_the_doctor(t
 
 def test_the_documented_setting_is_the_default_of_the_embedded_valkey(tmp_path: Path) -> None:
     embedded = CommandLine("")
-    embedded.environment.pop("TIDINGS_REDIS_URL")
 
     _, found = diagnosed(embedded, data_dir=str(tmp_path))
 

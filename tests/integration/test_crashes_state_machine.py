@@ -3,6 +3,14 @@
 Two workers with their sweepers and an intake run their real code on a real Redis, over lines on which each call waits
 for this test (`tests/crashes`). A process may die before or after any call is executed, hear no answer, hear it twice,
 or sleep past its leases and wake up; hints are lost and repeated; the gateway's answers are lost after it acted.
+
+It was seen to fail, in one version or another of its stories, where settle or renew lacked their fence or changed
+what was settled; claim ignored a lease, gave another's message away, answered anew when asked twice, forgot that a
+crash leaves U, or took every crash for a lone one; sweep took ids out of the due index, or release did not put them
+in; accept counted a repeat twice; a send did not look at its deadline; the key towards the gateway changed with the
+attempt; an unanswered channel ended as F; the gate let suspects in beside others; claims whose look-up failed were
+not given back; a drain kept what it did not send; intake promised what the ledger did not take; poison came a crash
+too early.
 """
 
 from collections import Counter
@@ -22,8 +30,8 @@ from typing_extensions import override
 
 from tests.crashes.network import CallFate
 from tests.crashes.processes import Process, Worker
-from tests.crashes.wire import Fate
-from tests.crashes.world import APPS, FATES, REQUESTS, World, customer
+from tests.crashes.wire import Fate, adverse
+from tests.crashes.world import APPS, REQUESTS, World, customer
 from tests.ledger_invariants import check_conservation, check_history, check_homes
 from tests.ledger_state import LedgerState
 from worker.contract.messages import Channel, DeadCause, DeliveryState, Lane
@@ -38,7 +46,7 @@ seeds = st.integers(0, 2**16 - 1)
 class Event(Enum):
     """What may happen next; the number says how often it does."""
 
-    SEND = "send", 4
+    SEND = "send", 8
     ASK = "ask", 20
     HEAR = "hear", 10
     ANSWER = "answer", 8
@@ -48,7 +56,7 @@ class Event(Enum):
     CRASH = "crash", 5
     FAIL_OVER = "fail_over", 4
     CALM = "calm", 1
-    STOP = "stop", 1
+    STOP = "stop", 3
 
     @property
     def weight(self) -> int:
@@ -105,24 +113,28 @@ class CrashMachine(RuleBasedStateMachine):
 
     def send(self, dice: Random) -> None:
         """Merchants send, and send again what was not answered, and what was."""
-        requests = dice.choices(range(REQUESTS), k=dice.randint(1, 6))
+        requests = dice.choices(range(REQUESTS), k=dice.randint(2, 8))
         self.world.send(dice.choice(APPS), dice.choice(list(Lane)), requests)
-        if dice.random() < 0.7:
+        if dice.random() < 0.5:
             self.world.front.work()
+        else:
+            self.let_ask(self.world.front, dice)
 
     def ask(self, dice: Random) -> None:
         """A process asks Redis, and what becomes of its last question is drawn."""
-        process = self.busy_process(dice)
+        self.let_ask(self.busy_process(dice), dice)
+
+    def let_ask(self, process: Process, dice: Random) -> None:
         grant_some(process, dice)
         if process.wire.calls:
-            process.grant(dice.randrange(len(process.wire.calls)), dice.choice(FATES))
+            process.grant(any_call(process, dice), dice.choice(list(Fate)))
 
     def crash(self, dice: Random) -> None:
         """A process dies between two calls: its last one is executed without it, in part, or never."""
         process = self.busy_process(dice)
         grant_some(process, dice)
         if process.wire.calls:
-            process.wire.outlive(dice.randrange(len(process.wire.calls)), dice.choice([0.0, 0.5, 1.0, 1.0]))
+            process.wire.outlive(any_call(process, dice), dice.choice([0.0, 0.5, 1.0, 1.0]))
         self.world.crash(process)
 
     def hear(self, dice: Random) -> None:
@@ -144,15 +156,13 @@ class CrashMachine(RuleBasedStateMachine):
     def sleep(self, dice: Random) -> None:
         """Time passes, and not everybody is awake."""
         awake = [process for process in self.world.processes if dice.random() < 0.6]
-        self.world.pass_time(dice.choice([0, 1, 2, 4, 7, 11]), awake)
+        self.world.pass_time(dice.choice([0, 1, 2, 4, 7, 11]), awake, adverse(dice))
         self.world.tick()
 
     def stall(self, dice: Random) -> None:
         """A process freezes, perhaps past its leases, while the others work on what it held; then it wakes up."""
         frozen = self.busy_process(dice)
-        self.world.pass_time(dice.choice([5, 6, 7, 9, 12]), [one for one in self.world.processes if one is not frozen])
-        self.hear(dice)
-        self.answer(dice)
+        self.world.stall(dice.choice([5, 6, 7, 9, 12]), frozen, adverse(dice))
         frozen.loop.run_until_idle()
 
     def delay(self, dice: Random) -> None:
@@ -171,13 +181,16 @@ class CrashMachine(RuleBasedStateMachine):
 
     def stop(self, dice: Random) -> None:
         """A worker gets SIGTERM."""
-        dice.choice(self.world.workers).drain(dice.randint(1, 15))
+        holding = [worker for worker in self.world.workers if worker.in_hand]
+        dice.choice(holding or self.world.workers).drain(dice.randint(1, 15))
 
     def busy_process(self, dice: Random) -> Process:
-        """Choose who asks Redis something or has messages in hand, if anybody does."""
+        """Choose who asks Redis something or has messages in hand, or does both, which is when a fault matters most."""
         processes = self.world.processes
-        busy = [process for process in processes if process.wire.calls or process.in_hand]
-        return dice.choice(busy or processes)
+        asking = [process for process in processes if process.wire.calls]
+        holding = [process for process in processes if process.in_hand]
+        both = [process for process in holding if process.wire.calls]
+        return dice.choice(both * 4 + asking + holding or processes)
 
     @invariant()
     def what_always_holds(self) -> None:
@@ -239,11 +252,19 @@ def is_occupied(worker: Worker) -> bool:
     return bool(worker.in_hand or worker.slots_taken or worker.asked_to_end)
 
 
+def any_call(process: Process, dice: Random) -> int:
+    """Choose a call of a process to Redis, most of the time one that changes something."""
+    calls = process.wire.calls
+    scripts = [index for index, call in enumerate(calls) if call.runs_scripts]
+    index: int = dice.choice([*scripts * 4, *range(len(calls))])
+    return index
+
+
 def grant_some(process: Process, dice: Random) -> None:
     """Answer a few calls to Redis, in any order."""
     for _ in range(dice.randint(0, 3)):
         if process.wire.calls:
-            process.grant(dice.randrange(len(process.wire.calls)), Fate.ANSWERED)
+            process.grant(any_call(process, dice), adverse(dice)())
 
 
 @contextmanager
@@ -270,7 +291,7 @@ def test_crashes_between_any_two_calls_lose_nothing_and_repeat_nothing_that_is_k
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=35,
+            max_examples=40,
             stateful_step_count=50,
             derandomize=True,
             suppress_health_check=[HealthCheck.too_slow],

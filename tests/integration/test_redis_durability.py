@@ -123,13 +123,17 @@ def test_what_a_managed_server_forbids_to_ask_is_said(store: Valkey, forbidden: 
     assert finding.what.startswith(words)
 
 
-def test_a_server_whose_config_has_another_name_is_asked_what_it_answers(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("CONFIG", "appendfsync can't be seen"), ("INFO", "what it keeps can't be seen")],
+)
+def test_what_a_server_does_not_know_is_said_too(tmp_path: Path, command: str, words: str) -> None:
     with valkey(tmp_path / "renamed") as store:
-        store.start("--rename-command", "CONFIG", "")
+        store.start("--rename-command", command, "")
 
         (finding,) = of(store.url)[0]
 
-    assert finding.what.startswith("appendfsync can't be seen")
+    assert finding.what.startswith(words)
 
 
 def test_a_broker_is_asked_about_eviction_alone(store: Valkey, tmp_path: Path) -> None:

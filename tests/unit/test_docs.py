@@ -17,6 +17,8 @@ from api_adapter.cli.main import app
 from api_adapter.drill.faults import CATALOGUE
 from api_adapter.drill.report import HEADINGS, markdown
 from api_adapter.metrics import render
+from benchmarks.documents import PAGES as MEASURED_PAGES
+from benchmarks.documents import rendered
 from tests.fakes.figures import FakeFigures
 from tests.fakes.ledger import FakeLedger
 from worker.adapters.gateways.simulator.behaviours import SCRIPTABLE, behaviour_of
@@ -140,8 +142,8 @@ def test_every_command_that_is_named_has_a_help_and_the_options_given(line: str)
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_make_target_that_is_named_exists(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
-    named = {match[1] for piece in code(page) if (match := re.match(r"make ([a-z]+)", piece))}
+    targets = set(re.findall(r"^([a-z-]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
+    named = {match[1] for piece in code(page) if (match := re.match(r"make ([a-z-]+)", piece))}
 
     assert named <= targets
 
@@ -216,3 +218,8 @@ def test_the_table_of_drills_is_that_of_the_recorded_run_which_kept_the_rule() -
 
 def test_the_place_of_the_figures_is_marked() -> None:
     assert re.search(r"^<!-- figures -->\n.+?^<!-- /figures -->$", text_of(README), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", MEASURED_PAGES, ids=lambda page: page.name)
+def test_the_figures_are_those_that_were_measured(page: Path) -> None:
+    assert text_of(page) == rendered(page), "write them anew: .venv/bin/python -m benchmarks render"

@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = ["requirements.lock", "requirements-build.lock", "requirements-dev.lock"]
+PEERS = {"bench": "requirements-bench.lock", "bench-older-redis": "requirements-bench-older-redis.lock"}
+LOCKS = ["requirements.lock", "requirements-build.lock", "requirements-dev.lock", *PEERS.values()]
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -54,8 +55,8 @@ def required_extras(packages: set[str]) -> dict[str, set[str]]:
 
 
 def development_requirements() -> list[str]:
-    groups = PROJECT["dependency-groups"]
-    return [requirement for group in groups.values() for requirement in group if isinstance(requirement, str)]
+    groups = [group for name, group in PROJECT["dependency-groups"].items() if name not in PEERS]
+    return [requirement for group in groups for requirement in group if isinstance(requirement, str)]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -88,6 +89,11 @@ def test_the_build_lock_fulfils_what_a_build_requires() -> None:
 
 def test_the_development_lock_fulfils_every_group() -> None:
     assert unmet(PROJECT["project"]["dependencies"] + development_requirements(), "requirements-dev.lock") == []
+
+
+@pytest.mark.parametrize(("group", "lock"), PEERS.items())
+def test_the_lock_of_the_peers_fulfils_their_group(group: str, lock: str) -> None:
+    assert unmet(PROJECT["dependency-groups"][group], lock) == []
 
 
 def test_tests_run_with_the_versions_that_users_get() -> None:

@@ -40,3 +40,5 @@ class LedgerFigures:
     backlogged: Mapping[Lane, int]
     unknown: Mapping[Missing, Crowd]
     dead: Crowd
+    failing: Mapping[str, int]
+    """Gateways whose breaker is open or half-open, and for how many milliseconds it has not been closed."""

@@ -21,6 +21,7 @@ FIGURES = LedgerFigures(
     backlogged={Lane.SINGLE: 5, Lane.BULK: 60},
     unknown={Missing.OPEN: Crowd(4, 61_250), Missing.DEAD: Crowd(2, 86_400_000)},
     dead=Crowd(9, 90_000_000),
+    failing={"gcash": 125_500},
 )
 
 
@@ -55,6 +56,7 @@ def test_every_figure_is_told() -> None:
         ("tidings_oldest_unknown_seconds", ("dead",)): 86_400,
         ("tidings_dead_letters", ()): 9,
         ("tidings_oldest_dead_letter_seconds", ()): 90_000,
+        ("tidings_gateway_failing_seconds", ("gcash",)): 125.5,
     }
 
 

@@ -88,7 +88,7 @@ def test_failures_in_a_row_open_it_for_everybody() -> None:
         await stand.calls(UNANSWERED, UNREACHABLE)
         assert stand.state is CLOSED
         await stand.calls(UNANSWERED)
-        assert (stand.state, stand.here.of("gcash").wait) == (OPEN, 1_001)
+        assert (stand.state, stand.here.of("gcash").wait) == (OPEN, 1_000)
         assert stand.there.of("gcash").state is CLOSED
         await stand.there.refresh()
         assert stand.there.of("gcash").state is OPEN
@@ -150,7 +150,7 @@ def test_a_failed_probe_opens_it_for_twice_as_long() -> None:
         stand.wait(1_000)
         assert await stand.here.may_probe("gcash")
         await stand.calls(UNANSWERED)
-        assert (stand.state, stand.here.of("gcash").wait) == (OPEN, 2_001)
+        assert (stand.state, stand.here.of("gcash").wait) == (OPEN, 2_000)
         assert not stand.here.of("gcash").probing
 
     run(play)
@@ -163,7 +163,7 @@ def test_who_may_not_probe_looks_again_within_a_second() -> None:
         await stand.there.refresh()
         await stand.here.may_probe("gcash")
         await stand.there.may_probe("gcash")
-        assert stand.there.of("gcash").wait == 1_001
+        assert stand.there.of("gcash").wait == 1_000
 
     run(play)
 
@@ -213,7 +213,7 @@ def test_R69_a_wish_to_wait_is_heard_from_any_call() -> None:
         stand.wait(10_000)
         await stand.calls(*[UNANSWERED] * 3)
         await stand.calls(throttled(60_000), begun=0.0)
-        assert stand.here.of("gcash").wait == 60_001
+        assert stand.here.of("gcash").wait == 60_000
 
     run(play)
 
@@ -254,7 +254,7 @@ def test_a_store_that_is_away_is_told_of_and_the_process_goes_by_itself() -> Non
         assert stand.state is OPEN
         stand.wait(1_000)
         assert not await stand.here.may_probe("gcash")
-        assert stand.here.of("gcash").wait == 1_001
+        assert stand.here.of("gcash").wait == 1_000
         with pytest.raises(LedgerUnavailableError):
             await stand.here.refresh()
 
@@ -293,3 +293,39 @@ def test_opening_and_closing_are_logged_with_the_reason_and_no_text_of_a_gateway
         },
         {"event": "breaker_closed", "gateway": "gcash", "log_level": "info"},
     ]
+
+
+def waits(stand: Stand, number: int) -> list[int]:
+    return [stand.here.of("gcash").wait_of_one_more() for _ in range(number)]
+
+
+def test_what_waits_comes_back_one_after_the_other_from_when_it_is_half_open() -> None:
+    async def play(stand: Stand) -> None:
+        await stand.calls(throttled(5_000))
+        assert waits(stand, 3) == [5_000, 5_002, 5_004]
+        stand.wait(4_000)
+        assert waits(stand, 1) == [1_006]
+
+    run(play)
+
+
+def test_however_many_wait_each_comes_back_within_a_minute_or_when_the_gateway_wished() -> None:
+    async def play(stand: Stand) -> None:
+        await stand.calls(*[UNANSWERED] * 3)
+        assert max(waits(stand, 50_000)) == 60_000
+        await stand.calls(throttled(3_600_000))
+        assert waits(stand, 1) == [3_600_000]
+
+    run(play)
+
+
+def test_after_a_closing_nobody_waits_for_those_before() -> None:
+    async def play(stand: Stand) -> None:
+        await stand.calls(*[UNANSWERED] * 3)
+        waits(stand, 10_000)
+        stand.wait(1_000)
+        await stand.calls(DELIVERED)
+        await stand.calls(*[UNANSWERED] * 3)
+        assert waits(stand, 1) == [1_000]
+
+    run(play)

@@ -128,6 +128,11 @@ def handed_back(milliseconds: int) -> Answer:
     return Answer(AnswerKind.THROTTLED, "BREAKER_OPEN", text, milliseconds)
 
 
+def handed_back_in_turn(messages: Sequence[str], milliseconds: int) -> dict[str, Answer]:
+    """Return what messages are answered that come back 500 a second, the first after so long."""
+    return {name: handed_back(milliseconds + 2 * place) for place, name in enumerate(messages)}
+
+
 def breakers() -> Breakers:
     return Breakers(FakeBreakers(), FakeClock(), BreakerLimits())
 
@@ -228,10 +233,8 @@ def test_R69_a_wish_to_wait_opens_the_breaker_and_hands_back_what_waits() -> Non
     stand = sent(*parcels(50), gateway=gateway, limits=CallLimits(calls=1))
 
     assert stand.calls == [names(20)]
-    assert stand.breakers.of("gcash").wait == 7_001
-    assert stand.answers == dict.fromkeys(names(20), throttled(7_000)) | dict.fromkeys(
-        names(50, 20), handed_back(7_001)
-    )
+    assert stand.breakers.of("gcash").wait == 7_000
+    assert stand.answers == dict.fromkeys(names(20), throttled(7_000)) | handed_back_in_turn(names(50, 20), 7_000)
 
 
 def test_R69_while_the_breaker_is_open_nothing_is_sent_and_afterwards_one_delivery_alone_asks() -> None:
@@ -246,7 +249,7 @@ def test_R69_while_the_breaker_is_open_nothing_is_sent_and_afterwards_one_delive
     stand = run(play)
 
     assert stand.calls == [["n0"], ["n1", "n2", "n3", "n4"]]
-    assert stand.answers == {"m0": handed_back(5_001), "m1": handed_back(2)} | dict.fromkeys(
+    assert stand.answers == {"m0": handed_back(5_000), "m1": handed_back(3)} | dict.fromkeys(
         (f"n{number}" for number in range(5)), DELIVERED
     )
 
@@ -264,7 +267,7 @@ def test_a_probe_that_fails_hands_back_what_waited_for_it() -> None:
     assert stand.calls == [["m0"]]
     assert stand.answers["m0"] == UNANSWERED
     assert {stand.answers[name].code for name in ("m1", "m2")} == {"BREAKER_OPEN"}
-    assert stand.breakers.of("gcash").wait == 2_001
+    assert stand.breakers.of("gcash").wait == 2_000
 
 
 def test_where_somebody_else_probes_nothing_is_sent() -> None:
@@ -278,7 +281,7 @@ def test_where_somebody_else_probes_nothing_is_sent() -> None:
     stand = run(play)
 
     assert stand.calls == []
-    assert stand.answers == dict.fromkeys(names(3), handed_back(1_001))
+    assert stand.answers == handed_back_in_turn(names(3), 1_000)
 
 
 def test_failures_in_a_row_stop_further_calls() -> None:
@@ -311,7 +314,7 @@ def test_R69_a_wish_to_wait_that_comes_while_a_rejected_call_is_halved_stops_the
     stand = sent(*parcels(4), gateway=gateway)
 
     assert stand.calls == [names(4), names(2)]
-    assert stand.answers == dict.fromkeys(names(2), throttled(3_000)) | dict.fromkeys(names(4, 2), handed_back(3_001))
+    assert stand.answers == dict.fromkeys(names(2), throttled(3_000)) | handed_back_in_turn(names(4, 2), 3_000)
 
 
 def test_a_message_whose_lease_ran_out_is_not_sent() -> None:

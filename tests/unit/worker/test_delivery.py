@@ -426,7 +426,7 @@ def test_R69_a_wish_to_wait_hands_the_rest_back_to_the_ledger_and_is_shared() ->
     outcomes = office.deliver(*messages)
 
     assert len(office.calls) == 1
-    assert office.breakers.of("gcash").wait == 7_001
+    assert office.breakers.of("gcash").wait == 7_000
     assert asyncio.run(office.breaker_store.probe("gcash")) == 7_000
     assert {outcome.tries for outcome in outcomes} == {0}
     assert all(outcome.next_at is not None and outcome.next_at >= office.ledger.now + 7_000 for outcome in outcomes)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.replies import text
@@ -109,7 +109,7 @@ async def server_state(redis: Redis) -> ServerState | None:
 
 
 def _is_refusal(error: ResponseError) -> bool:
-    return str(error).lower().startswith(("noperm", "unknown command", "user ", "this user "))
+    return isinstance(error, NoPermissionError) or str(error).startswith("unknown command")
 
 
 def _version(written: str) -> tuple[int, ...] | None:

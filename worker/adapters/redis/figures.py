@@ -1,4 +1,4 @@
-"""Reads the ledger's figures: its counters and the sizes and heads of its indexes, in one round trip; no record."""
+"""Reads the ledger's figures: its counters, the sizes and heads of its indexes, the open breakers; no record."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.replies import tallies_of, text
 from worker.adapters.redis.scripts import execute
@@ -35,6 +36,7 @@ class RedisFigures:
         self._redis = redis
         self._keys = keys
         self._now = now
+        self._breakers = RedisBreakers(redis, keys, BreakerTimes(), now)
 
     async def read(self) -> LedgerFigures:
         """Return the figures of this moment; raise LedgerUnavailableError when Redis did not answer."""
@@ -52,6 +54,7 @@ class RedisFigures:
                 Missing.DEAD: _together(shard.unknown for shard in shards),
             },
             dead=_together(shard.dead for shard in shards),
+            failing={name: max(0, now - opened.since) for name, opened in (await self._breakers.opened()).items()},
         )
 
     def _ask(self, pipeline: Any, shard: int, now: int) -> None:  # noqa: ANN401 - redis-py's own is untyped

@@ -1,9 +1,9 @@
 import gc
 
-from api_adapter.collecting import rare_collections
+from worker.collecting import rare_collections
 
 
-def test_python_looks_for_cycles_seldom_while_sends_are_taken_and_as_before_afterwards() -> None:
+def test_python_looks_for_cycles_seldom_within_and_as_before_afterwards() -> None:
     before = gc.get_threshold()
 
     with rare_collections():

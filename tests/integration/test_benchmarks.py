@@ -1,0 +1,72 @@
+"""Each benchmark in small, so that it works when somebody needs its figures. No figure is looked at."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from benchmarks.main_job import report_of, take_turns
+from benchmarks.rounds import VoidError, play
+from benchmarks.stack import ROOT, Servers, servers
+from benchmarks.systems import TWENTY
+
+SMALL = {
+    "gateway_limit": "gateway --deliveries 400",
+    "main_job": "main --rounds 1 --scale 0.01 --systems tidings",
+    "scaling": "scaling --processes 1 2 --seconds 0.5 --rounds 1",
+    "fairness": "fairness --large 600 --small 300",
+    "latency": "latency --messages 100 --seconds 1 --connections 4",
+    "backlog": "backlog --sizes 100 300 --least 200",
+    "lookup": "lookup --messages 200 --ids 400",
+    "budget": "budget --messages 3000",
+}
+
+
+@pytest.fixture
+def found() -> Iterator[Servers]:
+    with servers() as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_it_leaves_a_report_and_a_chart(name: str, tmp_path: Path) -> None:
+    if name == "budget" and sys.platform != "linux":
+        pytest.skip("reads the CPU times of threads from /proc")
+    command = [sys.executable, "-m", "benchmarks", *SMALL[name].split(), "--into", str(tmp_path)]
+
+    done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / f"{name}.json").read_text())["machine"]
+    assert ET.parse(tmp_path / f"{name}.svg").getroot().tag.endswith("svg")  # noqa: S314 - our own
+
+
+def test_a_round_counts_each_message_and_what_it_cost(found: Servers) -> None:
+    result = play(TWENTY, found, 500)
+
+    assert found.counts()["deliveredKeys"] == 1_000
+    assert result.calls >= 50
+    assert set(result.cpu) == {"producer", "workers", "redis", "gateway"}
+
+
+def test_a_round_with_an_outcome_missing_is_void(found: Servers) -> None:
+    forgetful = replace(TWENTY, delivered=lambda servers: TWENTY.delivered(servers) - 1)
+
+    with pytest.raises(VoidError, match="499 outcomes of 500"):
+        play(forgetful, found, 500)
+
+
+def test_a_system_that_refuses_to_accept_is_reported_as_void() -> None:
+    broken = replace(TWENTY, producer=(sys.executable, "-c", "raise SystemExit('no')"))
+
+    standings = take_turns([broken], 1, 0.01)
+
+    report = report_of(broken, standings[broken.name], 0.01)
+    assert report["rounds"] == 0
+    assert "no" in report["void"][0]
