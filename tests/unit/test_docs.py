@@ -1,6 +1,7 @@
 """The README and docs/ say what is true: settings, links, commands, codes and log events are compared with the code."""
 
 import asyncio
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from api_adapter.cli.main import app
+from api_adapter.drill.faults import CATALOGUE
+from api_adapter.drill.report import HEADINGS, markdown
 from api_adapter.metrics import render
 from benchmarks.documents import PAGES as MEASURED_PAGES
 from benchmarks.documents import rendered
@@ -196,6 +199,21 @@ def test_every_log_event_that_is_named_is_logged() -> None:
 
     assert events - {"messages_left"}
     assert {event for event in events if f'"{event}"' not in said and f"{event}=" not in said} == set()
+
+
+def test_every_fault_and_column_of_the_drills_is_explained() -> None:
+    explained = set(first_cells(text_of(ROOT / "docs/drills.md")))
+
+    assert {fault.name for fault in CATALOGUE} <= explained
+    assert {heading.removesuffix(", s") for heading in HEADINGS} - {"fault", "S", "F", "U"} <= explained
+
+
+def test_the_table_of_drills_is_that_of_the_recorded_run_which_kept_the_rule() -> None:
+    rows = json.loads(text_of(ROOT / "benchmarks/results/drill.json"))
+
+    assert [row["fault"] for row in rows] == [fault.name for fault in CATALOGUE]
+    assert all(row["ok"] for row in rows)
+    assert "\n".join(markdown(rows)) in section("Drills")
 
 
 def test_the_place_of_the_figures_is_marked() -> None:
