@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     slots: int = Field(2_000, ge=20, description="Most messages held by one process; a tenth is kept for each lane")
     drain_timeout: Milliseconds = Field(15_000, description="How long a stopping worker process finishes what it holds")
     watchdog: int = Field(
-        8_000,
+        7_000,
         ge=0,
         description="After how long a worker that takes no hints, or a child whose loop hangs, is recycled; 0: never",
     )
