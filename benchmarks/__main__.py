@@ -16,7 +16,7 @@ from benchmarks import (
     scaling,
     smoke,
 )
-from benchmarks.results_file import leave
+from benchmarks.results_file import leave, machine
 
 BENCHMARKS = {
     "gateway": gateway_limit,
@@ -54,7 +54,7 @@ def run(name: str, given: argparse.Namespace) -> None:
     """Run a benchmark and leave what it found."""
     print(f"== {name}", flush=True)
     benchmark = BENCHMARKS[name]
-    report = benchmark.measure(given)
+    report = {"machine": machine(), **benchmark.measure(given)}
     leave(benchmark.NAME, report, benchmark.chart, given.into)
     print({key: value for key, value in report.items() if key != "line"}, flush=True)
 
