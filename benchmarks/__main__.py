@@ -4,31 +4,9 @@ import argparse
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import (
-    backlog,
-    budget,
-    documents,
-    fairness,
-    gateway_limit,
-    latency,
-    lookup,
-    main_job,
-    scaling,
-    smoke,
-)
+from benchmarks import documents, smoke
+from benchmarks.catalogue import BENCHMARKS
 from benchmarks.results_file import leave, machine
-
-BENCHMARKS = {
-    "gateway": gateway_limit,
-    "main": main_job,
-    "scaling": scaling,
-    "fairness": fairness,
-    "latency": latency,
-    "backlog": backlog,
-    "lookup": lookup,
-    "budget": budget,
-}
-"""What `all` runs, in this order."""
 
 
 def parser() -> argparse.ArgumentParser:
