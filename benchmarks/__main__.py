@@ -4,31 +4,9 @@ import argparse
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import (
-    backlog,
-    budget,
-    documents,
-    fairness,
-    gateway_limit,
-    latency,
-    lookup,
-    main_job,
-    scaling,
-    smoke,
-)
-from benchmarks.results_file import leave
-
-BENCHMARKS = {
-    "gateway": gateway_limit,
-    "main": main_job,
-    "scaling": scaling,
-    "fairness": fairness,
-    "latency": latency,
-    "backlog": backlog,
-    "lookup": lookup,
-    "budget": budget,
-}
-"""What `all` runs, in this order."""
+from benchmarks import documents, smoke
+from benchmarks.catalogue import BENCHMARKS
+from benchmarks.results_file import leave, machine
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,7 +32,7 @@ def run(name: str, given: argparse.Namespace) -> None:
     """Run a benchmark and leave what it found."""
     print(f"== {name}", flush=True)
     benchmark = BENCHMARKS[name]
-    report = benchmark.measure(given)
+    report = {"machine": machine(), **benchmark.measure(given)}
     leave(benchmark.NAME, report, benchmark.chart, given.into)
     print({key: value for key, value in report.items() if key != "line"}, flush=True)
 

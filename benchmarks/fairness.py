@@ -63,9 +63,12 @@ async def settled(records: RedisRecords, app: str, wanted: int) -> list[Sample]:
 
 
 def share(samples: list[Sample], wanted: int) -> float:
-    """Return the small batch's share of what both batches settled from its first tenth to its last."""
-    inside = [one for one in samples if wanted * 0.1 <= one.of(SMALL) <= wanted * 0.9]
-    small, large = (inside[-1].of(app) - inside[0].of(app) for app in (SMALL, LARGE))
+    """Return the small batch's share of what both settled from its first tenth to its last. Raises ValueError."""
+    if samples[0].of(SMALL) == samples[-1].of(SMALL):
+        raise ValueError("the small batch was over before anybody looked: give it more messages")
+    begin = [one for one in samples if one.of(SMALL) <= wanted * 0.1] or samples[:1]
+    end = next(one for one in samples if one.of(SMALL) >= wanted * 0.9)
+    small, large = (end.of(app) - begin[-1].of(app) for app in (SMALL, LARGE))
     return small / (small + large)
 
 

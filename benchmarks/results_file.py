@@ -21,7 +21,6 @@ def leave(name: str, report: Report, chart: Callable[[Report], str], into: Path 
     """Write a benchmark's report and chart: into a directory, or where the documents have them."""
     (into or RESULTS).mkdir(parents=True, exist_ok=True)
     (into or CHARTS).mkdir(parents=True, exist_ok=True)
-    report = {"machine": machine(), **report}
     ((into or RESULTS) / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     ((into or CHARTS) / f"{name}.svg").write_text(chart(report), encoding="utf-8")
 
@@ -33,9 +32,10 @@ def read(name: str) -> Report:
 
 
 def machine() -> str:
-    """Return what the figures were measured on."""
+    """Return what figures are about to be measured on, and how busy it is already."""
     memory = round(psutil.virtual_memory().total / 2**30)
-    return f"{os.cpu_count()} cores, {memory} GiB, {platform.machine()}, Python {platform.python_version()}"
+    parts = f"{os.cpu_count()} cores, {memory} GiB, {platform.machine()}, Python {platform.python_version()}"
+    return f"{parts}, load {os.getloadavg()[0]:.1f} before the run"
 
 
 def spread(values: Iterable[float]) -> dict[str, float]:

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TIDINGS = (sys.executable, "-m", "api_adapter")
 _START_SECONDS = 30
 _STOP_SECONDS = 60
+_GROUP_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def servers(appendfsync: str = "everysec") -> Iterator[Servers]:
 def started(command: Sequence[str], environ: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command for as long as the block, its output in a log file.
 
-    One that ignores SIGTERM is killed, and so is what it leaves behind: some libraries' workers outlive their parent.
+    Some leave children behind, who would go on in the next round: whoever is left of the process group is ended.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(command, env=environ, stdout=output, stderr=output, cwd=ROOT, start_new_session=True)
@@ -107,13 +108,29 @@ def started(command: Sequence[str], environ: Mapping[str, str], log: Path) -> It
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        for ending in (signal.SIGTERM, signal.SIGKILL):
+            _end_group(process.pid, ending)
+        process.wait()
+
+
+def _end_group(group: int, ending: signal.Signals) -> None:
+    """Send a signal to whoever is left of a process group, and wait some seconds until nobody is."""
+    deadline = time.monotonic() + _GROUP_SECONDS
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, ending)
+        while _runs(group) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def _runs(group: int) -> bool:
+    members = []
+    for process in psutil.process_iter(["status"]):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            if process.info["status"] != psutil.STATUS_ZOMBIE and os.getpgid(process.pid) == group:
+                members.append(process.pid)
+    return bool(members)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -1,6 +1,7 @@
 """What each table of the documents says, from the JSON files that the benchmarks wrote."""
 
 from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
 
 from benchmarks import backlog, budget, fairness, gateway_limit, latency, lookup, main_job, scaling
 from benchmarks.results_file import Report, read
@@ -40,7 +41,7 @@ def headline() -> str:
             name,
             f"{median(name, 'accept'):,.0f}/s",
             f"{median(name, 'deliver'):,.0f}/s",
-            *(f"{median(name, key) / median(CELERY.name, key):.1f}" for key in ("accept", "deliver")),
+            *(_ratio(name, CELERY.name, key) for key in ("accept", "deliver")),
         ]
         for name in measured()
     ]
@@ -48,16 +49,15 @@ def headline() -> str:
     return table(head, rows) + machine_line(read(main_job.NAME))
 
 
-def main_table() -> str:
+def main_table(report: Report) -> str:
     """Return accept and deliver of each system with spread, CPU and what was void."""
-    report = read(main_job.NAME)
     head = ["", "rounds", "accept/s", "deliver/s", "CPU us: producer", "workers", "Redis", "gateway", "sent again"]
     rows = [_main_row(name, one) for name, one in report["systems"].items()]
     voids = "".join(
         f"\nVoid rounds of {name}: {len(one['void'])}.\n" for name, one in report["systems"].items() if one["void"]
     )
     packages = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    return table(head, rows) + voids + f"\nMedians, with least and greatest. {packages}.\n" + machine_line(report)
+    return table(head, rows) + voids + f"\nMedians, with least and greatest. {packages}.\n"
 
 
 def _main_row(name: str, one: Report) -> list[str]:
@@ -119,9 +119,8 @@ def _p50_p99(took: dict[str, float]) -> str:
     return f"p50 {took['p50']:,.1f} ms, p99 {took['p99']:,.1f} ms"
 
 
-def gateway_table() -> str:
+def gateway_table(report: Report) -> str:
     """Return what the simulator answers alone."""
-    report = read(gateway_limit.NAME)
     rows = [
         [
             f"{one['size']}",
@@ -139,18 +138,16 @@ def gateway_table() -> str:
     return table(head, rows) + f"\nIn the main job tidings reaches {' and '.join(reached)} a call of that.\n"
 
 
-def scaling_table() -> str:
+def scaling_table(report: Report) -> str:
     """Return rates by the number of worker processes."""
-    report = read(scaling.NAME)
     rows = [
         [str(row["processes"]), _with_reach(row["a_second"]), f"{row['of_linear']:.2f}"] for row in report["processes"]
     ]
     return table(["worker processes", "deliver/s", "of linear"], rows)
 
 
-def fairness_table() -> str:
+def fairness_table(report: Report) -> str:
     """Return how singles and the other batch fared."""
-    report = read(fairness.NAME)
     took = report["single_milliseconds"]
     rows = [
         [f"single sends while {report['large']:,} drain", f"{_p50_p99(took)}, slowest {took['max']:,.0f} ms"],
@@ -159,9 +156,8 @@ def fairness_table() -> str:
     return table(["", ""], rows)
 
 
-def latency_table() -> str:
+def latency_table(report: Report) -> str:
     """Return rates and times of single sends."""
-    report = read(latency.NAME)
     half = report["half_load"]
     rows = [
         ["accept alone", f"{report['accept']['a_second']:,.0f}/s", _p50_p99(report["accept"]["milliseconds"])],
@@ -172,7 +168,7 @@ def latency_table() -> str:
     return table(["", "rate", "took"], rows)
 
 
-def backlog_table() -> str:
+def backlog_table(report: Report) -> str:
     """Return what a message costs by the size of the backlog."""
     rows = [
         [
@@ -180,24 +176,21 @@ def backlog_table() -> str:
             *(f"{row['cpu_us'][process]:,.0f}" for process in ("producer", "workers", "redis")),
             *(f"{row[key]:,.0f}" for key in ("waiting_bytes", "settled_bytes", "record_bytes", "payload_bytes")),
         ]
-        for row in read(backlog.NAME)["sizes"]
+        for row in report["sizes"]
     ]
     head = ["backlog", "CPU us: producer", "workers", "Redis", "bytes: waiting", "settled", "its record", "its payload"]
     return table(head, rows)
 
 
-def lookup_table() -> str:
+def lookup_table(report: Report) -> str:
     """Return look-ups a second by size of the batch."""
-    rows = [
-        [f"{row['size']:,}", f"{row['a_second']:,.0f}", _p50_p99(row["milliseconds"])]
-        for row in read(lookup.NAME)["sizes"]
-    ]
+    rows = [[f"{row['size']:,}", f"{row['a_second']:,.0f}", _p50_p99(row["milliseconds"])] for row in report["sizes"]]
     return table(["requestIds a batch", "requestIds/s", "a batch took"], rows)
 
 
-def budget_table() -> str:
+def budget_table(report: Report) -> str:
     """Return where each microsecond goes."""
-    parts = read(budget.NAME)["parts"]
+    parts = report["parts"]
     total = sum(sum(of.values()) for of in parts.values())
     rows = [
         [process, part, f"{value:,.1f}", f"{value / total:.0%}"]
@@ -241,17 +234,27 @@ def _cores(microseconds: float) -> str:
     return f"{_AIM * microseconds / _MILLION:,.1f}"
 
 
+def _of(benchmark: ModuleType, write: Callable[[Report], str]) -> Callable[[], str]:
+    """Return what writes a benchmark's table, with what it was measured on below."""
+
+    def written() -> str:
+        report = read(benchmark.NAME)
+        return write(report) + machine_line(report)
+
+    return written
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "headline": headline,
-    "main": main_table,
+    "main": _of(main_job, main_table),
     "goals": goals,
-    "gateway": gateway_table,
-    "scaling": scaling_table,
-    "fairness": fairness_table,
-    "latency": latency_table,
-    "backlog": backlog_table,
-    "lookup": lookup_table,
-    "budget": budget_table,
+    "gateway": _of(gateway_limit, gateway_table),
+    "scaling": _of(scaling, scaling_table),
+    "fairness": _of(fairness, fairness_table),
+    "latency": _of(latency, latency_table),
+    "backlog": _of(backlog, backlog_table),
+    "lookup": _of(lookup, lookup_table),
+    "budget": _of(budget, budget_table),
     "limit": limit_table,
     "arithmetic": arithmetic_table,
 }

@@ -9,18 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import psutil
 import pytest
 
 from benchmarks.main_job import report_of, take_turns
 from benchmarks.rounds import VoidError, play
-from benchmarks.stack import ROOT, Servers, servers
+from benchmarks.stack import ROOT, Servers, servers, started
 from benchmarks.systems import TWENTY
 
 SMALL = {
     "gateway_limit": "gateway --deliveries 400",
     "main_job": "main --rounds 1 --scale 0.01 --systems tidings",
     "scaling": "scaling --processes 1 2 --seconds 0.5 --rounds 1",
-    "fairness": "fairness --large 600 --small 300",
+    "fairness": "fairness --large 4000 --small 2000",
     "latency": "latency --messages 100 --seconds 1 --connections 4",
     "backlog": "backlog --sizes 100 300 --least 200",
     "lookup": "lookup --messages 200 --ids 400",
@@ -55,11 +56,11 @@ def test_a_round_counts_each_message_and_what_it_cost(found: Servers) -> None:
     assert set(result.cpu) == {"producer", "workers", "redis", "gateway"}
 
 
-def test_a_round_with_an_outcome_missing_is_void(found: Servers) -> None:
-    forgetful = replace(TWENTY, delivered=lambda servers: TWENTY.delivered(servers) - 1)
+def test_a_round_with_an_outcome_too_many_is_void(found: Servers) -> None:
+    miscounting = replace(TWENTY, delivered=lambda servers: TWENTY.delivered(servers) + 1)
 
-    with pytest.raises(VoidError, match="499 outcomes of 500"):
-        play(forgetful, found, 500)
+    with pytest.raises(VoidError, match="501 outcomes of 500"):
+        play(miscounting, found, 500)
 
 
 def test_a_system_that_refuses_to_accept_is_reported_as_void() -> None:
@@ -70,3 +71,18 @@ def test_a_system_that_refuses_to_accept_is_reported_as_void() -> None:
     report = report_of(broken, standings[broken.name], 0.01)
     assert report["rounds"] == 0
     assert "no" in report["void"][0]
+
+
+def test_whoever_a_system_leaves_behind_is_ended(tmp_path: Path) -> None:
+    told = tmp_path / "child"
+    leaves_a_child = (
+        "import pathlib, subprocess, sys;"
+        f"child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
+        f"pathlib.Path({str(told)!r}).write_text(str(child.pid))"
+    )
+
+    with started([sys.executable, "-c", leaves_a_child], os.environ, tmp_path / "log") as parent:
+        parent.wait()
+
+    child = int(told.read_text())
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE

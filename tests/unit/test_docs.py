@@ -18,7 +18,7 @@ from api_adapter.drill.faults import CATALOGUE
 from api_adapter.drill.report import HEADINGS, markdown
 from api_adapter.metrics import render
 from benchmarks.documents import PAGES as MEASURED_PAGES
-from benchmarks.documents import rendered
+from benchmarks.documents import charts, rendered
 from tests.fakes.figures import FakeFigures
 from tests.fakes.ledger import FakeLedger
 from worker.adapters.gateways.simulator.behaviours import SCRIPTABLE, behaviour_of
@@ -223,3 +223,7 @@ def test_the_place_of_the_figures_is_marked() -> None:
 @pytest.mark.parametrize("page", MEASURED_PAGES, ids=lambda page: page.name)
 def test_the_figures_are_those_that_were_measured(page: Path) -> None:
     assert text_of(page) == rendered(page), "write them anew: .venv/bin/python -m benchmarks render"
+
+
+def test_the_charts_show_what_was_measured() -> None:
+    assert {path: text_of(path) for path in charts()} == charts()

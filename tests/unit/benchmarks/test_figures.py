@@ -60,10 +60,16 @@ def test_a_share_is_that_of_the_time_when_both_batches_wait() -> None:
         Sample(0, {LARGE: 1000, SMALL: 0}),
         Sample(1, {LARGE: 1100, SMALL: 100}),
         Sample(2, {LARGE: 1300, SMALL: 300}),
-        Sample(3, {LARGE: 1900, SMALL: 1000}),
+        Sample(3, {LARGE: 1900, SMALL: 900}),
+        Sample(4, {LARGE: 2900, SMALL: 1000}),
     ]
 
     assert share(samples, 1000) == 0.5
+
+
+def test_a_batch_that_nobody_saw_drain_has_no_share() -> None:
+    with pytest.raises(ValueError, match="more messages"):
+        share([Sample(0, {LARGE: 1, SMALL: 10}), Sample(1, {LARGE: 5, SMALL: 10})], 10)
 
 
 def test_linear_is_what_the_fewest_processes_give_times_their_number() -> None:
