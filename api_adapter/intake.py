@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import structlog
+
 from api_adapter.admitting import Send
-from api_adapter.clients import Clients
+from api_adapter.clients import Caller, Clients
 from api_adapter.taking import Origin, Results, SendResult, Stores, take_part, unknown
 from api_adapter.turns import Turns
 from worker.batching import chunks
-from worker.contract.codes import Result, ResultCode
+from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import message_id
 from worker.contract.messages import Lane
@@ -31,6 +33,8 @@ _AHEAD = 3
 """Parts of a batch under way at once: one is read and judged while the store takes those before it."""
 _PATIENCE = 8.0
 """Seconds until a send is answered U: a caller that has given up by then learns nothing (R31)."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +85,15 @@ class Intake:
             lane: the queue that new messages travel in.
 
         """
-        client_id = self._clients.identify(headers)
-        if isinstance(client_id, Result):
-            return [SendResult(client_id)] * len(bodies)
-        origin = Origin(client_id, lane, self._limits.deliver_within, self._limits.shards)
+        caller = await self._identify(headers)
+        if isinstance(caller, Result):
+            return [SendResult(caller)] * len(bodies)
+        origin = Origin(caller.client_id, lane, self._limits.deliver_within, self._limits.shards)
         results: list[SendResult] = []
         under_way: _UnderWay = deque()
         async with asyncio.TaskGroup() as group:
             for some in chunks(bodies, _PART):
-                part = self._read(client_id, some)
+                part = self._read(caller, some)
                 while not _may_start(part, under_way):
                     results += await _first_answers(under_way)
                 under_way.append((part, group.create_task(self._take(origin, part.sends))))
@@ -98,25 +102,32 @@ class Intake:
                 results += await _first_answers(under_way)
         return results
 
-    def _read(self, client_id: str, bodies: Sequence[bytes]) -> _Part:
+    async def _identify(self, headers: Mapping[str, str]) -> Caller | Result:
+        try:
+            return await self._clients.identify(headers)
+        except LedgerUnavailableError as error:
+            log.warning("intake_unknown", reason=str(error))
+            return UNKNOWN
+
+    def _read(self, caller: Caller, bodies: Sequence[bytes]) -> _Part:
         answered: Results = {}
         sends = []
         for place, body in enumerate(bodies):
-            send = self._read_one(client_id, place, body)
+            send = self._read_one(caller, place, body)
             if isinstance(send, Send):
                 sends.append(send)
             else:
                 answered[place] = send
         return _Part(len(bodies), answered, sends, frozenset([send.message_id for send in sends]))
 
-    def _read_one(self, client_id: str, place: int, body: bytes) -> Send | SendResult:
+    def _read_one(self, caller: Caller, place: int, body: bytes) -> Send | SendResult:
         if len(body) > MAX_BODY:
             return SendResult(Result.refused(ResultCode.PARAM_ILLEGAL, f"$: is larger than {MAX_BODY} bytes"))
         try:
             request = parse(self._limits.request_model, body)
         except ContractViolationError as violation:
             return SendResult(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
-        if not self._clients.may_send_for(client_id, request.appId):
+        if not caller.may_send_for(request.appId):
             refusal = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not send for it")
             return SendResult(refusal, request_id=request.requestId)
         return Send(place, request, message_id(request.appId, request.requestId), request.fingerprint())
