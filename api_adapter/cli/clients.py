@@ -94,7 +94,7 @@ def rotate(
     A request that names no keyVersion has to be signed with the newest key.
     """
     with told():
-        pem, span = _public_key(key), overlap(old_keys_end_in)
+        pem, span = _public_key(key), _overlap(old_keys_end_in)
 
         async def main(services: Services) -> RegisteredClient:
             now = services.clock.now()
@@ -158,6 +158,13 @@ def _end(expires_in: str | None, now: int) -> int | None:
         return None if expires_in is None else now + duration(expires_in)
     except ArgumentError as error:
         raise ArgumentError(f"--expires-in: {error}") from None
+
+
+def _overlap(old_keys_end_in: str) -> int:
+    try:
+        return overlap(old_keys_end_in)
+    except ArgumentError as error:
+        raise ArgumentError(f"--old-keys-end-in: {error}") from None
 
 
 def _first_key(pem: str | None, ends_at: int | None) -> tuple[ClientKey, ...]:
