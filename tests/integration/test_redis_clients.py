@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from ipaddress import ip_network
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from redis.asyncio import Redis
 
 from tests.fakes.clock import FakeClock
+from tests.servers import valkey
 from worker.adapters.redis.clients import RedisClients
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.keys import Keys
@@ -117,3 +119,24 @@ def test_a_registry_that_is_away_is_unavailable() -> None:
             await clients.change("cafe", becomes(CAFE))
 
     on_redis("redis://127.0.0.1:1/0", story)
+
+
+def test_while_redis_is_away_the_clients_known_last_count_for_a_minute(tmp_path: Path) -> None:
+    clock = FakeClock()
+
+    async def story(redis: Redis) -> list[int]:
+        clients = RedisClients(redis, KEYS, clock)
+        await clients.change("cafe", becomes(CAFE))
+        seen = [len(await clients.all())]
+        store.kill()
+        for milliseconds in (1_001, 58_999):
+            clock.advance(milliseconds)
+            seen.append(len(await clients.all()))
+        clock.advance(1_001)
+        with pytest.raises(LedgerUnavailableError):
+            await clients.all()
+        return seen
+
+    with valkey(tmp_path / "store") as store:
+        store.start()
+        assert on_redis(store.url, story) == [1, 1, 1]

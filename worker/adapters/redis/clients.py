@@ -11,10 +11,13 @@ from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.replies import raw, text
 from worker.adapters.redis.scripts import redis_answers
 from worker.contract.clients import ClientKey, RegisteredClient
+from worker.contract.errors import LedgerUnavailableError
 from worker.ports import Clock
 
 _FRESH = 1.0
 """Seconds for which a process works with the clients it read last."""
+_USABLE = 60.0
+"""Seconds for which it does while Redis does not answer: nothing is taken then, but callers learn their faults."""
 
 
 class RedisClients:
@@ -26,17 +29,25 @@ class RedisClients:
         self._keys = keys
         self._clock = clock
         self._known: Mapping[str, RegisteredClient] = {}
-        self._read_at = float("-inf")
+        self._read_at = self._asked_at = float("-inf")
 
     async def all(self) -> Mapping[str, RegisteredClient]:
-        """Return every client by its Client-Id, at most a second old."""
+        """Return every client by its Client-Id, at most a second old, or a minute while Redis does not answer."""
         now = self._clock.monotonic()
-        if now - self._read_at > _FRESH:
-            with redis_answers():
-                stored = await self._redis.hgetall(self._keys.clients())
-            self._known = {text(name): _client(text(name), raw(packed)) for name, packed in stored.items()}
-            self._read_at = now
+        if now - self._asked_at > _FRESH:
+            try:
+                self._known = await self._read()
+                self._read_at = now
+            except LedgerUnavailableError:
+                if now - self._read_at > _USABLE:
+                    raise
+            self._asked_at = now
         return self._known
+
+    async def _read(self) -> Mapping[str, RegisteredClient]:
+        with redis_answers():
+            stored = await self._redis.hgetall(self._keys.clients())
+        return {text(name): _client(text(name), raw(packed)) for name, packed in stored.items()}
 
     async def change(
         self,
@@ -60,7 +71,7 @@ class RedisClients:
                         await pipeline.execute()
                     except WatchError:
                         continue
-                    self._read_at = float("-inf")
+                    self._asked_at = float("-inf")
                     return client
 
 

@@ -1,5 +1,7 @@
 """Signatures as the HTTP application sees them."""
 
+from ipaddress import ip_network
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -105,3 +107,13 @@ def test_no_signature_and_no_key_is_in_a_log_line() -> None:
     assert [answer.code for answer in answers] == ["SUCCESS", "INVALID_SIGNATURE", "UNKNOWN_EXCEPTION"]
     assert "signature" not in str(logs).lower()
     assert "KEY" not in str(logs)
+
+
+@pytest.mark.parametrize(("network", "code"), [("127.0.0.0/8", "SUCCESS"), ("203.0.113.0/24", "ACCESS_DENIED")])
+def test_R20_the_address_is_that_of_whoever_connects_whatever_headers_say(network: str, code: str) -> None:
+    desk = FrontDesk()
+    keys, networks = (ClientKey(1, public_pem("merchant")),), (ip_network(network),)
+    desk.registry.clients[CLIENT] = RegisteredClient(CLIENT, frozenset({APP}), keys, networks=networks)
+    headers = [JSON, ("Client-Id", CLIENT), ("X-Forwarded-For", "203.0.113.1"), ("Forwarded", "for=203.0.113.1")]
+
+    assert exchange(desk.app(), Call(SEND, [send_body()], headers=headers)).code == code
