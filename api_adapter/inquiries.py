@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from api_adapter.clients import Clients
+from api_adapter.clients import Caller, Clients
 from api_adapter.turns import Turns
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
@@ -44,12 +44,11 @@ class Inquiries:
 
     async def one(self, headers: Mapping[str, str], body: bytes) -> Json:
         """Return a message's outcome by (appId, requestId) or messageId."""
-        client_id = self._clients.identify(headers)
-        if isinstance(client_id, Result):
-            return refusal(client_id)
         try:
-            inquiry = parse(Inquiry, body)
-            outcome = await self._find(client_id, inquiry)
+            caller = await self._clients.identify(headers)
+            if isinstance(caller, Result):
+                return refusal(caller)
+            outcome = await self._find(caller, parse(Inquiry, body))
         except ContractViolationError as violation:
             return refusal(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
         except LedgerUnavailableError as error:
@@ -61,12 +60,12 @@ class Inquiries:
 
     async def many(self, headers: Mapping[str, str], body: bytes) -> Json:
         """Return the status of up to 10,000 requestIds, in order."""
-        client_id = self._clients.identify(headers)
-        if isinstance(client_id, Result):
-            return refusal(client_id)
         try:
+            caller = await self._clients.identify(headers)
+            if isinstance(caller, Result):
+                return refusal(caller)
             inquiry = parse(BatchInquiry, body)
-            if not self._clients.may_send_for(client_id, inquiry.appId):
+            if not caller.may_send_for(inquiry.appId):
                 return refusal(_DENIED)
             ids = [message_id(inquiry.appId, request_id) for request_id in inquiry.requestIds]
             async with self._turns.turn():
@@ -82,10 +81,10 @@ class Inquiries:
         ]
         return {"result": result_json(SUCCESS), "items": items}
 
-    async def _find(self, client_id: str, inquiry: Inquiry) -> MessageOutcome | Result:
+    async def _find(self, caller: Caller, inquiry: Inquiry) -> MessageOutcome | Result:
         if inquiry.messageId is None:
             app_id, request_id = inquiry.appId or "", inquiry.requestId or ""
-            if not self._clients.may_send_for(client_id, app_id):
+            if not caller.may_send_for(app_id):
                 return _DENIED
             wanted = message_id(app_id, request_id)
         else:
@@ -95,7 +94,7 @@ class Inquiries:
         async with self._turns.turn():
             (outcome,) = await self._records.find([wanted])
         # A messageId of somebody else's appId answers like an unknown one: it tells nobody that it exists.
-        if outcome is None or not self._clients.may_send_for(client_id, outcome.app_id):
+        if outcome is None or not caller.may_send_for(outcome.app_id):
             return _NOT_THERE
         return outcome
 

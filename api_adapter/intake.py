@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
+import structlog
+
 from api_adapter.admitting import Send
-from api_adapter.clients import Clients
+from api_adapter.clients import Caller, Clients
 from api_adapter.gathering import Gathering
 from api_adapter.taking import Passage, Results, SendResult, Stores, take_part, unknown
 from api_adapter.turns import Turns
 from worker.batching import chunks
-from worker.contract.codes import Result, ResultCode
+from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import message_id
 from worker.contract.messages import Lane
@@ -33,6 +35,8 @@ _AHEAD = 3
 """Parts of a batch under way at once: one is read and judged while the store takes those before it."""
 _PATIENCE = 8.0
 """Seconds until a send is answered U: a caller that has given up by then learns nothing (R31)."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +84,10 @@ class Intake:
 
         Never raises for what a caller or the store does; arguments as of `take`.
         """
-        client_id = self._clients.identify(headers)
-        if isinstance(client_id, Result):
-            return SendResult(client_id)
-        send = self._read_one(client_id, 0, body)
+        caller = await self._identify(headers)
+        if isinstance(caller, Result):
+            return SendResult(caller)
+        send = self._read_one(caller, 0, body)
         return await self._singles.take(send) if isinstance(send, Send) else send
 
     async def take(self, headers: Mapping[str, str], bodies: Sequence[bytes], lane: Lane) -> list[SendResult]:
@@ -95,15 +99,15 @@ class Intake:
             lane: the queue that new messages travel in.
 
         """
-        client_id = self._clients.identify(headers)
-        if isinstance(client_id, Result):
-            return [SendResult(client_id)] * len(bodies)
+        caller = await self._identify(headers)
+        if isinstance(caller, Result):
+            return [SendResult(caller)] * len(bodies)
         passage = self._passage(lane)
         results: list[SendResult] = []
         under_way: _UnderWay = deque()
         async with asyncio.TaskGroup() as group:
             for some in chunks(bodies, _PART):
-                part = self._read(client_id, some)
+                part = self._read(caller, some)
                 while not _may_start(part, under_way):
                     results += await _first_answers(under_way)
                 under_way.append((part, group.create_task(self._take(passage, part.sends))))
@@ -115,28 +119,37 @@ class Intake:
     def _passage(self, lane: Lane) -> Passage:
         return Passage(lane, self._limits.deliver_within, self._limits.shards)
 
-    def _read(self, client_id: str, bodies: Sequence[bytes]) -> _Part:
+    async def _identify(self, headers: Mapping[str, str]) -> Caller | Result:
+        try:
+            return await self._clients.identify(headers)
+        except LedgerUnavailableError as error:
+            log.warning("intake_unknown", reason=str(error))
+            return UNKNOWN
+
+    def _read(self, caller: Caller, bodies: Sequence[bytes]) -> _Part:
         answered: Results = {}
         sends = []
         for place, body in enumerate(bodies):
-            send = self._read_one(client_id, place, body)
+            send = self._read_one(caller, place, body)
             if isinstance(send, Send):
                 sends.append(send)
             else:
                 answered[place] = send
         return _Part(len(bodies), answered, sends, frozenset([send.message_id for send in sends]))
 
-    def _read_one(self, client_id: str, place: int, body: bytes) -> Send | SendResult:
+    def _read_one(self, caller: Caller, place: int, body: bytes) -> Send | SendResult:
         if len(body) > MAX_BODY:
             return SendResult(Result.refused(ResultCode.PARAM_ILLEGAL, f"$: is larger than {MAX_BODY} bytes"))
         try:
             request = parse(self._limits.request_model, body)
         except ContractViolationError as violation:
             return SendResult(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
-        if not self._clients.may_send_for(client_id, request.appId):
+        if not caller.may_send_for(request.appId):
             refusal = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not send for it")
             return SendResult(refusal, request_id=request.requestId)
-        return Send(place, client_id, request, message_id(request.appId, request.requestId), request.fingerprint())
+        return Send(
+            place, caller.client_id, request, message_id(request.appId, request.requestId), request.fingerprint()
+        )
 
     async def _take(self, passage: Passage, sends: Sequence[Send]) -> Results:
         if not sends:

@@ -3,22 +3,29 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from api_adapter.answer_signatures import AnswerHeaders, SignedAnswers, unsigned
+from api_adapter.authentication import Authentication, SignatureCheck, believe
 from api_adapter.clients import Clients
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.taking import Stores
 from worker.bootstrap import Addresses, Services, hint_publisher, services
 from worker.collecting import rare_collections
+from worker.contract.errors import SettingsError
 from worker.contract.requests import LenientSendRequest, SendRequest
-from worker.ports import Hints
-from worker.settings import Settings
+from worker.ports import Clock, Hints
+from worker.settings import PREFIX, Settings
+from worker.signatures import Signer, UnusableKeyError
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
     """Everything a caller can ask, and the services below."""
 
+    clients: Clients
+    authentication: Authentication
     intake: Intake
     inquiries: Inquiries
     services: Services
@@ -29,8 +36,40 @@ async def front(settings: Settings, addresses: Addresses) -> AsyncIterator[Front
     """Give intake and inquiries for one asyncio loop."""
     with rare_collections(), hint_publisher(addresses) as hints:
         async with services(settings, addresses) as found:
-            clients = Clients(settings.clients)
-            yield Front(make_intake(found, clients, hints), Inquiries(clients, found.records), found)
+            clients = make_clients(found)
+            yield Front(
+                clients=clients,
+                authentication=make_authentication(found, clients),
+                intake=make_intake(found, clients, hints),
+                inquiries=Inquiries(clients, found.records),
+                services=found,
+            )
+
+
+def make_clients(found: Services) -> Clients:
+    """Return who may call: registered clients, and beside them those of the settings unless requests are signed."""
+    settings = found.settings
+    return Clients(found.clients, None if settings.signatures == "required" else settings.clients)
+
+
+def make_authentication(found: Services, clients: Clients) -> Authentication:
+    """Return what lets requests in."""
+    settings = found.settings
+    if settings.signatures == "off":
+        return Authentication(clients, believe)
+    return Authentication(clients, SignatureCheck(found.clock, settings.request_skew))
+
+
+def make_answer_headers(settings: Settings, clock: Clock) -> AnswerHeaders:
+    """Return what signs answers, if the settings name a key; raise SettingsError for one that can't be used."""
+    if not settings.signing_key_file:
+        return unsigned
+    try:
+        pem = Path(settings.signing_key_file).read_bytes()
+        return SignedAnswers(Signer(pem, settings.signing_key_version), clock)
+    except (OSError, UnusableKeyError) as error:
+        reason = f"can't be read ({error.strerror})" if isinstance(error, OSError) else str(error)
+        raise SettingsError(f"{PREFIX}SIGNING_KEY_FILE: {reason}") from None
 
 
 def make_intake(found: Services, clients: Clients, hints: Hints) -> Intake:

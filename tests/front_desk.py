@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 from starlette.applications import Starlette
 
+from api_adapter.answer_signatures import AnswerHeaders, unsigned
+from api_adapter.authentication import Authentication, Check, believe
 from api_adapter.clients import Clients
 from api_adapter.http.app import Api, make_app
 from api_adapter.http.opening import Opening
@@ -15,6 +17,7 @@ from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.taking import SendResult, Stores
 from tests.fakes.caps import FakeCaps
+from tests.fakes.clients import FakeClientRegistry
 from tests.fakes.clock import FakeClock
 from tests.fakes.durability import FakeDurability
 from tests.fakes.figures import FakeFigures
@@ -93,7 +96,10 @@ class FrontDesk:
         self.figures = FakeFigures(self.ledger)
         self.durability = FakeDurability()
         self.opening = Opening(self.ledger.ping)
-        known = Clients(clients or {})
+        self.registry = FakeClientRegistry()
+        known = Clients(self.registry, clients or {})
+        self.authentication = Authentication(known, believe)
+        self.answer_headers: AnswerHeaders = unsigned
         self.inquiries = Inquiries(known, self.ledger)
         stores = Stores(
             ledger=self.ledger,
@@ -106,6 +112,10 @@ class FrontDesk:
             clock=self.clock,
         )
         self.intake = Intake(known, stores, IntakeLimits(SHARDS, DELIVER_WITHIN, request_model))
+
+    def require(self, check: Check) -> None:
+        """Let nothing in that a check refuses, nor anybody who is not registered."""
+        self.authentication = Authentication(Clients(self.registry, None), check)
 
     def take(self, bodies: Sequence[bytes], lane: Lane = Lane.SINGLE, client: str = CLIENT) -> list[SendResult]:
         """Answer a batch."""
@@ -136,7 +146,18 @@ class FrontDesk:
         """Return the HTTP application."""
         return make_app(self._opened, prefix)
 
-    def _opened(self) -> AbstractAsyncContextManager[Api]:
-        return nullcontext(
-            Api(self.intake, self.inquiries, self.ledger, self.figures, self.opening, self.durability),
+    def api(self) -> Api:
+        """Return what the routes of the HTTP application call."""
+        return Api(
+            authentication=self.authentication,
+            answer_headers=self.answer_headers,
+            intake=self.intake,
+            inquiries=self.inquiries,
+            records=self.ledger,
+            figures=self.figures,
+            opening=self.opening,
+            durability=self.durability,
         )
+
+    def _opened(self) -> AbstractAsyncContextManager[Api]:
+        return nullcontext(self.api())

@@ -115,10 +115,16 @@ def read_answer(connection: http.client.HTTPConnection) -> HttpAnswer:
 
 
 @contextmanager
-def served(data_dir: Path, redis_url: str) -> Iterator[ApiServer]:
+def served(data_dir: Path, redis_url: str, **others: object) -> Iterator[ApiServer]:
     """Serve the API on a ledger for the length of the block."""
     port = free_port()
-    settings = {"redis_url": redis_url, "token_secret": TOKEN_SECRET, "api_port": port, "api_prefix": "/api/open"}
+    settings = {
+        "redis_url": redis_url,
+        "token_secret": TOKEN_SECRET,
+        "api_port": port,
+        "api_prefix": "/api/open",
+        **others,
+    }
     with tidings(data_dir, "serve", **settings) as command:
         server = ApiServer(command, port)
         wait_until(lambda: server.get("/healthz").status == 200, "the API listens")

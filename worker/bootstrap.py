@@ -20,6 +20,7 @@ from worker.adapters.celery.presence import BrokerPresence
 from worker.adapters.gateways.wallet import WalletGateway
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
+from worker.adapters.redis.clients import RedisClients
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.durability import RedisDurability
@@ -87,6 +88,7 @@ class Services:
     records: RedisRecords
     dead_letters: RedisDeadLetters
     wallets: RedisWallets
+    clients: RedisClients
     templates: RedisTemplates
     caps: RedisCaps
     breakers: RedisBreakers
@@ -135,6 +137,7 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         records=RedisRecords(redis, keys),
         dead_letters=RedisDeadLetters(redis, keys, limits),
         wallets=RedisWallets(redis, keys, clock),
+        clients=RedisClients(redis, keys, clock),
         templates=RedisTemplates(redis, keys, clock),
         caps=RedisCaps(redis, keys),
         breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),

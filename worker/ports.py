@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from worker.contract.answers import Answer, WalletMessage
+from worker.contract.clients import RegisteredClient
 from worker.contract.dead_letters import (
     DeadLetter,
     DeadLetterPage,
@@ -249,6 +250,14 @@ class Wallets(Protocol):
 
     async def all(self) -> Mapping[str, Wallet]:
         """Return every wallet by its name."""
+        ...
+
+
+class ClientRegistry(Protocol):
+    """The callers that are registered. Raises LedgerUnavailableError when it did not answer."""
+
+    async def all(self) -> Mapping[str, RegisteredClient]:
+        """Return every client by its Client-Id."""
         ...
 
 

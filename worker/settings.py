@@ -29,8 +29,22 @@ class Settings(BaseSettings):
     )
     clients: Annotated[dict[str, tuple[str, ...]], NoDecode] = Field(
         {},
-        description='JSON such as {"merchant-1": ["app-1"]}: which appIds a Client-Id may send for; empty: any for any',
+        description='JSON such as {"merchant-1": ["app-1"]}: which appIds an unregistered Client-Id may send for; '
+        "empty: any for any while no client is registered",
     )
+
+    signatures: Literal["off", "required"] = Field(
+        "off",
+        description="required: the API takes nothing but signed requests of registered clients; off: the Client-Id "
+        "header is believed (R20)",
+    )
+    request_skew: Milliseconds = Field(
+        300_000, description="How far a signed request's Request-Time may be from the server's time (R21)"
+    )
+    signing_key_file: str = Field(
+        "", description="PEM file of the private key that answers are signed with; empty: they are not"
+    )
+    signing_key_version: int = Field(1, ge=1, le=999_999_999, description="The keyVersion that signed answers name")
 
     api_host: str = Field("127.0.0.1", description="Address the HTTP API listens on")
     api_port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP API; 0: a free one")
@@ -97,6 +111,11 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("is not JSON") from None
 
+    @field_validator("signing_key_file")
+    @classmethod
+    def _the_same_wherever_a_part_runs(cls, value: str) -> str:
+        return str(Path(value).absolute()) if value else value
+
     @field_validator("api_prefix")
     @classmethod
     def _prefix_is_a_path(cls, value: str) -> str:
@@ -124,6 +143,11 @@ class Settings(BaseSettings):
     def _consistent(self) -> Self:
         if self.lease < 2 * self.sweep_interval:
             raise ValueError(f"{PREFIX}LEASE must be at least twice {PREFIX}SWEEP_INTERVAL")
+        if self.clients and self.signatures == "required":
+            raise ValueError(
+                f"{PREFIX}CLIENTS names clients without keys, who can't sign, so it can't be set with "
+                f"{PREFIX}SIGNATURES=required; register them with tidings client add"
+            )
         return self
 
 

@@ -1,11 +1,11 @@
 """What the texts of arguments mean: durations, moments, caps and gateways. Pure."""
 
 import re
-from datetime import UTC, datetime, timedelta
 from urllib.parse import SplitResult, urlsplit
 
 from worker.contract.errors import TidingsError
 from worker.contract.messages import Channel
+from worker.contract.moments import read_moment
 from worker.contract.users import GatewayRoute, SendCap
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -13,7 +13,6 @@ _DURATION = re.compile(r"([0-9]{1,13})(ms|s|m|h|d)")
 _LONGEST = 36_500 * _UNITS["d"]
 _CAP = re.compile(r"([0-9]{1,9})/(\S+)")
 _GATEWAY = re.compile(r"(?:([A-Za-z0-9._-]{1,64})=)?([a-z]+://[^;\s]+)(?:;channels=([A-Z,]+))?(;inquiry)?")
-_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class ArgumentError(TidingsError):
@@ -29,15 +28,17 @@ def duration(text: str) -> int:
     return milliseconds
 
 
+def overlap(text: str) -> int:
+    """Return the milliseconds of a duration as `duration` does, or 0 for `0s`; raise ArgumentError."""
+    return 0 if text == "0s" else duration(text)
+
+
 def moment(text: str) -> int:
     """Return the ms since 1970 of an ISO 8601 time with offset, or of that number itself; raise ArgumentError."""
-    try:
-        at = _EPOCH + timedelta(milliseconds=int(text)) if text.isdecimal() else datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        at = _EPOCH.replace(tzinfo=None)
-    if at.tzinfo is None:
+    at = read_moment(text)
+    if at is None:
         raise ArgumentError("must be a time with offset such as 2031-05-01T12:00:00Z, or milliseconds since 1970")
-    return (at - _EPOCH) // timedelta(milliseconds=1)
+    return at
 
 
 def cap(text: str) -> SendCap:

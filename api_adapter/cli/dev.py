@@ -63,9 +63,9 @@ def _ready_to_start(settings: Settings) -> Settings:
 
 def _welcome(stack: Stack) -> None:
     console = Console(highlight=False)
-    for line in ("", *places(stack), "", *_users(), "", "[bold]Send a message[/], and look up what became of it:", ""):
+    for line in ("", *places(stack), "", *_users(), ""):
         console.print(line, soft_wrap=True)
-    for line in curls(stack.api_url, f"hello-{secrets.token_hex(3)}"):
+    for line in first_steps(stack.settings, stack.api_url, f"hello-{secrets.token_hex(3)}"):
         console.print(line, markup=False, soft_wrap=True)
     console.print("\n[bold green]Up.[/] Ctrl-C stops it; the data is kept.")
 
@@ -75,6 +75,17 @@ def _users() -> Iterator[str]:
     yield f"[bold]{'accessToken':<{width}}  whose user[/]"
     for sample in USERS:
         yield f"{sample.token:<{width}}  {sample.shows}"
+
+
+def first_steps(settings: Settings, api_url: str, request_id: str) -> Iterator[str]:
+    """Yield what to try first, in lines."""
+    if settings.signatures == "required":
+        yield "Requests have to be signed: see tidings client add --help and"
+        yield "tidings sign --help."
+        return
+    yield "Send a message, and look up what became of it:"
+    yield ""
+    yield from curls(api_url, request_id)
 
 
 def curls(api_url: str, request_id: str) -> Iterator[str]:

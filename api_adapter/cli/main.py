@@ -2,7 +2,22 @@
 
 import typer
 
-from api_adapter.cli import demo, dev, dlq, doctor, drill, ledger, parts, send, status, templates, tokens, wallets
+from api_adapter.cli import (
+    clients,
+    demo,
+    dev,
+    dlq,
+    doctor,
+    drill,
+    ledger,
+    parts,
+    send,
+    sign,
+    status,
+    templates,
+    tokens,
+    wallets,
+)
 from worker.adapters.telemetry.logs import configure_logs
 
 app = typer.Typer(
@@ -22,7 +37,9 @@ app.command("gateway")(parts.gateway)
 app.add_typer(templates.app, name="template")
 app.add_typer(wallets.app, name="wallet")
 app.add_typer(tokens.app, name="token")
+app.add_typer(clients.app, name="client")
 app.command("send", epilog=send.EPILOG)(send.send)
+app.command("sign", epilog=sign.EPILOG)(sign.sign)
 app.command("status", epilog=status.EPILOG)(status.status)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")

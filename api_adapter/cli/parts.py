@@ -9,9 +9,11 @@ import typer
 
 from api_adapter.cli.context import told
 from api_adapter.http.server import serve as serve_http
+from api_adapter.wiring import make_answer_headers
 from worker.adapters.gateways.simulator import Idempotency, SimulatorSettings
 from worker.adapters.gateways.simulator import run as run_simulator
 from worker.adapters.telemetry.logs import configure_logs
+from worker.clock import SystemClock
 from worker.local_secrets import token_secret
 from worker.settings import read_settings
 
@@ -35,6 +37,7 @@ def serve(host: Host = None, port: Port = None) -> None:
     with told():
         settings = read_settings()
         token_secret(settings)
+        make_answer_headers(settings, SystemClock())
         configure_logs(settings.log_format, settings.log_level)
         given = {"api_host": host, "api_port": port}
         serve_http(settings.model_copy(update={name: value for name, value in given.items() if value is not None}))

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -10,13 +9,14 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from worker.contract.moments import moment_text
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 STYLES = {"S": "green", "U": "yellow", "F": "red"}
 """The colour of each status."""
 _UNBOUNDED = 10_000
 """Characters of a line where no terminal sets an end: one entry is one line, whatever is in it."""
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000))
 
 
@@ -59,10 +59,7 @@ def harmless(text: str) -> str:
 
 def utc(milliseconds: int | None) -> str:
     """Return a time since 1970 as ISO 8601, or nothing for None."""
-    if milliseconds is None:
-        return ""
-    at = _EPOCH + timedelta(milliseconds=milliseconds)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return "" if milliseconds is None else moment_text(milliseconds)
 
 
 def period(milliseconds: int) -> str:

@@ -15,7 +15,7 @@ from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Front, run_front, told
 from api_adapter.cli.printing import AsJson, counted, elapsed, harmless, print_json
 from api_adapter.cli.progress import Meter, Work, progress, rate
-from api_adapter.clients import CLIENT_ID, Clients
+from api_adapter.clients import CLIENT_ID
 from worker.contract.codes import Result, ResultStatus
 from worker.contract.errors import TidingsError
 
@@ -75,7 +75,7 @@ def send(
 
 
 async def _send_all(front: Front, client_id: str, lines: BinaryIO, answers: BinaryIO) -> tuple[Totals, float]:
-    _refuse_unknown_client(front, client_id)
+    await _refuse_unknown_client(front, client_id)
     clock = front.services.clock
     start = clock.monotonic()
     with progress(Work("send", "lines", _size(lines)), clock) as meter:
@@ -93,10 +93,10 @@ def _say_waiting(meter: Meter, unknown: int, pause: float) -> None:
     meter.say(f"the store did not answer for {counted(unknown, 'line')}; asking again in {pause:g} s")
 
 
-def _refuse_unknown_client(front: Front, client_id: str) -> None:
-    caller = Clients(front.services.settings.clients).identify({CLIENT_ID: client_id})
+async def _refuse_unknown_client(front: Front, client_id: str) -> None:
+    caller = await front.clients.identify({CLIENT_ID: client_id})
     if isinstance(caller, Result):
-        raise ArgumentError(f"--client-id: {caller.message}; TIDINGS_CLIENTS names the clients")
+        raise ArgumentError(f"--client-id: {caller.message}; see tidings client list")
 
 
 def _default_results(file: str) -> Path:

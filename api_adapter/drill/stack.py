@@ -149,6 +149,7 @@ async def drill_stack(settings: Settings, layout: Layout, directory: Path) -> As
         "gateway_port": gateway,
         "token_secret": SecretStr(secrets.token_urlsafe(32)),
         "clients": {},
+        "signatures": "off",
         "log_level": "info",
         "log_format": "json",
     }

@@ -16,6 +16,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from typing_extensions import override
 
+from api_adapter.answer_signatures import AnswerHeaders
+from api_adapter.authentication import Authentication, SignedCall
 from api_adapter.http.openapi import openapi_document
 from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries, Json, refusal, result_json
@@ -62,6 +64,8 @@ class JsonResponse(Response):
 class Api:
     """What the routes call; made when the server starts."""
 
+    authentication: Authentication
+    answer_headers: AnswerHeaders
     intake: Intake
     inquiries: Inquiries
     records: Records
@@ -107,28 +111,45 @@ def _routes(prefix: str) -> list[BaseRoute]:
 def _operation(operation: Operation, max_body: int) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         if not _is_json(request.headers.get("content-type", "")):
-            return JsonResponse(_NOT_JSON)
+            return _signed(request, _NOT_JSON)
         body = await _body(request, max_body)
         if body is None:
             text = f"the body is larger than {max_body} bytes"
-            return JsonResponse(refusal(Result.refused(ResultCode.PARAM_ILLEGAL, text)), status_code=413)
-        return await _answer(operation, request, body)
+            return _signed(request, refusal(Result.refused(ResultCode.PARAM_ILLEGAL, text)), 413)
+        return _signed(request, await _answer(operation, request, body))
 
     return endpoint
 
 
-async def _answer(operation: Operation, request: Request, body: bytes) -> Response:
+def _signed(request: Request, content: Json, status: int = 200) -> Response:
+    """Return an answer with the headers that prove who gave it."""
     api: Api = request.state.api
+    response = JsonResponse(content, status)
+    response.headers.update(api.answer_headers(_path(request), request.headers, bytes(response.body)))
+    return response
+
+
+def _path(request: Request) -> str:
+    """Return path and query as they were requested: what is signed (R23, R24)."""
+    query: bytes = request.scope["query_string"]
+    path: bytes = request.scope["raw_path"]
+    return (path + b"?" + query if query else path).decode("latin-1")
+
+
+async def _answer(operation: Operation, request: Request, body: bytes) -> Json:
+    api: Api = request.state.api
+    address = request.client.host if request.client else ""
     try:
         await api.opening.check()
-        return JsonResponse(await operation(api, request.headers, body))
+        refused = await api.authentication.refusal(SignedCall(_path(request), request.headers, body, address))
+        return refusal(refused) if refused else await operation(api, request.headers, body)
     except (LedgerUnavailableError, LedgerMismatchError) as error:
         log.warning("ledger_not_opened", reason=str(error))
-        return JsonResponse(refusal(UNKNOWN))
+        return refusal(UNKNOWN)
     except Exception as error:  # noqa: BLE001 - whatever broke, the caller learns that nobody knows, and repeats (R31)
         # Never the error's text: it may quote what the user sent.
         log.error("request_failed", error=type(error).__name__, at=_places(error))  # noqa: TRY400 - as above
-        return JsonResponse(refusal(UNKNOWN))
+        return refusal(UNKNOWN)
 
 
 def _places(error: Exception) -> list[str]:

@@ -14,6 +14,7 @@ VERSION = "0.1.0"
 _REF = "#/components/schemas/{model}"
 _CONTROL_CHARACTERS = (r"\p{Cc}", r"\u0000-\u001f\u007f-\u009f")
 Json = dict[str, Any]
+_CLIENT_ID: Json = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}
 
 
 @cache
@@ -76,21 +77,46 @@ def _portable(schema: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _operation(name: str, summary: str, model: type[BaseModel], answer: str) -> Json:
-    name_of_client = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}
-    client_id = {"name": "Client-Id", "in": "header", "required": True, "schema": name_of_client}
     return {
         "post": {
             "operationId": name,
             "summary": summary,
-            "parameters": [client_id],
+            "parameters": _request_headers(),
             "requestBody": {
                 "required": True,
                 "content": {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}},
             },
             "responses": {
-                "200": _json_answer("the result, be it S, U or F", answer),
-                "413": _json_answer("the body is too large", "Refusal"),
+                "200": {**_json_answer("the result, be it S, U or F", answer), "headers": _answer_headers()},
+                "413": {**_json_answer("the body is too large", "Refusal"), "headers": _answer_headers()},
             },
+        },
+    }
+
+
+def _request_headers() -> list[Json]:
+    signed = "required where the server takes signed requests alone, otherwise not looked at; "
+    descriptions = {
+        "Request-Time": signed + "ISO 8601 with offset, or milliseconds since 1970; the text is what is signed",
+        "Signature": signed + "algorithm=RSA256, keyVersion=N, signature=BASE64 of `POST <path and query>`, a line "
+        "break and `<Client-Id>.<Request-Time>.<body>` (RSA, SHA-256, PKCS#1 v1.5)",
+    }
+    optional = [
+        {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
+        for name, text in descriptions.items()
+    ]
+    return [{"name": "Client-Id", "in": "header", "required": True, "schema": _CLIENT_ID}, *optional]
+
+
+def _answer_headers() -> Json:
+    text = {"type": "string"}
+    return {
+        "Client-Id": {"description": "as in the request, where the answer is signed", "schema": _CLIENT_ID},
+        "Response-Time": {"description": "when the answer was signed", "schema": {**text, "format": "date-time"}},
+        "Signature": {
+            "description": "made like the request's, over the request's path, Client-Id, Response-Time and this body; "
+            "absent where the server has no key",
+            "schema": text,
         },
     }
 

@@ -45,7 +45,7 @@ class Desk:
 async def opened(url: str) -> AsyncIterator[Desk]:
     async with services(Settings(redis_url=url, token_secret=SECRET), Addresses(url, url)) as found:
         await found.ledger.open()
-        hints, clients = FakeHints(), Clients({})
+        hints, clients = FakeHints(), Clients(found.clients, {})
         yield Desk(found, make_intake(found, clients, hints), Inquiries(clients, found.records), hints)
 
 

@@ -200,3 +200,25 @@ def test_a_wrong_setting_is_told_with_what_it_must_be(
 
     with pytest.raises(SettingsError, match=reason):
         read_settings()
+
+
+def test_R20_clients_without_keys_are_refused_where_signatures_are_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = fault(monkeypatch, clients='{"m": ["app"]}', signatures="required")
+
+    assert text.startswith("wrong settings: TIDINGS_CLIENTS names clients without keys")
+
+
+@pytest.mark.parametrize("value", ["on", "", "REQUIRED"])
+def test_R22_signatures_are_off_or_required(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    assert "TIDINGS_SIGNATURES: Input should be 'off' or 'required'" in fault(monkeypatch, signatures=value)
+
+
+@pytest.mark.parametrize("value", ["0", "-1"])
+def test_R21_the_skew_is_positive(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    assert "TIDINGS_REQUEST_SKEW: " in fault(monkeypatch, request_skew=value)
+
+
+def test_the_file_of_the_signing_key_is_the_same_wherever_a_part_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_SIGNING_KEY_FILE", "server.pem")
+
+    assert read_settings().signing_key_file == str(Path.cwd() / "server.pem")

@@ -24,6 +24,7 @@ tidings:{n}:cap:<wallet>#<app>#<cust>   zset    messageId -> ms when it was coun
 tidings:{gateways}:breakers             hash    gateway name -> `<open until>|<since>|<times>|<probed until>|<reason>`
 tidings:{templates}                     hash    `<code>` -> live version; `<code>#<n>` -> that version (JSON)
 tidings:{wallets}                       hash    wallet name -> its gateways and cap (JSON)
+tidings:{clients}                       hash    Client-Id -> its appIds, public keys, rate and networks (JSON)
 ======================================  ======  =================================================================
 
 An open message is in exactly one of `due` and a `backlog`; being there is what makes it open. What is due is in exactly
@@ -188,3 +189,7 @@ class Keys:
     def wallets(self) -> str:
         """Return the key of all wallets."""
         return f"{PREFIX}:{{wallets}}"
+
+    def clients(self) -> str:
+        """Return the key of all registered clients."""
+        return f"{PREFIX}:{{clients}}"

@@ -1,11 +1,12 @@
 import json
 import shlex
 
-from api_adapter.cli.dev import curls
+from api_adapter.cli.dev import curls, first_steps
 from api_adapter.stack.samples import templates
 from worker.contract.requests import Inquiry, SendRequest, parse
 from worker.contract.templates import TemplateVersion
 from worker.rendering import compile_template
+from worker.settings import Settings
 
 
 def commands() -> list[list[str]]:
@@ -45,3 +46,14 @@ def test_the_printed_commands_fit_into_80_columns() -> None:
 
     assert max(map(len, lines)) <= 80
     assert json.loads(data_of(commands()[0]))["templates"][0]["templateParameters"]["amount"] == "$12.50"
+
+
+def test_where_requests_are_signed_no_command_is_shown_that_would_be_refused() -> None:
+    off, required = (
+        "\n".join(first_steps(Settings(signatures=signatures), "http://127.0.0.1:8080", "hello-1"))
+        for signatures in ("off", "required")
+    )
+
+    assert "curl -s" in off
+    assert "curl" not in required
+    assert "tidings sign --help" in required

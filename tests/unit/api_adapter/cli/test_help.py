@@ -15,6 +15,10 @@ VERBS = (
     ("token", "revoke"),
     ("wallet", "put"),
     ("wallet", "list"),
+    ("client", "add"),
+    ("client", "rotate"),
+    ("client", "list"),
+    ("sign",),
     ("dlq", "stats"),
     ("dlq", "ls"),
     ("dlq", "show"),
@@ -43,7 +47,7 @@ def test_every_option_of_a_verb_is_explained(verb: tuple[str, ...]) -> None:
     assert all(len(text.split()) > 2 for _, text in options)
 
 
-@pytest.mark.parametrize("group", ["token", "wallet", "dlq", "ledger"])
+@pytest.mark.parametrize("group", ["token", "wallet", "client", "dlq", "ledger"])
 def test_a_group_alone_shows_its_verbs(group: str) -> None:
     shown = CliRunner().invoke(app, [group]).stdout
 

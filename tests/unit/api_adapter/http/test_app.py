@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -312,9 +313,7 @@ class Broken:
 def test_R31_a_fault_of_ours_is_unknown_with_200_and_its_text_is_in_no_log_line(path: str) -> None:
     broken: Any = Broken()
     desk = FrontDesk()
-    app = make_app(
-        lambda: nullcontext(Api(broken, broken, desk.ledger, desk.figures, desk.opening, desk.durability)), ""
-    )
+    app = make_app(lambda: nullcontext(replace(desk.api(), intake=broken, inquiries=broken)), "")
 
     with capture_logs() as logs:
         answer = exchange(app, Call(path, [BODIES[path]]))
@@ -364,8 +363,7 @@ def test_a_server_that_started_before_its_ledger_takes_nothing_for_another_one()
         if theirs:
             raise LedgerMismatchError(theirs[0])
 
-    api = Api(desk.intake, desk.inquiries, desk.ledger, desk.figures, Opening(open_ledger), desk.durability)
-    app = make_app(lambda: nullcontext(api), "")
+    app = make_app(lambda: nullcontext(replace(desk.api(), opening=Opening(open_ledger))), "")
     calls = [Call(SEND, [BODIES[SEND]]), Call("/readyz", method="GET")]
 
     refused, unready = exchange_all(app, calls)
@@ -412,7 +410,7 @@ def test_the_api_is_open_for_as_long_as_the_server_runs() -> None:
     class Opened:
         async def __aenter__(self) -> Api:
             events.append("open")
-            return Api(desk.intake, desk.inquiries, desk.ledger, desk.figures, desk.opening, desk.durability)
+            return desk.api()
 
         async def __aexit__(self, *_: object) -> None:
             events.append("closed")

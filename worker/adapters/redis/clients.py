@@ -1,0 +1,97 @@
+"""Registered clients in Redis."""
+
+from collections.abc import Callable, Mapping
+from ipaddress import ip_network
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import WatchError
+
+from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.replies import raw, text
+from worker.adapters.redis.scripts import redis_answers
+from worker.contract.clients import ClientKey, RegisteredClient
+from worker.contract.errors import LedgerUnavailableError
+from worker.ports import Clock
+
+_FRESH = 1.0
+"""Seconds for which a process works with the clients it read last."""
+_USABLE = 60.0
+"""Seconds for which it does while Redis does not answer: nothing is taken then, but callers learn their faults."""
+
+
+class RedisClients:
+    """Implements `ports.ClientRegistry`, and its administration."""
+
+    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+        """Keep the connection pool; connects at the first call."""
+        self._redis = redis
+        self._keys = keys
+        self._clock = clock
+        self._known: Mapping[str, RegisteredClient] = {}
+        self._read_at = self._asked_at = float("-inf")
+
+    async def all(self) -> Mapping[str, RegisteredClient]:
+        """Return every client by its Client-Id, at most a second old, or a minute while Redis does not answer."""
+        now = self._clock.monotonic()
+        if now - self._asked_at > _FRESH:
+            try:
+                self._known = await self._read()
+                self._read_at = now
+            except LedgerUnavailableError:
+                if now - self._read_at > _USABLE:
+                    raise
+            self._asked_at = now
+        return self._known
+
+    async def _read(self) -> Mapping[str, RegisteredClient]:
+        with redis_answers():
+            stored = await self._redis.hgetall(self._keys.clients())
+        return {text(name): _client(text(name), raw(packed)) for name, packed in stored.items()}
+
+    async def change(
+        self,
+        client_id: str,
+        changed: Callable[[RegisteredClient | None], RegisteredClient],
+    ) -> RegisteredClient:
+        """Store what becomes of a client, None: not known yet, and return it; of two changes at once none is lost.
+
+        What `changed` raises is raised, and nothing is stored.
+        """
+        key = self._keys.clients()
+        with redis_answers():
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                while True:
+                    await pipeline.watch(key)
+                    packed = await pipeline.hget(key, client_id)
+                    client = changed(None if packed is None else _client(client_id, raw(packed)))
+                    pipeline.multi()  # type: ignore[no-untyped-call]  # redis-py's own
+                    pipeline.hset(key, client_id, _pack(client))
+                    try:
+                        await pipeline.execute()
+                    except WatchError:
+                        continue
+                    self._asked_at = float("-inf")
+                    return client
+
+
+def _pack(client: RegisteredClient) -> bytes:
+    return orjson.dumps(
+        {
+            "appIds": sorted(client.app_ids),
+            "keys": [list(key) for key in client.keys],
+            "rate": client.rate,
+            "networks": [str(network) for network in client.networks],
+        },
+    )
+
+
+def _client(client_id: str, packed: bytes) -> RegisteredClient:
+    fields = orjson.loads(packed)
+    return RegisteredClient(
+        client_id,
+        frozenset(fields["appIds"]),
+        tuple(ClientKey(*key) for key in fields["keys"]),
+        fields["rate"],
+        tuple(ip_network(network) for network in fields["networks"]),
+    )
