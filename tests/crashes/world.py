@@ -164,7 +164,7 @@ class World:
     def _see_what_is_left(self, worker: Worker) -> None:
         """Note a fault where a worker ended with messages in hand though it waited for nobody's answer."""
         unsent = {held.claim.message_id for held in worker.in_hand if held.waiting}
-        sent = {message.message_id.partition("-")[0] for call in self.network.calls for message in call.messages}
+        sent = {key.partition("-")[0] for call in self.network.calls for key in call.keys}
         if unsent and not unsent & sent and not worker.wire.calls:
             self.witness.faults.append(f"{worker.name} ended and had not given back what it did not send")
 
