@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -29,23 +30,39 @@ SMALL = {
 }
 
 
+Running = Mapping[str, "Future[subprocess.CompletedProcess[str]]"]
+
+
 @pytest.fixture
 def found() -> Iterator[Servers]:
     with servers() as running:
         yield running
 
 
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Running]]:
+    """Some at a time, as most of it is waiting for processes to start."""
+    into = tmp_path_factory.mktemp("benchmarks")
+
+    def run(arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "benchmarks", *arguments.split(), "--into", str(into)]
+        return subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
+
+    with ThreadPoolExecutor(4) as pool:
+        yield into, {name: pool.submit(run, arguments) for name, arguments in SMALL.items()}
+
+
 @pytest.mark.parametrize("name", SMALL)
-def test_it_leaves_a_report_and_a_chart(name: str, tmp_path: Path) -> None:
+def test_it_leaves_a_report_and_a_chart(name: str, results: tuple[Path, Running]) -> None:
     if name == "budget" and sys.platform != "linux":
         pytest.skip("reads the CPU times of threads from /proc")
-    command = [sys.executable, "-m", "benchmarks", *SMALL[name].split(), "--into", str(tmp_path)]
+    into, running = results
 
-    done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
+    done = running[name].result()
 
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / f"{name}.json").read_text())["machine"]
-    assert ET.parse(tmp_path / f"{name}.svg").getroot().tag.endswith("svg")  # noqa: S314 - our own
+    assert json.loads((into / f"{name}.json").read_text())["machine"]
+    assert ET.parse(into / f"{name}.svg").getroot().tag.endswith("svg")  # noqa: S314 - our own
 
 
 def test_a_round_counts_each_message_and_what_it_cost(found: Servers) -> None:
