@@ -8,7 +8,7 @@ from celery import Celery
 from kombu.message import Message
 
 from worker.adapters.celery.app import HintSender, publishing_app
-from worker.contract.messages import Lane
+from worker.contract.messages import Hint, Lane
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_hint_is_an_entry_of_its_lanes_list_and_nothing_else(app: Celery, brok
     send = HintSender(app)
 
     for lane in (Lane.SINGLE, Lane.BULK, Lane.BULK):
-        send(lane, 0, ["0a" * 16])
+        send([Hint(lane, 0, ("0a" * 16,))])
 
     assert keys_of(broker_url) == {"tidings:broker:single": 1, "tidings:broker:bulk": 2}
 
@@ -36,7 +36,7 @@ def test_a_hint_is_an_entry_of_its_lanes_list_and_nothing_else(app: Celery, brok
 def test_a_consumer_takes_single_first_and_leaves_no_unacknowledged_copy(app: Celery, broker_url: str) -> None:
     send, taken = HintSender(app), list[str]()
     for lane in (Lane.BULK, Lane.BULK, Lane.SINGLE, Lane.SINGLE):
-        send(lane, 0, ["0a" * 16])
+        send([Hint(lane, 0, ("0a" * 16,))])
 
     def take(_body: object, message: Message) -> None:
         taken.append(message.delivery_info["routing_key"])

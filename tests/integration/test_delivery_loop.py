@@ -46,7 +46,7 @@ class DirectHints:
 
     def publish(self, hints: Sequence[Hint]) -> None:
         for hint in hints:
-            asyncio.get_running_loop().run_in_executor(None, self.loop.take, hint)
+            asyncio.get_running_loop().run_in_executor(None, self.loop.take, [hint])
 
     def flush(self, seconds: float) -> bool:
         """Have nothing to wait for, however many `seconds`."""

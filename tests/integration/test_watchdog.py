@@ -15,7 +15,7 @@ from tests.stacks import PATIENCE, ROOT, children, running, wait_until
 from worker.adapters.celery.app import HintSender, publishing_app
 from worker.adapters.celery.brokers import KEY_PREFIX
 from worker.contract.exits import RECYCLED
-from worker.contract.messages import Lane
+from worker.contract.messages import Hint, Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class DeafWorker:
         """Put hints for a message that nobody knows on the broker."""
         app = publishing_app(self.broker_url)
         for _ in range(number):
-            HintSender(app)(Lane.BULK, 0, ["0" * 32])
+            HintSender(app)([Hint(Lane.BULK, 0, ("0" * 32,))])
         app.close()
 
     def waiting(self) -> int:

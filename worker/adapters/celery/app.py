@@ -1,7 +1,7 @@
-"""The Celery application: one task, which hands a chunk of message ids to this process' delivery loop."""
+"""The Celery application: one task, which hands hints of at most a chunk of messages to this process' delivery loop."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import Celery, signals
@@ -21,17 +21,18 @@ LoopFactory = Callable[[], DeliveryLoop]
 
 
 class HintSender:
-    """Puts one hint on the broker as a Celery task; safe in any thread."""
+    """Puts hints of one lane on the broker as one Celery task; safe in any thread."""
 
     def __init__(self, app: Celery) -> None:
         """Keep the app; connects at the first hint."""
         self._app = app
 
-    def __call__(self, lane: Lane, shard: int, message_ids: list[str], kind: HintKind = HintKind.NORMAL) -> None:
-        """Send it; raises what kombu raises."""
+    def __call__(self, hints: Sequence[Hint]) -> None:
+        """Send them; raises what kombu raises."""
+        lane = hints[0].lane
         self._app.send_task(
             DELIVER_TASK,
-            args=(lane, shard, message_ids, kind),
+            args=(lane, [(hint.shard, hint.message_ids, hint.kind) for hint in hints]),
             queue=lane,
             retry=True,
             retry_policy=_ONCE_MORE,
@@ -77,8 +78,8 @@ def register_delivery(app: Celery, loops: ProcessLoops) -> None:
     """Give an app the delivery task, and tie the loop's life to the process that runs it."""
 
     @app.task(name=DELIVER_TASK, ignore_result=True, shared=False)
-    def deliver(lane: str, shard: int, message_ids: list[str], kind: str = HintKind.NORMAL) -> None:
-        loops.current().take(Hint(Lane(lane), shard, tuple(message_ids), HintKind(kind)))
+    def deliver(lane: str, hints: list[tuple[int, list[str], str]]) -> None:
+        loops.current().take([Hint(Lane(lane), shard, tuple(ids), HintKind(kind)) for shard, ids, kind in hints])
 
     def start(**_: object) -> None:
         loops.current()

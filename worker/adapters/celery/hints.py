@@ -15,17 +15,19 @@ _MOST_WAITING = 200_000
 
 log = structlog.get_logger(__name__)
 
-Send = Callable[[Lane, int, list[str], HintKind], None]
+Send = Callable[[Sequence[Hint]], None]
+"""Takes hints of one lane: at most a chunk of ids in all."""
 
 
 class HintPublisher:
-    """Implements `ports.Hints`. What gathers while one hint is being sent is merged, so hints grow with the load.
+    """Implements `ports.Hints`. What gathers while some are being sent goes out together after them.
 
-    A hint of suspects is merged with nothing.
+    Hints of one lane and shard are merged, and small ones of several shards share a task: running a task costs as much
+    as hundreds of ids. A hint of suspects is merged with nothing and has a task of its own.
     """
 
     def __init__(self, send: Send) -> None:
-        """Keep `send`, which puts one hint on the broker and may raise; the thread starts with the first hint."""
+        """Keep `send`, which puts hints on the broker and may raise; the thread starts with the first hint."""
         self._send = send
         self._changed = threading.Condition()
         self._waiting: dict[tuple[Lane, int], list[str]] = defaultdict(list)
@@ -64,15 +66,15 @@ class HintPublisher:
                 waiting, self._waiting = self._waiting, defaultdict(list)
                 suspects, self._suspects = self._suspects, []
                 self._number, self._busy = 0, True
-            for hint in chain(_merged(waiting), suspects):
-                self._send_one(hint)
+            for together in chain(_together(waiting), ([hint] for hint in suspects)):
+                self._send_together(together)
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
 
-    def _send_one(self, hint: Hint) -> None:
+    def _send_together(self, hints: Sequence[Hint]) -> None:
         try:
-            self._send(hint.lane, hint.shard, list(hint.message_ids), hint.kind)
+            self._send(hints)
         except Exception as error:  # noqa: BLE001 - whatever the broker does, the ledger keeps the work
             if not self._failing:
                 log.warning("hints_not_published", reason=type(error).__name__)
@@ -83,8 +85,22 @@ class HintPublisher:
             self._failing = False
 
 
-def _merged(waiting: dict[tuple[Lane, int], list[str]]) -> Iterator[Hint]:
-    single_first = sorted(waiting.items(), key=lambda item: item[0][0] is not Lane.SINGLE)
-    for (lane, shard), ids in single_first:
-        for chunk in chunks(ids, CHUNK):
-            yield Hint(lane, shard, tuple(chunk))
+def _together(waiting: dict[tuple[Lane, int], list[str]]) -> Iterator[list[Hint]]:
+    """Yield the hints of each task, interactive sends first."""
+    for lane in Lane:
+        together, size = list[Hint](), 0
+        for hint in _merged(waiting, lane):
+            if size + len(hint.message_ids) > CHUNK:
+                yield together
+                together, size = [], 0
+            together.append(hint)
+            size += len(hint.message_ids)
+        if together:
+            yield together
+
+
+def _merged(waiting: dict[tuple[Lane, int], list[str]], lane: Lane) -> Iterator[Hint]:
+    for (of, shard), ids in waiting.items():
+        if of is lane:
+            for chunk in chunks(ids, CHUNK):
+                yield Hint(lane, shard, tuple(chunk))

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -76,20 +76,20 @@ class DeliveryLoop:
         self._thread = threading.Thread(target=self._run, name="delivery-loop", daemon=True)
         self._thread.start()
 
-    def take(self, hint: Hint) -> None:
-        """Return once the hint's messages have slots, or drop it: what finds no slot in time falls due again.
+    def take(self, hints: Sequence[Hint]) -> None:
+        """Return once the hints' messages have slots, or drop them: what finds no slot in time falls due again.
 
-        A loop that stops takes nothing: it hands the hint on to other workers.
+        A loop that stops takes nothing: it hands the hints on to other workers.
         """
         if self._stopping.is_set():
-            self._hints.publish([hint])
+            self._hints.publish(hints)
             return
         try:
             running = self._running.result(self._patience)
         except TimeoutError:
-            log.warning("hint_dropped_not_ready", messages=len(hint.message_ids))
+            log.warning("hints_dropped_not_ready", messages=_size(hints))
             return
-        self._hand_in(running, hint)
+        self._hand_in(running, hints)
 
     def stop(self) -> None:
         """Drain: finish what is in hand, then end the thread. A loop that never became ready holds nothing."""
@@ -99,15 +99,22 @@ class DeliveryLoop:
         self._thread.join(self._drain + _FLUSH_SECONDS)
         self._hints.flush(_FLUSH_SECONDS)
 
-    def _hand_in(self, running: Running, hint: Hint) -> None:
-        taking = asyncio.run_coroutine_threadsafe(running.dispatcher.take(hint), running.loop)
+    def _hand_in(self, running: Running, hints: Sequence[Hint]) -> None:
+        left = list(hints)
+
+        async def take() -> None:
+            while left:
+                await running.dispatcher.take(left[0])
+                del left[0]
+
+        taking = asyncio.run_coroutine_threadsafe(take(), running.loop)
         try:
             taking.result(self._patience)
-        except CancelledError:  # the loop ended while the hint waited for slots
-            self._hints.publish([hint])
+        except CancelledError:  # the loop ended while they waited for slots
+            self._hints.publish(left)
         except TimeoutError:
             taking.cancel()
-            log.info("hint_dropped_no_slots", messages=len(hint.message_ids))
+            log.info("hints_dropped_no_slots", messages=_size(left))
 
     def _run(self) -> None:
         try:
@@ -135,6 +142,10 @@ class DeliveryLoop:
             if self._pulse.stopping:
                 self._stopping.set()
             await asyncio.sleep(_BEAT_SECONDS)
+
+
+def _size(hints: Sequence[Hint]) -> int:
+    return sum(len(hint.message_ids) for hint in hints)
 
 
 def end_process() -> None:

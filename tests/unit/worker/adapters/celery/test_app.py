@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -20,8 +20,8 @@ class NotedLoop(DeliveryLoop):
         self.stops = 0
 
     @override
-    def take(self, hint: Hint) -> None:
-        self.taken.append(hint)
+    def take(self, hints: Sequence[Hint]) -> None:
+        self.taken += hints
 
     @override
     def stop(self) -> None:
@@ -58,12 +58,12 @@ def waiting(app: Celery, queue: str) -> list[tuple[dict[str, Any], Any]]:
 
 
 @pytest.mark.parametrize("lane", Lane)
-def test_a_hint_becomes_one_task_in_the_queue_of_its_lane(app: Celery, lane: Lane) -> None:
-    HintSender(app)(lane, 3, ["a", "b"], HintKind.SUSPECTS)
+def test_hints_become_one_task_in_the_queue_of_their_lane(app: Celery, lane: Lane) -> None:
+    HintSender(app)([Hint(lane, 3, ("a", "b"), HintKind.SUSPECTS), Hint(lane, 4, ("c",))])
 
     ((properties, payload),) = waiting(app, lane)
     assert properties["task"] == DELIVER_TASK
-    assert payload[0] == [lane, 3, ["a", "b"], "suspects"]
+    assert payload[0] == [lane, [[3, ["a", "b"], "suspects"], [4, ["c"], "normal"]]]
     assert (properties["exchange"], properties["routing_key"]) == ("", lane)
     assert properties["ignore_result"] is True
     assert properties["eta"] is None
@@ -76,7 +76,7 @@ def test_a_task_carries_ids_and_nothing_of_a_message(app: Celery) -> None:
 
     assert hints.flush(10)
     ((_, payload),) = waiting(app, "single")
-    assert payload[:2] == [["single", 0, ["0a" * 16], "normal"], {}]
+    assert payload[:2] == [["single", [[0, ["0a" * 16], "normal"]]], {}]
 
 
 def test_publishing_takes_no_place_of_the_app_in_use(app: Celery) -> None:
@@ -88,11 +88,15 @@ def test_the_task_hands_its_ids_to_the_loop_of_its_process() -> None:
     app.config_from_object(configuration("memory://"))
     register_delivery(app, ProcessLoops(loops))
 
-    app.tasks[DELIVER_TASK]("bulk", 7, ["a", "b"], "normal")
-    app.tasks[DELIVER_TASK]("bulk", 7, ["c"], "alone")
+    app.tasks[DELIVER_TASK]("bulk", [[7, ["a", "b"], "normal"]])
+    app.tasks[DELIVER_TASK]("bulk", [[7, ["c"], "alone"], [8, ["d"], "normal"]])
 
     (loop,) = loops.made
-    assert loop.taken == [Hint(Lane.BULK, 7, ("a", "b")), Hint(Lane.BULK, 7, ("c",), HintKind.ALONE)]
+    assert loop.taken == [
+        Hint(Lane.BULK, 7, ("a", "b")),
+        Hint(Lane.BULK, 7, ("c",), HintKind.ALONE),
+        Hint(Lane.BULK, 8, ("d",)),
+    ]
     app.close()
 
 

@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 
@@ -24,18 +24,22 @@ class Broker:
     def __init__(self) -> None:
         self.sent: list[Sent] = []
         self.kinds: list[HintKind] = []
+        self.tasks: list[int] = []
+        """How many hints went together, each time."""
         self.away = False
         self.asked = threading.Semaphore(0)
         self.open = threading.Event()
         self.open.set()
 
-    def __call__(self, lane: Lane, shard: int, message_ids: list[str], kind: HintKind) -> None:
+    def __call__(self, hints: Sequence[Hint]) -> None:
         self.asked.release()
         assert self.open.wait(10)
         if self.away:
             raise ConnectionError("redis://user:s3cr3t@broker.test is away")
-        self.sent.append((lane, shard, message_ids))
-        self.kinds.append(kind)
+        assert len({hint.lane for hint in hints}) == 1
+        self.tasks.append(len(hints))
+        self.sent += [(hint.lane, hint.shard, list(hint.message_ids)) for hint in hints]
+        self.kinds += [hint.kind for hint in hints]
 
     @contextmanager
     def busy_with(self, publisher: HintPublisher) -> Iterator[None]:
@@ -77,6 +81,18 @@ def test_what_gathers_while_a_hint_is_sent_is_merged_by_lane_and_shard_single_fi
         (BULK, 0, ["a", "c", "d"]),
         (BULK, 1, ["b"]),
     ]
+    assert broker.tasks == [1, 1, 2]
+
+
+def test_small_hints_of_several_shards_share_a_task_up_to_a_chunk() -> None:
+    broker = Broker()
+    publisher = HintPublisher(broker)
+
+    with broker.busy_with(publisher):
+        publisher.publish([hint(*(f"{shard}-{number}" for number in range(60)), shard=shard) for shard in range(7)])
+
+    assert publisher.flush(10)
+    assert broker.tasks == [1, 3, 3, 1]
 
 
 def test_no_hint_holds_more_than_one_script_may_claim() -> None:
@@ -147,18 +163,18 @@ def test_a_broker_that_raises_never_reaches_the_caller_and_is_told_once() -> Non
     ]
 
 
-def test_one_hint_that_fails_does_not_stop_the_next() -> None:
+def test_one_task_that_fails_does_not_stop_the_next() -> None:
     class Picky(Broker):
         @override
-        def __call__(self, lane: Lane, shard: int, message_ids: list[str], kind: HintKind) -> None:
-            if shard == 0:
+        def __call__(self, hints: Sequence[Hint]) -> None:
+            if hints[0].lane is SINGLE:
                 raise TimeoutError
-            super().__call__(lane, shard, message_ids, kind)
+            super().__call__(hints)
 
     broker = Picky()
     publisher = HintPublisher(broker)
 
-    publisher.publish([hint("a"), hint("b", shard=1)])
+    publisher.publish([hint("a", lane=SINGLE), hint("b", shard=1)])
 
     assert publisher.flush(10)
     assert broker.sent == [(BULK, 1, ["b"])]
@@ -236,3 +252,4 @@ def test_a_hint_of_suspects_is_never_merged_with_others_and_says_what_it_is(kind
     assert publisher.flush(10)
     assert broker.sent[1:] == [(BULK, 3, ["a", "b", "c"]), (BULK, 3, ["x"]), (BULK, 3, ["y"])]
     assert broker.kinds[1:] == [HintKind.NORMAL, kind, kind]
+    assert broker.tasks[1:] == [1, 1, 1]

@@ -55,7 +55,7 @@ def test_what_is_taken_is_delivered_before_the_loop_ends() -> None:
     office, messages = BackOffice(), notices(30)
 
     with loop_of(office) as loop:
-        loop.take(accepted(office, *messages))
+        loop.take([accepted(office, *messages)])
 
     assert all(office.outcome(message).whole.status is ResultStatus.S for message in messages)
 
@@ -65,7 +65,7 @@ def test_take_waits_for_a_loop_that_is_not_ready_yet() -> None:
 
     with loop_of(office, opens=opens) as loop:
         threading.Timer(0.05, opens.set).start()
-        loop.take(accepted(office, message))
+        loop.take([accepted(office, message)])
 
     assert office.outcome(message).whole.status is ResultStatus.S
 
@@ -74,11 +74,11 @@ def test_a_hint_is_dropped_when_the_loop_is_not_ready_in_time() -> None:
     office, message, opens = BackOffice(), notice(), threading.Event()
 
     with capture_logs() as logs, loop_of(office, patience=20, opens=opens) as loop:
-        loop.take(accepted(office, message))
+        loop.take([accepted(office, message)])
         opens.set()
         loop._running.result(10)
 
-    assert logs[0] == {"event": "hint_dropped_not_ready", "messages": 1, "log_level": "warning"}
+    assert logs[0] == {"event": "hints_dropped_not_ready", "messages": 1, "log_level": "warning"}
     assert office.calls == []
 
 
@@ -87,12 +87,26 @@ def test_a_hint_is_dropped_when_no_slot_is_free_in_time_and_what_has_slots_goes_
     answer = office.gateway.hang("gcash")
 
     with capture_logs() as logs, loop_of(office, patience=100) as loop:
-        loop.take(accepted(office, *messages))
+        loop.take([accepted(office, *messages)])
         loop._running.result().loop.call_soon_threadsafe(answer.set)
 
-    assert logs[0] == {"event": "hint_dropped_no_slots", "messages": 30, "log_level": "info"}
+    assert logs[0] == {"event": "hints_dropped_no_slots", "messages": 30, "log_level": "info"}
     assert sum(office.outcome(message).whole.status is ResultStatus.S for message in messages) == 18
     assert office.slots.used == 0
+
+
+def test_of_hints_that_came_together_those_that_find_slots_in_time_are_delivered() -> None:
+    office, messages = BackOffice(OfficeHours(slots=20)), notices(30)
+    answer = office.gateway.hang("gcash")
+    accepted(office, *messages)
+    hints = [Hint(Lane.SINGLE, 0, (message.message_id,)) for message in messages]
+
+    with capture_logs() as logs, loop_of(office, patience=100) as loop:
+        loop.take(hints)
+        loop._running.result().loop.call_soon_threadsafe(answer.set)
+
+    assert logs[0] == {"event": "hints_dropped_no_slots", "messages": 12, "log_level": "info"}
+    assert sum(office.outcome(message).whole.status is ResultStatus.S for message in messages) == 18
 
 
 def test_many_threads_may_hand_in_hints_at_once() -> None:
@@ -101,7 +115,7 @@ def test_many_threads_may_hand_in_hints_at_once() -> None:
 
     with loop_of(office) as loop:
         hints = [Hint(Lane.SINGLE, 0, (message.message_id,)) for message in messages]
-        threads = [threading.Thread(target=loop.take, args=(hint,)) for hint in hints]
+        threads = [threading.Thread(target=loop.take, args=([hint],)) for hint in hints]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -148,7 +162,7 @@ def test_a_worker_that_stops_is_heard_by_the_loop_which_drains_before_anybody_wa
     office, vitals = BackOffice(), Vitals()
 
     with loop_of(office, vitals=vitals) as loop:
-        loop.take(accepted(office, notice()))
+        loop.take([accepted(office, notice())])
         vitals.stop()
         loop._thread.join(10)
         assert not loop._thread.is_alive()
@@ -162,7 +176,7 @@ def test_a_loop_that_stops_hands_on_what_it_is_given() -> None:
         loop._running.result(10)
         vitals.stop()
         wait_until(loop._stopping.is_set, "the loop hears it", 10)
-        loop.take(hint)
+        loop.take([hint])
 
     assert office.hints.published == [hint]
     assert office.calls == []
@@ -174,8 +188,8 @@ def test_a_hint_that_waits_for_slots_while_the_loop_ends_is_handed_on() -> None:
     first, second = accepted(office, *messages[:18]), accepted(office, *messages[18:])
 
     with loop_of(office, vitals=vitals, drain=50) as loop:
-        loop.take(first)
-        waiting = threading.Thread(target=loop.take, args=(second,))
+        loop.take([first])
+        waiting = threading.Thread(target=loop.take, args=([second],))
         waiting.start()
         vitals.stop()
         waiting.join(10)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from worker.adapters.celery.app import HintSender, publishing_app
 from worker.adapters.celery.watchdog import Diagnosis, Glance, Hearts, Queues, Remedy
-from worker.contract.messages import Lane
+from worker.contract.messages import Hint, Lane
 
 IDLE = Glance(taken=5, waiting=3, free=True)
 GLANCES = st.none() | st.builds(Glance, st.integers(0, 3), st.integers(0, 1), st.booleans())
@@ -95,7 +95,7 @@ def test_hints_that_wait_are_counted_over_all_queues_of_the_worker(app: Celery) 
     queues = Queues(app.connection_for_read, lambda: ["single", "bulk"])
     before = queues.waiting()
     for lane in (Lane.SINGLE, Lane.BULK, Lane.BULK):
-        HintSender(app)(lane, 0, ["a"])
+        HintSender(app)([Hint(lane, 0, ("a",))])
 
     assert (before, queues.waiting()) == (0, 3)
     queues.close()
