@@ -12,6 +12,7 @@ from tests.fakes.dead_letters import FakeDeadLetters
 from tests.fakes.figures import FakeFigures
 from tests.fakes.ledger import FakeLedger
 from tests.ledger_state import LedgerState, state_of_fake, state_of_redis
+from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
@@ -85,7 +86,8 @@ class _Real:
         self.ledger: Ledger = RedisLedger(redis, self._keys, limits, lambda: self._now)
         self.records: Records = RedisRecords(redis, self._keys)
         self.dead_letters: DeadLetters = RedisDeadLetters(redis, self._keys, limits, lambda: self._now)
-        self.figures: Figures = RedisFigures(redis, self._keys, lambda: self._now)
+        breakers = RedisBreakers(redis, self._keys, BreakerTimes(), lambda: self._now)
+        self.figures: Figures = RedisFigures(redis, self._keys, breakers, lambda: self._now)
 
     def set_now(self, now: int) -> None:
         self._now = now

@@ -104,7 +104,7 @@ class Services:
     @property
     def figures(self) -> RedisFigures:
         """The ledger in numbers."""
-        return RedisFigures(self.redis, self.keys)
+        return RedisFigures(self.redis, self.keys, self.breakers)
 
     @property
     def audit(self) -> RedisAudit:

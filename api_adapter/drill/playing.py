@@ -1,11 +1,10 @@
 """Plays one fault on a fresh stack, from its start to its row."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 from api_adapter.drill.evidence import gather
 from api_adapter.drill.fault import Fault
@@ -16,6 +15,7 @@ from api_adapter.drill.stack import DrillStack, drill_stack
 from api_adapter.drill.stage import Stage
 from api_adapter.drill.times import Times
 from api_adapter.stack.exchanges import http_client
+from api_adapter.stack.guarding import guarded
 from api_adapter.stack.samples import put_templates
 from api_adapter.wiring import Front, front
 from worker.contract.codes import ResultStatus
@@ -29,7 +29,6 @@ _PATIENCE = 90.0
 """Seconds without any movement after which what is open counts as stuck."""
 _MERCHANTS_PATIENCE = 10.0
 
-Outcome = TypeVar("Outcome")
 Tell = Callable[[str], None]
 
 
@@ -50,7 +49,7 @@ class Drill:
         """
         try:
             async with drill_stack(self.settings, fault.layout, self.directory / fault.name) as stack:
-                return await _guarded(stack, self._performance(stack, fault, tell))
+                return await guarded(self._performance(stack, fault, tell), stack.parts.watch())
         except* TidingsError as errors:
             reason = _first(errors)
         return unplayed(fault, reason)
@@ -123,15 +122,3 @@ async def _books(stage: Stage) -> Books:
     refused += [f"{send.request_id}: never sent" for send in stage.sends if send not in stage.load.replies]
     audits = [audit async for audit in stage.services.audit.shards()]
     return Books(await stage.tally(), audits, refused)
-
-
-async def _guarded(stack: DrillStack, work: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """Return what the work returns, or raise PartError as soon as a part ends unasked."""
-    task, watch = asyncio.create_task(work), asyncio.create_task(stack.parts.watch())
-    try:
-        await asyncio.wait([task, watch], return_when=asyncio.FIRST_COMPLETED)
-        return await task if task.done() else await watch
-    finally:
-        for one in (task, watch):
-            one.cancel()
-        await asyncio.gather(task, watch, return_exceptions=True)

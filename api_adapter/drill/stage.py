@@ -65,7 +65,11 @@ class Stage:
     async def logged(self, worker: str, text: str) -> None:
         """Return once a worker's log holds a text."""
         log = self.stack.parts[worker].log
-        await self.until(lambda: _true_now(text in log.read_text(errors="replace")), f"{text!r} in {log}")
+
+        async def is_told() -> bool:
+            return text in log.read_text(errors="replace")
+
+        await self.until(is_told, f"{text!r} in {log}")
 
     async def tally(self) -> Tally:
         """Return the ledger's counters, summed over all apps and channels."""
@@ -82,7 +86,3 @@ class Stage:
     async def _has_delivered(self) -> bool:
         journal = self.stack.journal
         return journal.exists() and journal.stat().st_size > 0
-
-
-async def _true_now(truth: bool) -> bool:  # noqa: FBT001 - a value, not a switch
-    return truth

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from api_adapter.stack.cancellation import heed_cancellation
 from api_adapter.stack.claim import Claim, claimed
 from api_adapter.stack.environment import environment
 from api_adapter.stack.exchanges import http_client
+from api_adapter.stack.guarding import Outcome, guarded
 from api_adapter.stack.ports import url_of
 from api_adapter.stack.processes import IsReady, Part, PartError, Program, tail_of, tidings
 from api_adapter.stack.readiness import consumes, listens, serves
@@ -29,7 +30,6 @@ _STORE_MISSES = 5
 """Looks in a row at which nobody listened: then the store is gone, and not just busy."""
 _STOP_ORDER = ("api", "worker", "gateway")
 
-Outcome = TypeVar("Outcome")
 Tell = Callable[[str], None]
 
 
@@ -90,14 +90,7 @@ class Stack:
 
     async def guard(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:
         """Return what the work returns, or raise PartError as soon as a part of the stack is gone."""
-        task, watch = asyncio.create_task(work), asyncio.create_task(self.watch())
-        try:
-            await asyncio.wait([task, watch], return_when=asyncio.FIRST_COMPLETED)
-            return await task if task.done() else await watch
-        finally:
-            for one in (task, watch):
-                one.cancel()
-            await asyncio.gather(task, watch, return_exceptions=True)
+        return await guarded(work, self.watch())
 
     async def stop(self, impatient: asyncio.Event) -> None:
         """Stop what takes, then what delivers, then what is delivered to; at once when `impatient` is set."""

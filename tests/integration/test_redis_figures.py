@@ -19,7 +19,7 @@ def test_R69_gateways_that_fail_are_named_with_how_long_they_do(redis_url: str) 
         nonlocal now
         async with Redis.from_url(redis_url) as redis:
             breakers = RedisBreakers(redis, KEYS, BreakerTimes(), lambda: now)
-            figures = RedisFigures(redis, KEYS, lambda: now)
+            figures = RedisFigures(redis, KEYS, breakers, lambda: now)
             assert (await figures.read()).failing == {}
             await breakers.open("gcash", "HTTP_503", None)
             now += 70_000

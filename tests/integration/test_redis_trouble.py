@@ -87,7 +87,7 @@ OPERATIONS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     "discard": lambda redis: dead_letters(redis).discard([LETTER], "run-1", "of customer-4711"),
     "dead count": lambda redis: records(redis).dead_count(),
     "tallies": lambda redis: records(redis).tallies(),
-    "figures": lambda redis: RedisFigures(redis, KEYS).read(),
+    "figures": lambda redis: RedisFigures(redis, KEYS, breakers(redis)).read(),
     "ping": lambda redis: records(redis).ping(),
     "resolve": lambda redis: users(redis).resolve(["token-4711"]),
     "put token": lambda redis: users(redis).put(

@@ -6,7 +6,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
+from worker.adapters.redis.breakers import RedisBreakers
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.replies import tallies_of, text
 from worker.adapters.redis.scripts import execute
@@ -31,12 +31,12 @@ class _Shard:
 class RedisFigures:
     """Implements `ports.Figures`. `now` gives the time for tests; in service it is Redis' own."""
 
-    def __init__(self, redis: Redis, keys: Keys, now: Now = server_time) -> None:
+    def __init__(self, redis: Redis, keys: Keys, breakers: RedisBreakers, now: Now = server_time) -> None:
         """Keep the connection pool; connects at the first call."""
         self._redis = redis
         self._keys = keys
+        self._breakers = breakers
         self._now = now
-        self._breakers = RedisBreakers(redis, keys, BreakerTimes(), now)
 
     async def read(self) -> LedgerFigures:
         """Return the figures of this moment; raise LedgerUnavailableError when Redis did not answer."""
