@@ -8,7 +8,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
-from enum import StrEnum
 from multiprocessing import Value
 from random import SystemRandom
 from typing import cast
@@ -17,6 +16,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from typing_extensions import override
 
+from api_adapter.drill.moments import Moment
 from worker.bootstrap import Fitting
 from worker.celery import app, installation
 from worker.contract.answers import Answer, WalletMessage
@@ -24,22 +24,10 @@ from worker.contract.messages import Claim, HintKind, Settled, Settlement
 from worker.contract.users import GatewayRoute
 from worker.ports import Clock, Gateway, Ledger
 
-__all__ = ["Moment", "Plan", "Saboteur", "app"]
+__all__ = ["Plan", "Saboteur", "app"]
 
 _UNDER_WAY = 0.02
 """Seconds after which a call is surely on its way to the gateway."""
-
-
-class Moment(StrEnum):
-    """Where a process may be killed."""
-
-    BEFORE_CLAIM = "before-claim"
-    AFTER_CLAIM = "after-claim"
-    """The ledger has leased the messages, and this process has heard of it."""
-    MID_SEND = "mid-send"
-    """The call is under way; it may have been acted upon."""
-    BEFORE_SETTLE = "before-settle"
-    """The answers are in hand and recorded nowhere."""
 
 
 class Plan(BaseSettings):

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from api_adapter.drill.fault import Fault, undisturbed
 from api_adapter.drill.layout import DEAF, SABOTAGED, Crew, Layout
-from api_adapter.drill.sabotage import Moment
+from api_adapter.drill.moments import Moment
 from api_adapter.drill.stage import Stage
 
 _NTH = 3

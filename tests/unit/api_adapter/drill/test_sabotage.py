@@ -5,7 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from api_adapter.drill import sabotage
-from api_adapter.drill.sabotage import Moment, Plan, Saboteur
+from api_adapter.drill.moments import Moment
+from api_adapter.drill.sabotage import Plan, Saboteur
 from tests.fakes.clock import FakeClock
 from tests.fakes.gateway import DELIVERED, FakeGateway
 from tests.fakes.ledger import FakeLedger

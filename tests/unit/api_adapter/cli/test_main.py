@@ -1,0 +1,14 @@
+"""What every command of `tidings` loads, whatever it does."""
+
+import subprocess
+import sys
+
+
+def test_no_command_loads_a_worker_or_what_sabotages_one() -> None:
+    """`tidings worker` runs in this very process: what fits itself to the worker on import would fit itself there."""
+    program = "import sys, api_adapter.cli.main; print(*sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+
+    assert "api_adapter.cli.drill" in loaded
+    assert not {"worker.celery", "api_adapter.drill.sabotage", "api_adapter.drill.deafness"}.intersection(loaded)
