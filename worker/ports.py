@@ -33,7 +33,7 @@ from worker.contract.payload import MaskedPayload
 from worker.contract.templates import TemplateVersion
 from worker.contract.users import GatewayRoute, SendCap, TokenGrant, User, Wallet
 
-Place: TypeAlias = tuple[int, Lane]
+ShardLane: TypeAlias = tuple[int, Lane]
 """A shard and a lane: what has backlogs of its own."""
 
 
@@ -99,14 +99,14 @@ class Ledger(Protocol):
         """Re-score overdue messages to a later time and return them as hints."""
         ...
 
-    async def release(self, places: Sequence[Place]) -> list[Hint]:
+    async def release(self, places: Sequence[ShardLane]) -> list[Hint]:
         """Move messages from backlogs to due indexes: what has room in its window, and what is past its deadline.
 
         Merchants of one place take turns. A window is filled again once a quarter of it is free: chunks stay large.
         """
         ...
 
-    async def backlogged(self) -> list[Place]:
+    async def backlogged(self) -> list[ShardLane]:
         """Return the places that have a backlog."""
         ...
 

@@ -28,7 +28,7 @@ from worker.contract.messages import (
     Verdict,
 )
 from worker.contract.outcomes import MessageOutcome, Tally, WholeOutcome
-from worker.ports import Place, Probe
+from worker.ports import Probe, ShardLane
 
 CHUNK = 200
 QUANTUM = 50
@@ -192,13 +192,13 @@ class FakeLedger:
             record.waiting = False
         return [hint for kind, lane in product(HintKind, Lane) for hint in _hints(lane, shard, swept, kind)]
 
-    async def release(self, places: Sequence[Place]) -> list[Hint]:
+    async def release(self, places: Sequence[ShardLane]) -> list[Hint]:
         """Move messages from the backlogs of places to their due indexes, round robin between a place's merchants."""
         await self.ping()
         hints = ((place, self._release_place(place)) for place in places)
         return [Hint(lane, shard, tuple(ids)) for (shard, lane), ids in hints if ids]
 
-    def _release_place(self, place: Place) -> list[str]:
+    def _release_place(self, place: ShardLane) -> list[str]:
         merchants = [merchant for merchant in self.backlogs if merchant[:2] == place]
         quantum = max(QUANTUM, CHUNK // max(1, len(merchants)))
         released: list[str] = []
@@ -221,7 +221,7 @@ class FakeLedger:
             del self.backlogs[merchant], self.released[merchant]
         return ids
 
-    async def backlogged(self) -> list[Place]:
+    async def backlogged(self) -> list[ShardLane]:
         """Return the places that have a backlog."""
         await self.ping()
         found = {merchant[:2] for merchant in self.backlogs}

@@ -35,7 +35,7 @@ from worker.contract.messages import (
     Settlement,
     Verdict,
 )
-from worker.ports import Place, Probe
+from worker.ports import Probe, ShardLane
 
 _MERCHANTS_A_RELEASE = 64
 _QUANTUM = 50
@@ -216,9 +216,9 @@ class RedisLedger:
         keys += [self._keys.message(shard, message_id) for message_id in ids]
         return Call(_SWEEP, keys, [self._now(), self._limits.grace, self._limits.longest_grace, *ids])
 
-    async def release(self, places: Sequence[Place]) -> list[Hint]:
+    async def release(self, places: Sequence[ShardLane]) -> list[Hint]:
         """Move messages from the backlogs of places to their due indexes, round robin between a place's merchants."""
-        released: dict[Place, list[str]] = {place: [] for place in places}
+        released: dict[ShardLane, list[str]] = {place: [] for place in places}
         start, left = 0, list(places)
         while left:
             merchants = await self._least_served(left, start)
@@ -230,21 +230,21 @@ class RedisLedger:
             start, left = start + _MERCHANTS_A_RELEASE, [place for place in full if len(released[place]) < CHUNK]
         return [Hint(lane, shard, tuple(ids)) for (shard, lane), ids in released.items() if ids]
 
-    async def _least_served(self, places: Sequence[Place], start: int) -> dict[Place, list[str]]:
+    async def _least_served(self, places: Sequence[ShardLane], start: int) -> dict[ShardLane, list[str]]:
         pipeline = self._redis.pipeline(transaction=False)
         for shard, lane in places:
             pipeline.zrange(self._keys.backlogs(shard, lane), start, start + _MERCHANTS_A_RELEASE - 1)
         pages = zip(places, await execute(pipeline), strict=True)
         return {place: [text(app) for app in apps] for place, apps in pages if apps}
 
-    def _release_call(self, place: Place, apps: Sequence[str], most: int) -> Call:
+    def _release_call(self, place: ShardLane, apps: Sequence[str], most: int) -> Call:
         (shard, lane), keys, limits = place, self._keys, self._limits
         shared = [keys.due(shard), keys.window(shard), keys.backlogs(shard, lane), keys.waiting(shard)]
         quantum = max(_QUANTUM, most // len(apps))
         arguments = [self._now(), lane, limits.grace, limits.window(lane), quantum, most, limits.waiting, *apps]
         return Call(_RELEASE, shared + [keys.backlog(shard, lane, app) for app in apps], arguments)
 
-    async def backlogged(self) -> list[Place]:
+    async def backlogged(self) -> list[ShardLane]:
         """Return the places that have a backlog."""
         found = []
         for lane in Lane:
