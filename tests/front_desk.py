@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 from api_adapter.answer_signatures import AnswerHeaders, unsigned
 from api_adapter.authentication import Authentication, Check, believe
 from api_adapter.clients import Clients
-from api_adapter.http.app import Api, make_app
+from api_adapter.http.app import make_app
+from api_adapter.http.endpoint import Api
 from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits

@@ -18,7 +18,7 @@ from api_adapter.demo.performance import Performance, prepare
 from api_adapter.demo.progress import display
 from api_adapter.demo.report import Report, as_json, show
 from api_adapter.demo.scenario import APP_ID, CLIENT_ID, FEWEST, Notice, notices
-from api_adapter.http.app import INQUIRY
+from api_adapter.paths import INQUIRY
 from api_adapter.stack.directories import new_directory, remove
 from api_adapter.stack.exchanges import http_client
 from api_adapter.stack.interrupts import Interrupted, interruptible

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from api_adapter.cli.context import EXIT_INTERRUPTED, told
 from api_adapter.cli.screens import curl, places
-from api_adapter.http.app import INQUIRY, SEND
+from api_adapter.paths import INQUIRY, SEND
 from api_adapter.stack.interrupts import Interrupted, interruptible
 from api_adapter.stack.ports import Wish, choose_ports
 from api_adapter.stack.running import Stack, running

@@ -8,7 +8,7 @@ import typer
 
 from api_adapter.cli.arguments import ArgumentError, moment
 from api_adapter.cli.context import told
-from api_adapter.http.app import SEND
+from api_adapter.paths import SEND
 from worker.clock import SystemClock
 from worker.contract.clients import PLAIN_CLIENT_ID
 from worker.contract.moments import moment_text

@@ -14,7 +14,7 @@ from api_adapter.demo.progress import Display, Glance
 from api_adapter.demo.report import Report, make_report
 from api_adapter.demo.scenario import APP_ID, CLIENT_ID, Notice, people
 from api_adapter.demo.verdict import Evidence, Repeat, total
-from api_adapter.http.app import BATCH_INQUIRY, SEND
+from api_adapter.paths import BATCH_INQUIRY, SEND
 from api_adapter.stack.cancellation import heed_cancellation
 from api_adapter.stack.exchanges import exchange
 from api_adapter.stack.samples import put_templates

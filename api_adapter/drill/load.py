@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pyreqwest.client import Client
 
 from api_adapter.drill.sends import CLIENT_ID, Send, Via
-from api_adapter.http.app import SEND
 from api_adapter.intake import Intake
+from api_adapter.paths import SEND
 from api_adapter.stack.sending import NO_REPLY, Reply, post, take
 from worker.contract.codes import ResultStatus
 

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 import structlog
 from starlette.applications import Starlette
 
-from api_adapter.http.app import Api, make_app
+from api_adapter.http.app import make_app
+from api_adapter.http.endpoint import Api
 from api_adapter.http.opening import Opening
 from api_adapter.wiring import front, make_answer_headers
 from worker.adapters.telemetry.logs import configure_logs

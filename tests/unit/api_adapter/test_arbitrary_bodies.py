@@ -7,7 +7,7 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api_adapter.http.app import send_json
+from api_adapter.http.sending import send_json
 from tests.front_desk import APP, CLIENT, FrontDesk
 from tests.samples import send_fields
 from worker.contract.codes import MAX_RESULT_MESSAGE, SUCCESS, ResultCode, ResultStatus

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from api_adapter.http.app import Api, make_app
+from api_adapter.http.app import make_app
+from api_adapter.http.endpoint import Api
 from api_adapter.http.opening import Opening
 from tests.asgi_calls import JSON, Answer, Call, exchange, exchange_all
 from tests.front_desk import APP, FrontDesk

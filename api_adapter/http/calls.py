@@ -1,0 +1,119 @@
+"""How every operation is called: content type, size, who calls, and the signed answer (CONTRACT R15, R25, R26, R40)."""
+
+import re
+from collections.abc import Awaitable, Callable
+from traceback import walk_tb
+
+import orjson
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from typing_extensions import override
+
+from api_adapter.authentication import SignedCall
+from api_adapter.http.endpoint import Api, Endpoint, Reply
+from api_adapter.inquiries import refusal
+from worker.contract.codes import UNKNOWN, Result, ResultCode
+from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
+
+_JSON_CHARSETS = frozenset({"", "utf-8", "utf8"})
+_LENGTH = re.compile(r"[0-9]{1,18}")
+
+_NOT_JSON = Reply(
+    refusal(
+        Result.refused(ResultCode.MEDIA_TYPE_NOT_ACCEPTABLE, "header Content-Type: must be application/json in UTF-8"),
+    ),
+)
+
+log = structlog.get_logger(__name__)
+
+
+class JsonResponse(Response):
+    """A body of JSON, written by orjson."""
+
+    media_type = "application/json"
+
+    @override
+    def render(self, content: object) -> bytes:
+        """Return the bytes."""
+        return orjson.dumps(content)
+
+
+def called(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers a request for the endpoint."""
+
+    async def answer(request: Request) -> Response:
+        if not _is_json(request.headers.get("content-type", "")):
+            return _signed(request, _NOT_JSON)
+        body = await _body(request, endpoint.max_body)
+        if body is None:
+            text = f"the body is larger than {endpoint.max_body} bytes"
+            return _signed(request, Reply(refusal(Result.refused(ResultCode.PARAM_ILLEGAL, text))), 413)
+        return _signed(request, await _reply(endpoint, request, body))
+
+    return answer
+
+
+def _signed(request: Request, reply: Reply, status: int = 200) -> Response:
+    """Return an answer with the headers that prove who gave it."""
+    api: Api = request.state.api
+    response = JsonResponse(reply.content, status)
+    if reply.headers:
+        response.headers.update(reply.headers)
+    response.headers.update(api.answer_headers(_path(request), request.headers, bytes(response.body)))
+    return response
+
+
+def _path(request: Request) -> str:
+    """Return path and query as they were requested: what is signed (R23, R24)."""
+    query: bytes = request.scope["query_string"]
+    path: bytes = request.scope["raw_path"]
+    return (path + b"?" + query if query else path).decode("latin-1")
+
+
+async def _reply(endpoint: Endpoint, request: Request, body: bytes) -> Reply:
+    api: Api = request.state.api
+    address = request.client.host if request.client else ""
+    try:
+        await api.opening.check()
+        refused = await api.authentication.refusal(SignedCall(_path(request), request.headers, body, address))
+        return Reply(refusal(refused)) if refused else await endpoint.run(api, request.headers, body)
+    except (LedgerUnavailableError, LedgerMismatchError) as error:
+        log.warning("ledger_not_opened", reason=str(error))
+        return Reply(refusal(UNKNOWN))
+    except Exception as error:  # noqa: BLE001 - whatever broke, the caller learns that nobody knows, and repeats (R31)
+        # Never the error's text: it may quote what the user sent.
+        log.error("request_failed", error=type(error).__name__, at=_places(error))  # noqa: TRY400 - as above
+        return Reply(refusal(UNKNOWN))
+
+
+def _places(error: Exception) -> list[str]:
+    return [f"{frame.f_code.co_qualname}:{line}" for frame, line in walk_tb(error.__traceback__)]
+
+
+def _is_json(content_type: str) -> bool:
+    media_type, _, parameters = content_type.partition(";")
+    charsets = [
+        value.strip(' "').lower()
+        for name, _, value in (parameter.partition("=") for parameter in parameters.split(";"))
+        if name.strip().lower() == "charset"
+    ]
+    return media_type.strip().lower() == "application/json" and all(charset in _JSON_CHARSETS for charset in charsets)
+
+
+async def _body(request: Request, most: int) -> bytes | None:
+    """Return the body, or None as soon as it is known to be larger than `most` bytes."""
+    declared = request.headers.get("content-length", "")
+    # Only ever a shortcut: what is no plain number is ignored, as the bytes are counted anyway.
+    if _LENGTH.fullmatch(declared) and int(declared) > most:
+        return None
+    parts, size = [], 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                return None
+            parts.append(part)
+    except ClientDisconnect:
+        return b""
+    return b"".join(parts)

@@ -1,0 +1,61 @@
+"""What an operation of the API is: where it is called, what it takes, what it answers and what runs it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
+
+from pydantic import BaseModel
+
+from api_adapter.answer_signatures import AnswerHeaders
+from api_adapter.authentication import Authentication
+from api_adapter.http.opening import Opening
+from api_adapter.inquiries import Inquiries, Json
+from api_adapter.intake import Intake
+from worker.ports import Durability, Figures, Records
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the operations call; made when the server starts."""
+
+    authentication: Authentication
+    answer_headers: AnswerHeaders
+    intake: Intake
+    inquiries: Inquiries
+    records: Records
+    figures: Figures
+    opening: Opening
+    durability: Durability
+
+
+class Reply(NamedTuple):
+    """The answer of an operation."""
+
+    content: Json
+    headers: Mapping[str, str] = MappingProxyType({})
+    """Beside those that every answer has."""
+
+
+Operation: TypeAlias = Callable[[Api, Mapping[str, str], bytes], Awaitable[Reply]]
+"""Gets the request's headers, names in lower case, and its body as it was sent; the caller is let in already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One operation; the server's routes and the OpenAPI document are both made from it."""
+
+    path: str
+    """Without the second root that a setting may give."""
+    name: str
+    """The operationId."""
+    summary: str
+    request: type[BaseModel]
+    """The model that validates the body."""
+    answer: str
+    """Name of the answer's schema, one of `schemas` or of those that all have."""
+    run: Operation
+    max_body: int
+    """Bytes (R15)."""
+    schemas: Mapping[str, Json] = field(default_factory=dict)
+    """Schemas of its own that the answer's names, by name."""

@@ -1,0 +1,41 @@
+"""`POST /v2/miniprogram/message/send`: takes one message (CONTRACT R1-R15, R30-R42)."""
+
+from collections.abc import Mapping
+
+import orjson
+
+from api_adapter.http.endpoint import Api, Endpoint, Reply
+from api_adapter.http.schemas import RESULT, TEXT, object_schema
+from api_adapter.inquiries import Json, result_json
+from api_adapter.intake import MAX_BODY
+from api_adapter.paths import SEND
+from api_adapter.taking import SendResult
+from worker.contract.requests import SendRequest
+
+
+async def _run(api: Api, headers: Mapping[str, str], body: bytes) -> Reply:
+    return Reply(send_json(await api.intake.take_one(headers, body)))
+
+
+def send_json(answer: SendResult) -> Json:
+    """Return the body of a send's answer; the lint goes into extendInfo, a string of JSON."""
+    body: Json = {"result": result_json(answer.result)}
+    if answer.message_id is not None:
+        body["messageId"] = answer.message_id
+    if answer.remarks:
+        body["extendInfo"] = orjson.dumps({"lint": answer.remarks}).decode()
+    return body
+
+
+SENDING = Endpoint(
+    path=SEND,
+    name="send",
+    summary="Take one message, to be delivered to a user as PUSH and INBOX",
+    request=SendRequest,
+    answer="SendAnswer",
+    run=_run,
+    max_body=MAX_BODY,
+    schemas={
+        "SendAnswer": object_schema({"result": RESULT, "messageId": TEXT, "extendInfo": TEXT}, required=["result"]),
+    },
+)

@@ -1,0 +1,8 @@
+"""Where the operations of the API are called: for the server, and for whoever calls it."""
+
+from typing import Final
+
+_ROOT: Final = "/v2/miniprogram/message/"
+SEND: Final = _ROOT + "send"
+INQUIRY: Final = _ROOT + "inquiry"
+BATCH_INQUIRY: Final = _ROOT + "batchInquiry"
