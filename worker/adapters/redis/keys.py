@@ -31,7 +31,7 @@ tidings:{templates}                     hash    `<code>` -> live version; `<code
 tidings:{wallets}                       hash    wallet name -> its gateways and cap (JSON)
 tidings:{clients}                       hash    Client-Id -> its appIds, public keys, rate and networks (JSON)
 tidings:{callbacks}                     hash    appId -> its URL, outcomes and sealed secrets (JSON)
-tidings:{callbacks}:callers             hash    appId -> `<process>|<ms until>`: who calls the merchant back
+tidings:{callbacks}:owners              hash    appId -> `<process>|<ms until>`: who alone calls the merchant back
 ======================================  ======  =================================================================
 
 An open message is in exactly one of `due` and a `backlog`; being there is what makes it open. What is due is in exactly
@@ -229,6 +229,6 @@ class Keys:
         """Return the key of all registered callbacks."""
         return f"{PREFIX}:{{callbacks}}"
 
-    def callers(self) -> str:
+    def owners(self) -> str:
         """Return the key of which process calls which merchant back."""
-        return f"{PREFIX}:{{callbacks}}:callers"
+        return f"{PREFIX}:{{callbacks}}:owners"
