@@ -22,7 +22,9 @@ tidings:{n}:cards                       zset    the cards of dead letters, score
 tidings:{n}:token:<keyed hash>          string  what an access token grants (JSON); never the token
 tidings:{n}:cap:<wallet>#<app>#<cust>   zset    messageId -> ms when it was counted under the wallet's cap
 tidings:{gateways}:breakers             hash    gateway name -> `<open until>|<since>|<times>|<probed until>|<reason>`
-tidings:{templates}                     hash    `<code>` -> live version; `<code>#<n>` -> that version (JSON)
+tidings:{templates}                     hash    `<code>` -> live version; `<code>#newest` -> highest one; `<code>#<n>`
+                                                -> that version (JSON); `<code>#<n>#since` -> ms when first live
+tidings:{templates}:history:<code>      list    newest first: `<id>|<ms>|<act>|<version>|<live before>|<who>`
 tidings:{wallets}                       hash    wallet name -> its gateways and cap (JSON)
 tidings:{clients}                       hash    Client-Id -> its appIds, public keys, rate and networks (JSON)
 ======================================  ======  =================================================================
@@ -185,6 +187,10 @@ class Keys:
     def templates(self) -> str:
         """Return the key of all template versions."""
         return f"{PREFIX}:{{templates}}"
+
+    def template_history(self, code: str) -> str:
+        """Return the key of what was done to a template."""
+        return f"{PREFIX}:{{templates}}:history:{code}"
 
     def wallets(self) -> str:
         """Return the key of all wallets."""
