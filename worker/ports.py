@@ -30,6 +30,7 @@ from worker.contract.messages import (
 )
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
+from worker.contract.rates import Grant, RateLimit
 from worker.contract.templates import TemplateVersion
 from worker.contract.users import GatewayRoute, SendCap, TokenGrant, User, Wallet
 
@@ -276,4 +277,12 @@ class Caps(Protocol):
 
     async def reserve(self, requests: Sequence[CapRequest]) -> list[bool]:
         """Count each message once, however often it is asked; False where the cap is reached."""
+        ...
+
+
+class Rates(Protocol):
+    """The merchants' rate limits, shared by all API processes (R36). Raises LedgerUnavailableError."""
+
+    async def take(self, asked: Mapping[RateLimit, int]) -> Mapping[RateLimit, Grant]:
+        """Let sends through, by how many ask under each limit; what is beyond is counted as refused."""
         ...
