@@ -7,6 +7,7 @@ from pathlib import Path
 
 from api_adapter.answer_signatures import AnswerHeaders, SignedAnswers, unsigned
 from api_adapter.authentication import Authentication, SignatureCheck, believe
+from api_adapter.batch_sending import BatchSending
 from api_adapter.clients import Clients
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
@@ -28,6 +29,7 @@ class Front:
     clients: Clients
     authentication: Authentication
     intake: Intake
+    batch_sending: BatchSending
     inquiries: Inquiries
     services: Services
 
@@ -38,10 +40,12 @@ async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf 
     with rare_collections(), hint_publisher(addresses) as hints:
         async with services(settings, addresses) as found:
             clients = make_clients(found)
+            intake = make_intake(found, clients, hints, rate_limits)
             yield Front(
                 clients=clients,
                 authentication=make_authentication(found, clients),
-                intake=make_intake(found, clients, hints, rate_limits),
+                intake=intake,
+                batch_sending=BatchSending(intake),
                 inquiries=Inquiries(clients, found.records),
                 services=found,
             )

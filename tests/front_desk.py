@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from api_adapter.answer_signatures import AnswerHeaders, unsigned
 from api_adapter.authentication import Authentication, Check, believe
+from api_adapter.batch_sending import BatchSending
 from api_adapter.clients import Clients
 from api_adapter.http.app import make_app
 from api_adapter.http.endpoint import Api
@@ -160,6 +161,7 @@ class FrontDesk:
             authentication=self.authentication,
             answer_headers=self.answer_headers,
             intake=self.intake,
+            batch_sending=BatchSending(self.intake),
             inquiries=self.inquiries,
             records=self.ledger,
             figures=self.figures,

@@ -41,6 +41,7 @@ def application() -> Starlette:
                     authentication=found.authentication,
                     answer_headers=answer_headers,
                     intake=found.intake,
+                    batch_sending=found.batch_sending,
                     inquiries=found.inquiries,
                     records=found.services.records,
                     figures=found.services.figures,

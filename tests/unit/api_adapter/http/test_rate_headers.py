@@ -1,10 +1,13 @@
+import orjson
+
 from api_adapter.http.rate_headers import RATE_HEADERS, rate_headers
 from tests.asgi_calls import Call, exchange, exchange_all
 from tests.front_desk import APP, CLIENT, FrontDesk
-from tests.samples import send_body
+from tests.samples import send_body, send_fields
 from worker.contract.clients import ClientKey, RegisteredClient
 
 SEND = "/v2/miniprogram/message/send"
+BATCH_SEND = "/v2/miniprogram/message/batchSend"
 
 
 def limited_desk(rate: int | None = 2, **app_rates: int) -> FrontDesk:
@@ -68,6 +71,19 @@ def test_R36_a_batch_tells_when_the_last_of_what_was_refused_may_come() -> None:
         "RateLimit-Reset": "4",
     }
     assert rate_headers(answers).keys() == RATE_HEADERS.keys()
+
+
+def test_R36_of_a_batchSend_the_items_beyond_the_rate_are_refused_each_and_the_others_taken() -> None:
+    desk = limited_desk(100)
+    body = orjson.dumps({"sends": [send_fields(requestId=f"r{number}") for number in range(150)]})
+
+    answer = exchange(desk.app(), Call(BATCH_SEND, [body]))
+
+    codes = [item["result"]["resultCode"] for item in answer.json["items"]]
+    assert codes == ["SUCCESS"] * 100 + ["REQUEST_TRAFFIC_EXCEED_LIMIT"] * 50
+    assert answer.code == "SUCCESS"
+    assert rate_part(answer.headers)["ratelimit-remaining"] == "0"
+    assert rate_part(answer.headers)["retry-after"] == "1"
 
 
 def test_R36_R50_a_repeat_beyond_the_rate_is_told_no_time_to_wait() -> None:
