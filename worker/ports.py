@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from worker.contract.answers import Answer, WalletMessage
+from worker.contract.callbacks import NO_OUTCOMES, CallbackRegistration, Outcomes
 from worker.contract.clients import RegisteredClient
 from worker.contract.dead_letters import (
     DeadLetter,
@@ -66,8 +67,14 @@ class Ledger(Protocol):
     Every method raises LedgerUnavailableError when the store did not answer.
     """
 
-    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
-        """Take new messages; one Acceptance each, in order."""
+    async def accept(
+        self,
+        app_id: str,
+        lane: Lane,
+        messages: Sequence[NewMessage],
+        told: Outcomes = NO_OUTCOMES,
+    ) -> list[Acceptance]:
+        """Take new messages; one Acceptance each, in order. Their merchant is called back for the outcomes `told`."""
         ...
 
     async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
@@ -259,6 +266,18 @@ class ClientRegistry(Protocol):
 
     async def all(self) -> Mapping[str, RegisteredClient]:
         """Return every client by its Client-Id."""
+        ...
+
+
+class CallbackRegistry(Protocol):
+    """Where merchants want to be called back. Raises LedgerUnavailableError when it did not answer."""
+
+    async def all(self) -> Mapping[str, CallbackRegistration]:
+        """Return every registration by its appId."""
+        ...
+
+    async def disable(self, app_id: str, url: str, reason: str) -> None:
+        """Tell a merchant nothing any more, unless it registered another URL since."""
         ...
 
 
