@@ -7,7 +7,7 @@ sends stands once, beside them.
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 from pydantic_core import from_json, to_json
@@ -36,6 +36,15 @@ Name: TypeAlias = tuple[str | None, str | None]
 """appId and requestId."""
 
 
+class BatchAnswer(NamedTuple):
+    """The answer to a batch."""
+
+    content: Json
+    """`result` of the whole, `items` in order, `totals`."""
+    results: Sequence[SendResult]
+    """What became of each send, in order."""
+
+
 class BatchSending:
     """Has the sends of a batch taken."""
 
@@ -43,8 +52,8 @@ class BatchSending:
         """Keep intake."""
         self._intake = intake
 
-    async def send(self, headers: Mapping[str, str], body: bytes) -> Json:
-        """Answer a batch: `result` of the whole, `items` in order, `totals`.
+    async def send(self, headers: Mapping[str, str], body: bytes) -> BatchAnswer:
+        """Answer a batch.
 
         The whole is U while some item is: the same batch may be sent again, and what was taken answers the same. Raises
         ContractViolationError for a batch that can't be read as one, and as `decompressed` does.
@@ -52,7 +61,8 @@ class BatchSending:
         items = read_batch(decompressed(headers, body, MAX_BATCH_BODY))
         readable = [item for item in items if not isinstance(item, Result)]
         answers = iter(await self._intake.take(headers, readable, Lane.BULK))
-        return _answer(items, [SendResult(item) if isinstance(item, Result) else next(answers) for item in items])
+        results = [SendResult(item) if isinstance(item, Result) else next(answers) for item in items]
+        return BatchAnswer(_answer(items, results), results)
 
 
 def decompressed(headers: Mapping[str, str], body: bytes, most: int) -> bytes:

@@ -15,6 +15,7 @@ import structlog
 from api_adapter.admitting import Send
 from api_adapter.clients import Caller, Clients
 from api_adapter.gathering import Gathering
+from api_adapter.limiting import LimitsOf
 from api_adapter.taking import Passage, Results, SendResult, Stores, take_part, unknown
 from api_adapter.turns import Turns
 from worker.batching import chunks
@@ -76,9 +77,10 @@ _UnderWay: TypeAlias = deque[tuple[_Part, asyncio.Task[Results]]]
 class Intake:
     """Validates sends, decides what each becomes, and has the ledger take them."""
 
-    def __init__(self, clients: Clients, stores: Stores, limits: IntakeLimits) -> None:
+    def __init__(self, clients: Clients, stores: Stores, limits: IntakeLimits, rate_limits: LimitsOf) -> None:
         """Keep the collaborators."""
         self._clients = clients
+        self._rate_limits = rate_limits
         self._stores = stores
         self._limits = limits
         self._turns = Turns(_AT_ONCE)
@@ -151,7 +153,12 @@ class Intake:
             refusal = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not send for it")
             return SendResult(refusal, request_id=request.requestId)
         return Send(
-            place, caller.client_id, request, message_id(request.appId, request.requestId), request.fingerprint()
+            place,
+            caller.client_id,
+            request,
+            message_id(request.appId, request.requestId),
+            request.fingerprint(),
+            self._rate_limits(caller, request.appId),
         )
 
     def _parsed(self, body: Unread) -> SendRequest:

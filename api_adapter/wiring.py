@@ -11,6 +11,7 @@ from api_adapter.batch_sending import BatchSending
 from api_adapter.clients import Clients
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
+from api_adapter.limiting import LimitsOf, unlimited
 from api_adapter.taking import Stores
 from worker.bootstrap import Addresses, Services, hint_publisher, services
 from worker.collecting import rare_collections
@@ -34,12 +35,12 @@ class Front:
 
 
 @asynccontextmanager
-async def front(settings: Settings, addresses: Addresses) -> AsyncIterator[Front]:
-    """Give intake and inquiries for one asyncio loop."""
+async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf = unlimited) -> AsyncIterator[Front]:
+    """Give intake and inquiries for one asyncio loop; only merchants have rate limits, the operator has none."""
     with rare_collections(), hint_publisher(addresses) as hints:
         async with services(settings, addresses) as found:
             clients = make_clients(found)
-            intake = make_intake(found, clients, hints)
+            intake = make_intake(found, clients, hints, rate_limits)
             yield Front(
                 clients=clients,
                 authentication=make_authentication(found, clients),
@@ -76,7 +77,7 @@ def make_answer_headers(settings: Settings, clock: Clock) -> AnswerHeaders:
         raise SettingsError(f"{PREFIX}SIGNING_KEY_FILE: {reason}") from None
 
 
-def make_intake(found: Services, clients: Clients, hints: Hints) -> Intake:
+def make_intake(found: Services, clients: Clients, hints: Hints, rate_limits: LimitsOf = unlimited) -> Intake:
     """Return the intake function of a process."""
     settings = found.settings
     model = LenientSendRequest if settings.extend_info_object == "allow" else SendRequest
@@ -87,7 +88,9 @@ def make_intake(found: Services, clients: Clients, hints: Hints) -> Intake:
         compiled=found.compiled,
         wallets=found.wallets,
         caps=found.caps,
+        rates=found.rates,
         hints=hints,
         clock=found.clock,
     )
-    return Intake(clients, stores, IntakeLimits(settings.shards, settings.deliver_within, model))
+    limits = IntakeLimits(settings.shards, settings.deliver_within, model)
+    return Intake(clients, stores, limits, rate_limits)

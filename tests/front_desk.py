@@ -17,6 +17,7 @@ from api_adapter.http.endpoint import Api
 from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
+from api_adapter.limiting import limited
 from api_adapter.taking import SendResult, Stores
 from tests.fakes.caps import FakeCaps
 from tests.fakes.clients import FakeClientRegistry
@@ -25,6 +26,7 @@ from tests.fakes.durability import FakeDurability
 from tests.fakes.figures import FakeFigures
 from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.rates import FakeRates
 from tests.fakes.templates import FakeTemplates
 from tests.fakes.users import FakeUsers
 from tests.fakes.wallets import FakeWallets
@@ -95,6 +97,8 @@ class FrontDesk:
         self.templates = FakeTemplates(payment_notice())
         self.wallets = FakeWallets(wallet())
         self.caps = FakeCaps()
+        self.rates = FakeRates(self.clock)
+        self.app_rates: dict[str, int] = {}
         self.figures = FakeFigures(self.ledger)
         self.durability = FakeDurability()
         self.opening = Opening(self.ledger.ping)
@@ -110,10 +114,13 @@ class FrontDesk:
             compiled=CompiledTemplates(ChannelLimits()),
             wallets=self.wallets,
             caps=self.caps,
+            rates=self.rates,
             hints=self.hints,
             clock=self.clock,
         )
-        self.intake = Intake(known, stores, IntakeLimits(SHARDS, DELIVER_WITHIN, request_model))
+        self.intake = Intake(
+            known, stores, IntakeLimits(SHARDS, DELIVER_WITHIN, request_model), limited(self.app_rates)
+        )
 
     def require(self, check: Check) -> None:
         """Let nothing in that a check refuses, nor anybody who is not registered."""

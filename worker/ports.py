@@ -31,6 +31,7 @@ from worker.contract.messages import (
 )
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
+from worker.contract.rates import Grant, RateLimit
 from worker.contract.templates import TemplateVersion
 from worker.contract.users import GatewayRoute, SendCap, TokenGrant, User, Wallet
 
@@ -244,6 +245,18 @@ class Templates(Protocol):
         ...
 
 
+class TemplateCatalogue(Templates, Protocol):
+    """What clients may see of the templates. Raises LedgerUnavailableError when the store did not answer."""
+
+    async def published(self, code: str, version: int) -> TemplateVersion | None:
+        """Return a version that is live or was so once; None for a draft, as for one that is not there."""
+        ...
+
+    async def list(self) -> Sequence[TemplateVersion]:
+        """Return the live version of every template that has one, by code."""
+        ...
+
+
 class Users(Protocol):
     """Resolves access tokens."""
 
@@ -295,4 +308,12 @@ class Caps(Protocol):
 
     async def reserve(self, requests: Sequence[CapRequest]) -> list[bool]:
         """Count each message once, however often it is asked; False where the cap is reached."""
+        ...
+
+
+class Rates(Protocol):
+    """The merchants' rate limits, shared by all API processes (R36). Raises LedgerUnavailableError."""
+
+    async def take(self, asked: Mapping[RateLimit, int]) -> Mapping[RateLimit, Grant]:
+        """Let sends through, by how many ask under each limit; what is beyond is counted as refused."""
         ...

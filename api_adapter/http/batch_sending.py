@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from api_adapter.batch_sending import MAX_BATCH_BODY
 from api_adapter.decompressing import BodyTooLargeError
 from api_adapter.http.endpoint import Api, Endpoint, Reply, too_large
+from api_adapter.http.rate_headers import RATE_HEADERS, rate_headers
 from api_adapter.http.schemas import COUNT, RESULT, TEXT, array_schema, object_schema
 from api_adapter.inquiries import Json, refusal
 from api_adapter.paths import BATCH_SEND
@@ -14,11 +15,12 @@ from worker.contract.requests import BatchSend, ContractViolationError
 
 async def _run(api: Api, headers: Mapping[str, str], body: bytes) -> Reply:
     try:
-        return Reply(await api.batch_sending.send(headers, body))
+        answer = await api.batch_sending.send(headers, body)
     except ContractViolationError as violation:
         return Reply(refusal(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation))))
     except BodyTooLargeError as error:
         return too_large(str(error))
+    return Reply(answer.content, rate_headers(answer.results))
 
 
 _ITEM: Json = object_schema(
@@ -43,6 +45,7 @@ BATCH_SENDING = Endpoint(
     answer="BatchSendAnswer",
     run=_run,
     max_body=MAX_BATCH_BODY,
+    headers=RATE_HEADERS,
     schemas={
         "BatchSendAnswer": object_schema(
             {"result": RESULT, "items": array_schema(_ITEM), "totals": _TOTALS},

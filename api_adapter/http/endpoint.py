@@ -69,3 +69,5 @@ class Endpoint:
     """Bytes (R15)."""
     schemas: Mapping[str, Json] = field(default_factory=dict)
     """Schemas of its own that the answer's names, by name."""
+    headers: Mapping[str, Json] = field(default_factory=dict)
+    """Descriptions of the headers that its answers have beside those of all."""

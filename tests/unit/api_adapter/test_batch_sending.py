@@ -25,7 +25,7 @@ def answered(desk: FrontDesk, *sends: object, **fields: object) -> dict[str, Any
 
 
 def raw_answer(desk: FrontDesk, body: bytes) -> dict[str, Any]:
-    return asyncio.run(BatchSending(desk.intake).send({"client-id": CLIENT}, body))
+    return asyncio.run(BatchSending(desk.intake).send({"client-id": CLIENT}, body)).content
 
 
 def codes(answer: dict[str, Any]) -> list[str]:

@@ -26,8 +26,12 @@ tidings:{n}:uncalled                    zset    `<appId>#<messageId>#<finality>`
 tidings:{n}:called                      hash    `<appId>#<delivered or dead>` -> number of callbacks
 tidings:{n}:token:<keyed hash>          string  what an access token grants (JSON); never the token
 tidings:{n}:cap:<wallet>#<app>#<cust>   zset    messageId -> ms when it was counted under the wallet's cap
+tidings:{n}:rate:<by>#<name>            string  ms at which a limit's next send would come if all came evenly (GCRA)
+tidings:{n}:refused                     hash    `<by>#<name>` -> sends refused by that rate limit; by: client or app
 tidings:{gateways}:breakers             hash    gateway name -> `<open until>|<since>|<times>|<probed until>|<reason>`
-tidings:{templates}                     hash    `<code>` -> live version; `<code>#<n>` -> that version (JSON)
+tidings:{templates}                     hash    `<code>` -> live version; `<code>#newest` -> highest one; `<code>#<n>`
+                                                -> that version (JSON); `<code>#<n>#since` -> ms when first live
+tidings:{templates}:history:<code>      list    newest first: `<id>|<ms>|<act>|<version>|<live before>|<who>`
 tidings:{wallets}                       hash    wallet name -> its gateways and cap (JSON)
 tidings:{clients}                       hash    Client-Id -> its appIds, public keys, rate and networks (JSON)
 tidings:{callbacks}                     hash    appId -> its URL, outcomes and sealed secrets (JSON)
@@ -95,6 +99,7 @@ from hashlib import blake2b
 
 from worker.contract.identity import shard_of
 from worker.contract.messages import Lane
+from worker.contract.rates import RateLimit
 from worker.contract.users import User
 
 PREFIX = "tidings"
@@ -209,6 +214,18 @@ class Keys:
         place = blake2b(user.customer_id.encode(), digest_size=4).hexdigest()
         return f"{PREFIX}:{{{shard_of(place, self.shards)}}}:cap:{user.wallet}#{app_id}#{user.customer_id}"
 
+    def shard_of_rate(self, limit: RateLimit) -> int:
+        """Return the shard that holds a rate limit."""
+        return shard_of(blake2b(f"{limit.by}#{limit.name}".encode(), digest_size=4).hexdigest(), self.shards)
+
+    def rate(self, limit: RateLimit) -> str:
+        """Return the key of a rate limit."""
+        return f"{PREFIX}:{{{self.shard_of_rate(limit)}}}:rate:{limit.by}#{limit.name}"
+
+    def refused(self, shard: int) -> str:
+        """Return the key of the numbers of sends that a shard's rate limits refused."""
+        return f"{PREFIX}:{{{shard}}}:refused"
+
     def breakers(self) -> str:
         """Return the key of the gateways' breakers that are not closed."""
         return f"{PREFIX}:{{gateways}}:breakers"
@@ -216,6 +233,10 @@ class Keys:
     def templates(self) -> str:
         """Return the key of all template versions."""
         return f"{PREFIX}:{{templates}}"
+
+    def template_history(self, code: str) -> str:
+        """Return the key of what was done to a template."""
+        return f"{PREFIX}:{{templates}}:history:{code}"
 
     def wallets(self) -> str:
         """Return the key of all wallets."""
