@@ -89,6 +89,7 @@ def make_intake(found: Services, clients: Clients, hints: Hints, rate_limits: Li
         wallets=found.wallets,
         caps=found.caps,
         rates=found.rates,
+        callbacks=found.callbacks,
         hints=hints,
         clock=found.clock,
     )

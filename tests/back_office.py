@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from tests.fakes.breakers import FakeBreakers
+from tests.fakes.callbacks import FakeCallbackOutbox, FakeCallbackRegistry, FakePoster
 from tests.fakes.clock import FakeClock
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.hints import FakeHints
@@ -15,6 +16,9 @@ from tests.front_desk import payment_notice, wallet
 from tests.ledger_driver import new_message
 from tests.samples import payload
 from worker.breaking import BreakerLimits, Breakers
+from worker.callbacks.delivering import CallbackDeliverer, CallbackLimits
+from worker.callbacks.signing import CallbackSigner
+from worker.callbacks.verdicts import CallbackPolicy
 from worker.coalescing import CallLimits, Coalescers
 from worker.contract.messages import Channel, Hint, Lane, NewMessage
 from worker.contract.outcomes import MessageOutcome
@@ -94,6 +98,19 @@ class BackOffice:
             times=DeliveryTimes(hours.lease, hours.call_timeout),
         )
 
+    def _callbacks(self) -> CallbackDeliverer:
+        return CallbackDeliverer(
+            outbox=FakeCallbackOutbox(self.ledger),
+            registry=FakeCallbackRegistry(),
+            poster=FakePoster(),
+            signer=CallbackSigner(None, self.clock),
+            clock=self.clock,
+            limits=CallbackLimits(),
+            policy=CallbackPolicy(),
+            process="p1",
+            draw=lambda: 0.5,
+        )
+
     def _dispatcher(self, lease: int) -> Dispatcher:
         return Dispatcher(
             delivery=self.delivery,
@@ -103,6 +120,7 @@ class BackOffice:
             slots=self.slots,
             hints=self.hints,
             gate=Gate(self.clock),
+            callbacks=self._callbacks(),
             lease=lease,
             died=self._die,
         )

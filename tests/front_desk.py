@@ -19,6 +19,7 @@ from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.limiting import limited
 from api_adapter.taking import SendResult, Stores
+from tests.fakes.callbacks import FakeCallbackRegistry
 from tests.fakes.caps import FakeCaps
 from tests.fakes.clients import FakeClientRegistry
 from tests.fakes.clock import FakeClock
@@ -97,6 +98,7 @@ class FrontDesk:
         self.templates = FakeTemplates(payment_notice())
         self.wallets = FakeWallets(wallet())
         self.caps = FakeCaps()
+        self.callbacks = FakeCallbackRegistry()
         self.rates = FakeRates(self.clock)
         self.app_rates: dict[str, int] = {}
         self.figures = FakeFigures(self.ledger)
@@ -115,6 +117,7 @@ class FrontDesk:
             wallets=self.wallets,
             caps=self.caps,
             rates=self.rates,
+            callbacks=self.callbacks,
             hints=self.hints,
             clock=self.clock,
         )

@@ -1,24 +1,27 @@
 """Drives a ledger, the model or the real one, from a plain test: no await, and time moves when the test says so."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 import uvloop
 from redis.asyncio import Redis
 
+from tests.fakes.callbacks import FakeCallbackOutbox
 from tests.fakes.dead_letters import FakeDeadLetters
 from tests.fakes.figures import FakeFigures
 from tests.fakes.ledger import FakeLedger
 from tests.ledger_state import LedgerState, state_of_fake, state_of_redis
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
+from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
-from worker.contract.callbacks import NO_OUTCOMES, Outcomes
+from worker.callbacks.ports import Outbox, ShardApp
+from worker.contract.callbacks import NO_OUTCOMES, CallbackSettlement, DueCallback, Outcomes
 from worker.contract.dead_letters import (
     DeadLetter,
     DeadLetterPage,
@@ -60,6 +63,7 @@ class _Subject(Protocol):
     records: Records
     dead_letters: DeadLetters
     figures: Figures
+    outbox: Outbox
 
     def set_now(self, now: int) -> None: ...
 
@@ -73,6 +77,7 @@ class _Model:
         self.records: Records = self.fake
         self.dead_letters: DeadLetters = FakeDeadLetters(self.fake)
         self.figures: Figures = FakeFigures(self.fake)
+        self.outbox: Outbox = FakeCallbackOutbox(self.fake)
 
     def set_now(self, now: int) -> None:
         self.fake.now = now
@@ -89,6 +94,7 @@ class _Real:
         self.dead_letters: DeadLetters = RedisDeadLetters(redis, self._keys, limits, lambda: self._now)
         breakers = RedisBreakers(redis, self._keys, BreakerTimes(), lambda: self._now)
         self.figures: Figures = RedisFigures(redis, self._keys, breakers, lambda: self._now)
+        self.outbox: Outbox = RedisCallbackOutbox(redis, self._keys, lambda: self._now)
 
     def set_now(self, now: int) -> None:
         self._now = now
@@ -187,6 +193,23 @@ class LedgerDriver:
     def figures(self) -> LedgerFigures:
         """Return the ledger in numbers."""
         return self._wait(self._subject.figures.read())
+
+    def due_callbacks(self) -> list[ShardApp]:
+        """Return the queues of callbacks that have something due."""
+        return self._wait(self._subject.outbox.due())
+
+    def claim_callbacks(self, places: Mapping[ShardApp, int] | None = None, lease: int = 1_000) -> list[DueCallback]:
+        """Take callbacks; without `places`, all that are due."""
+        wanted = dict.fromkeys(self.due_callbacks(), 100) if places is None else places
+        return self._wait(self._subject.outbox.claim(wanted, lease))
+
+    def settle_callbacks(self, settlements: Sequence[CallbackSettlement]) -> list[bool]:
+        """End claims of callbacks."""
+        return self._wait(self._subject.outbox.settle(settlements))
+
+    def own_merchants(self, app_ids: Sequence[str], process: str, lease: int = 1_000) -> list[bool]:
+        """Take the right to call merchants back."""
+        return self._wait(self._subject.outbox.own(app_ids, process, lease))
 
     def twice_at_once(self, operation: Callable[[Ledger], Awaitable[Result]]) -> list[Result]:
         """Let two workers do the same at the same time."""

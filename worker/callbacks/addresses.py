@@ -6,7 +6,7 @@ so is what carries such an IPv4 address inside an IPv6 one.
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -60,16 +60,15 @@ def target_of(url: str) -> Target:
         raise UnfitUrlError(
             f"must be a plain URL of at most {_LONGEST_URL} ASCII characters, such as https://shop.example"
         )
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or parts.username is not None or parts.fragment or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        raise UnfitUrlError("must be a URL that can be read, with a port from 1 to 65535 or none") from None
+    if parts.scheme not in _PORTS or "@" in parts.netloc or parts.fragment:
         raise UnfitUrlError("must be https://HOST[:PORT][/PATH][?QUERY], without user and fragment")
-    host = parts.hostname.lower()
     if not _is_address(host) and not _is_name(host):
         raise UnfitUrlError("must name its host by a DNS name, or by an address in its usual spelling")
-    try:
-        port = parts.port
-    except ValueError:
-        port = 0
     if port == 0:
         raise UnfitUrlError("must have a port from 1 to 65535, or none")
     return Target(parts.scheme, host, port or _PORTS[parts.scheme])
@@ -115,8 +114,3 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _CLOSED_V4)
     return address in _OPEN_V6 and not any(address in network for network in _CLOSED_V6)
-
-
-def read_networks(text: str) -> tuple[Network, ...]:
-    """Return the networks in a list such as `10.0.0.0/8,fd00::/8`; raise ValueError for anything else."""
-    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())

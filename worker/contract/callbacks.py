@@ -149,7 +149,7 @@ class DeadCallback(NamedTuple):
     died_at: int
     request_id: str
     status: ResultStatus | None
-    """The outcome that was to be told; None: the message is open again, or forgotten."""
+    """The outcome that was to be told; None: the message is forgotten."""
     tries: int
     detail: str
     """What the merchant answered last."""
