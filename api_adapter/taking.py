@@ -177,8 +177,13 @@ def unknown(sends: Iterable[Send], error: Exception) -> Results:
 
 def _accepted(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> SendResult:
     request_id = send.request.requestId
-    if acceptance is Acceptance.INCONSISTENT:
-        return SendResult(_INCONSISTENT, request_id=request_id)
+    match acceptance:
+        case Acceptance.INCONSISTENT:
+            return SendResult(_INCONSISTENT, request_id=request_id)
+        case Acceptance.STAGED:
+            return SendResult(UNKNOWN, request_id=request_id)
+        case _:
+            pass
     return SendResult(SUCCESS, send.message_id, request_id, remarks)
 
 

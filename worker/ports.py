@@ -28,6 +28,7 @@ from worker.contract.messages import (
     Settled,
     Settlement,
 )
+from worker.contract.origins import NO_BATCH, BatchPart
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
 from worker.contract.templates import TemplateVersion
@@ -65,12 +66,18 @@ class Ledger(Protocol):
     Every method raises LedgerUnavailableError when the store did not answer.
     """
 
-    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
-        """Take new messages; one Acceptance each, in order."""
+    async def accept(
+        self,
+        app_id: str,
+        lane: Lane,
+        messages: Sequence[NewMessage],
+        part: BatchPart = NO_BATCH,
+    ) -> list[Acceptance]:
+        """Take new messages, of one batch or of none; one Acceptance each, in order."""
         ...
 
     async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
-        """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
+        """Say of each REPEATED, INCONSISTENT, STAGED or ABSENT, in order."""
         ...
 
     async def claim(
@@ -102,7 +109,7 @@ class Ledger(Protocol):
     async def release(self, places: Sequence[ShardLane]) -> list[Hint]:
         """Move messages from backlogs to due indexes: what has room in its window, and what is past its deadline.
 
-        Merchants of one place take turns. A window is filled again once a quarter of it is free: chunks stay large.
+        Origins of one place take turns. A window is filled again once a quarter of it is free: chunks stay large.
         """
         ...
 

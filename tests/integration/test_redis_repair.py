@@ -19,12 +19,14 @@ from worker.adapters.redis.repair import RedisRepair
 from worker.contract.audits import Fault, Misplaced, ShardAudit
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Channel, DeliveryState, Lane
+from worker.contract.origins import Origin
 from worker.contract.repairs import Mend, Recounted, Relisted, ShardRepair
 
 Result = TypeVar("Result")
 Harm = Callable[[Redis], Awaitable[object]]
 
 KEYS = Keys(shards=2)
+SHOP = Origin("shop")
 MESSAGES = new_messages(100)
 WINDOW = 10
 FINAL = MESSAGES[0].message_id
@@ -66,7 +68,7 @@ def counters(id_: str) -> str:
 
 
 def backlog(id_: str) -> str:
-    return KEYS.backlog(KEYS.shard(id_), Lane.BULK, "shop")
+    return KEYS.backlog(KEYS.shard(id_), Lane.BULK, SHOP)
 
 
 def own_place(id_: str) -> str:
@@ -251,7 +253,7 @@ def test_a_backlog_that_was_in_no_index_is_listed_again_and_its_messages_stay_in
     async def story(redis: Redis) -> None:
         before = await everything(redis)
         await redis.zrem(KEYS.backlogs(1, Lane.BULK), "shop")
-        assert await mended(redis, await audited(redis)) == [ShardRepair(1, (), (Relisted(Lane.BULK, "shop"),), ())]
+        assert await mended(redis, await audited(redis)) == [ShardRepair(1, (), (Relisted(Lane.BULK, SHOP),), ())]
         assert (await everything(redis)).keys() == before.keys()
         assert all(audit.clean for audit in await audited(redis))
 
@@ -292,7 +294,7 @@ def test_what_is_sound_by_the_time_of_the_repair_is_left_alone(redis_url: str) -
         before = await everything(redis)
         for id_ in (DUE, WAITING, FINAL, NOBODY):
             said = [Misplaced(id_, "shop", "r", fault) for fault in Fault]
-            place, seen = (Lane.BULK, "shop"), Seen({DUE: own_place(DUE)}, {})
+            place, seen = (Lane.BULK, SHOP), Seen({DUE: own_place(DUE)}, {})
             assert await RedisRepair(redis, KEYS)._mend(KEYS.shard(id_), place, said, seen) == []
         assert await everything(redis) == before
 
@@ -311,7 +313,7 @@ def test_a_repair_done_twice_changes_nothing_the_second_time(redis_url: str) -> 
 
         again = await mended(redis, audits)
         for audit in audits:
-            place, nothing = (Lane.BULK, "shop"), Seen({}, {})
+            place, nothing = (Lane.BULK, SHOP), Seen({}, {})
             assert await RedisRepair(redis, KEYS)._mend(audit.shard, place, audit.misplaced, nothing) == []
 
         assert {(repair.mended, repair.relisted, repair.recounted) for repair in again} <= {((), (), ())}

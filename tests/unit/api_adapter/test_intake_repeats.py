@@ -12,6 +12,7 @@ from worker.contract.codes import SUCCESS, UNKNOWN, ResultCode, ResultStatus
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import message_id
 from worker.contract.messages import Acceptance, Lane, NewMessage
+from worker.contract.origins import NO_BATCH, BatchPart
 
 ID = message_id(APP, "10017019")
 
@@ -22,8 +23,10 @@ class AnswerLost(FakeLedger):
     lost = False
 
     @override
-    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
-        accepted = await super().accept(app_id, lane, messages)
+    async def accept(
+        self, app_id: str, lane: Lane, messages: Sequence[NewMessage], part: BatchPart = NO_BATCH
+    ) -> list[Acceptance]:
+        accepted = await super().accept(app_id, lane, messages, part)
         if not self.lost:
             self.lost = True
             raise LedgerUnavailableError("the answer was lost; repeat the send")
@@ -36,11 +39,13 @@ class SlowAtFirst(FakeLedger):
     calls = 0
 
     @override
-    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
+    async def accept(
+        self, app_id: str, lane: Lane, messages: Sequence[NewMessage], part: BatchPart = NO_BATCH
+    ) -> list[Acceptance]:
         self.calls += 1
         for _ in range(100 if self.calls == 1 else 0):
             await asyncio.sleep(0)
-        return await super().accept(app_id, lane, messages)
+        return await super().accept(app_id, lane, messages, part)
 
 
 def test_R50_the_same_content_while_the_first_is_in_flight_is_the_same_message() -> None:

@@ -13,6 +13,7 @@ from worker.adapters.redis.marshalling import (
     new_message_arguments,
     note_arguments,
     read_claim,
+    row_arguments,
     settlement_arguments,
     sweep_hints,
 )
@@ -35,11 +36,12 @@ from worker.contract.messages import (
     Settlement,
     Verdict,
 )
+from worker.contract.origins import NO_BATCH, BatchPart, Origin
 from worker.ports import Probe, ShardLane
 
-_MERCHANTS_A_RELEASE = 64
+_ORIGINS_A_RELEASE = 64
 _QUANTUM = 50
-"""Messages of a merchant's turn where there are many merchants; else a chunk is shared out."""
+"""Messages of a turn where there are many backlogs; else a chunk is shared out."""
 
 Item = TypeVar("Item")
 
@@ -66,6 +68,8 @@ class LedgerLimits:
     window_bulk: int = 500
     waiting: int = 1_000
     retention: int = 7 * 86_400_000
+    staging: int = 60_000
+    """How long a batch may be staged without a word, before it is withdrawn."""
 
     def window(self, lane: Lane) -> int:
         """Return how many messages of one merchant may be released and not final, per shard."""
@@ -107,24 +111,39 @@ class RedisLedger:
         stored = await self._redis.hgetall(self._keys.ledger())
         return {text(field): text(value) for field, value in stored.items()}
 
-    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
+    async def accept(
+        self,
+        app_id: str,
+        lane: Lane,
+        messages: Sequence[NewMessage],
+        part: BatchPart = NO_BATCH,
+    ) -> list[Acceptance]:
         """Take new messages; one Acceptance each, in order."""
+        origin = Origin(app_id, part.batch_id)
 
         def call(shard: int, chunk: Sequence[NewMessage]) -> Call:
             keys = self._keys
             shared = [
                 keys.due(shard),
                 keys.window(shard),
-                keys.backlog(shard, lane, app_id),
+                keys.backlog(shard, lane, origin),
                 keys.backlogs(shard, lane),
                 keys.counters(shard),
                 keys.waiting(shard),
+                keys.stopped(shard, lane),
+                keys.paused(shard),
+                keys.staged(shard),
+                keys.started(shard),
+                keys.batches(shard),
+                keys.rows(shard),
             ]
             limits = self._limits
             arguments: list[str | bytes | int] = [self._now(), app_id, lane]
             arguments += (limits.grace, limits.window(lane), limits.waiting)
+            arguments += (part.batch_id, part.start, limits.staging)
             for message in chunk:
                 arguments += new_message_arguments(message)
+            arguments += row_arguments(chunk)
             return Call(_ACCEPT, shared + self._pairs(shard, chunk), arguments)
 
         return [Acceptance(code) for code in await self._each(messages, call)]
@@ -133,8 +152,12 @@ class RedisLedger:
         """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
 
         def call(shard: int, chunk: Sequence[Probe]) -> Call:
-            keys = [self._keys.message(shard, probe.message_id) for probe in chunk]
-            return Call(_PROBE, keys, [text for probe in chunk for text in (probe.fingerprint, probe.user)])
+            records = [self._keys.message(shard, probe.message_id) for probe in chunk]
+            return Call(
+                _PROBE,
+                [self._keys.staged(shard), *records],
+                [text for probe in chunk for text in (probe.fingerprint, probe.user)],
+            )
 
         return [Acceptance(code) for code in await self._each(probes, call)]
 
@@ -190,6 +213,7 @@ class RedisLedger:
                 keys.waiting(shard),
                 keys.unanswered(shard),
                 keys.unknown(shard),
+                keys.batches(shard),
             ]
             arguments: list[str | bytes | int] = [self._now(), self._limits.retention]
             for settlement in chunk:
@@ -212,37 +236,39 @@ class RedisLedger:
         return hints
 
     def _sweep_call(self, shard: int, ids: Sequence[str]) -> Call:
-        keys = [self._keys.due(shard), self._keys.window(shard), self._keys.waiting(shard)]
-        keys += [self._keys.message(shard, message_id) for message_id in ids]
-        return Call(_SWEEP, keys, [self._now(), self._limits.grace, self._limits.longest_grace, *ids])
+        keys = self._keys
+        shared = [keys.due(shard), keys.window(shard), keys.waiting(shard), keys.paused(shard)]
+        records = [keys.message(shard, message_id) for message_id in ids]
+        return Call(_SWEEP, shared + records, [self._now(), self._limits.grace, self._limits.longest_grace, *ids])
 
     async def release(self, places: Sequence[ShardLane]) -> list[Hint]:
-        """Move messages from the backlogs of places to their due indexes, round robin between a place's merchants."""
+        """Move messages from the backlogs of places to their due indexes, round robin between a place's origins."""
         released: dict[ShardLane, list[str]] = {place: [] for place in places}
         start, left = 0, list(places)
         while left:
-            merchants = await self._least_served(left, start)
-            calls = [self._release_call(place, apps, CHUNK - len(released[place])) for place, apps in merchants.items()]
-            for place, ids in zip(merchants, await run(self._redis, calls), strict=True):
+            origins = await self._least_served(left, start)
+            calls = [self._release_call(place, some, CHUNK - len(released[place])) for place, some in origins.items()]
+            for place, ids in zip(origins, await run(self._redis, calls), strict=True):
                 released[place] += map(text, ids)
             # Merchants whose windows are full must not hide those behind them.
-            full = [place for place, apps in merchants.items() if len(apps) == _MERCHANTS_A_RELEASE]
-            start, left = start + _MERCHANTS_A_RELEASE, [place for place in full if len(released[place]) < CHUNK]
+            full = [place for place, some in origins.items() if len(some) == _ORIGINS_A_RELEASE]
+            start, left = start + _ORIGINS_A_RELEASE, [place for place in full if len(released[place]) < CHUNK]
         return [Hint(lane, shard, tuple(ids)) for (shard, lane), ids in released.items() if ids]
 
-    async def _least_served(self, places: Sequence[ShardLane], start: int) -> dict[ShardLane, list[str]]:
+    async def _least_served(self, places: Sequence[ShardLane], start: int) -> dict[ShardLane, list[Origin]]:
         pipeline = self._redis.pipeline(transaction=False)
         for shard, lane in places:
-            pipeline.zrange(self._keys.backlogs(shard, lane), start, start + _MERCHANTS_A_RELEASE - 1)
+            pipeline.zrange(self._keys.backlogs(shard, lane), start, start + _ORIGINS_A_RELEASE - 1)
         pages = zip(places, await execute(pipeline), strict=True)
-        return {place: [text(app) for app in apps] for place, apps in pages if apps}
+        return {place: [Origin.read(text(member)) for member in page] for place, page in pages if page}
 
-    def _release_call(self, place: ShardLane, apps: Sequence[str], most: int) -> Call:
+    def _release_call(self, place: ShardLane, origins: Sequence[Origin], most: int) -> Call:
         (shard, lane), keys, limits = place, self._keys, self._limits
         shared = [keys.due(shard), keys.window(shard), keys.backlogs(shard, lane), keys.waiting(shard)]
-        quantum = max(_QUANTUM, most // len(apps))
-        arguments = [self._now(), lane, limits.grace, limits.window(lane), quantum, most, limits.waiting, *apps]
-        return Call(_RELEASE, shared + [keys.backlog(shard, lane, app) for app in apps], arguments)
+        quantum = max(_QUANTUM, most // len(origins))
+        arguments = [self._now(), lane, limits.grace, limits.window(lane), quantum, most, limits.waiting]
+        backlogs = [keys.backlog(shard, lane, origin) for origin in origins]
+        return Call(_RELEASE, shared + backlogs, arguments + [origin.text for origin in origins])
 
     async def backlogged(self) -> list[ShardLane]:
         """Return the places that have a backlog."""
@@ -260,11 +286,15 @@ class RedisLedger:
         calls = []
         for shard, ids in enumerate(await self._until_now(self._keys.retention, CHUNK)):
             if ids:
-                keys = [self._keys.retention(shard), self._keys.counters(shard)]
-                for message_id in ids:
-                    keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
-                calls.append(Call(_FORGET, keys, [self._now(), *ids]))
+                calls.append(Call(_FORGET, self._forget_keys(shard, ids), [self._now(), *ids]))
         return sum(await run(self._redis, calls))
+
+    def _forget_keys(self, shard: int, ids: Sequence[str]) -> list[str]:
+        keys = self._keys
+        found = [keys.retention(shard), keys.counters(shard), keys.batches(shard), keys.rows(shard)]
+        for message_id in ids:
+            found += (keys.message(shard, message_id), keys.payload(shard, message_id))
+        return found
 
     async def _until_now(self, index: Callable[[int], str], most: int) -> list[list[str]]:
         """Return the first ids of an index whose time has come, by shard."""

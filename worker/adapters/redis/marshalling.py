@@ -42,6 +42,13 @@ def new_message_arguments(message: NewMessage) -> tuple[str | bytes | int, ...]:
     )
 
 
+def row_arguments(messages: Sequence[NewMessage]) -> list[str | int]:
+    """Return the messages' rows for `accept_messages`: nothing where none has one."""
+    if all(message.row is None for message in messages):
+        return []
+    return ["" if message.row is None else message.row for message in messages]
+
+
 def _first_state(message: NewMessage, channel: Channel) -> str:
     if channel in message.channels:
         return DeliveryState.OPEN

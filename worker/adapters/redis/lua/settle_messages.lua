@@ -3,8 +3,8 @@
 -- (retry) or rest as a dead letter. A compare-and-set on (claim, attempt).
 -- Safe to repeat: the second time is a no-op.
 --
--- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, 6 waiting, 7 unanswered, 8 unknown, then 2 for
---       each message: record, payload
+-- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, 6 waiting, 7 unanswered, 8 unknown, 9 batches,
+--       then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 retention in ms, then 10 for each message: id, claim id, attempt,
 --       verdict (final, retry, dead), delay in ms, tries to add, cause, worker, PUSH update, INBOX update
 --       (update: '', `state`, `state|gateway` or `state|gateway|code|message`)
@@ -17,7 +17,10 @@ if not now then
 end
 -- Numbers are written as text once: Redis would format each anew.
 local forget_at, now_text = string.format('%.0f', now + ARGV[2]), string.format('%.0f', now)
-local result, gone, idle, waiting, later, kept, dead, moves = {}, {}, {}, {}, {}, {}, {}, {}
+local result, gone, idle, waiting, later, kept, dead, moves, ended = {}, {}, {}, {}, {}, {}, {}, {}, {}
+local fields = { 'claim', 'attempt', 'lease', 'app', 'lane', 'claimed', 'tries', 'PUSH', 'INBOX' }
+-- Where there is no batch, nobody pays for the question.
+if redis.call('EXISTS', KEYS[9]) == 1 then fields[#fields + 1] = 'batch' end
 
 local function count(app, channel, status, number)
   local field = app .. '#' .. channel .. '#' .. status
@@ -27,8 +30,8 @@ end
 for i = 1, (#ARGV - FIXED) / WIDTH do
   local a = FIXED + (i - 1) * WIDTH
   local id, attempt, verdict = ARGV[a + 1], ARGV[a + 3], ARGV[a + 4]
-  local record, payload = KEYS[7 + i * 2], KEYS[8 + i * 2]
-  local r = redis.call('HMGET', record, 'claim', 'attempt', 'lease', 'app', 'lane', 'claimed', 'tries', 'PUSH', 'INBOX')
+  local record, payload = KEYS[8 + i * 2], KEYS[9 + i * 2]
+  local r = redis.call('HMGET', record, unpack(fields))
   if r[1] ~= ARGV[a + 2] or r[2] ~= attempt then
     result[i] = 0
   elseif tonumber(r[3]) == 0 then
@@ -36,6 +39,7 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
   else
     result[i] = 1
     local changes, notes, delivered, unknown, missed, misses = { 'lease', 0 }, '', true, false, false, false
+    local failed = false
     for c, channel in ipairs({ 'PUSH', 'INBOX' }) do
       local update, before = ARGV[a + 8 + c], string.sub(r[7 + c], 1, 1)
       local unanswered = #r[7 + c] > 1 and string.find(r[7 + c], '^O|%d+|UNANSWERED|') ~= nil
@@ -58,6 +62,7 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
         unanswered = state == 'O' and string.find(rest, '^|UNANSWERED|') ~= nil
       end
       unknown, misses = unknown or before == 'U', misses or unanswered
+      failed = failed or before == 'F'
       delivered = delivered and before ~= 'O' and before ~= 'F' and before ~= 'U'
     end
     if ARGV[a + 6] ~= '0' then
@@ -79,6 +84,12 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
       waiting[#waiting + 1] = idle[#idle]
     else
       gone[#gone + 1] = id
+      if r[10] then
+        local batch = r[4] .. '#' .. r[10] .. '#'
+        local status = batch .. (unknown and 'U' or failed and 'F' or 'S')
+        ended[batch .. 'open'] = (ended[batch .. 'open'] or 0) - 1
+        ended[status] = (ended[status] or 0) + 1
+      end
       if verdict == 'dead' then
         changes[#changes + 1] = 'dead'
         changes[#changes + 1] = ARGV[a + 7]
@@ -106,4 +117,5 @@ if #waiting > 0 then redis.call('ZADD', KEYS[6], unpack(waiting)) end
 if #kept > 0 then redis.call('ZADD', KEYS[4], unpack(kept)) end
 if #dead > 0 then redis.call('ZADD', KEYS[5], unpack(dead)) end
 for field, number in pairs(moves) do redis.call('HINCRBY', KEYS[3], field, number) end
+for field, number in pairs(ended) do redis.call('HINCRBY', KEYS[9], field, number) end
 return result
