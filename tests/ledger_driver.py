@@ -18,10 +18,12 @@ from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.upkeep import RedisUpkeep
+from worker.contract.callbacks import NO_OUTCOMES, Outcomes
 from worker.contract.dead_letters import (
     DeadLetter,
     DeadLetterPage,
@@ -137,10 +139,11 @@ class LedgerDriver:
         messages: Sequence[NewMessage],
         app_id: str = "shop",
         lane: Lane = Lane.BULK,
+        told: Outcomes = NO_OUTCOMES,
         part: BatchPart = NO_BATCH,
     ) -> list[Acceptance]:
         """Take messages of one merchant in one lane."""
-        return self._wait(self._ledger.accept(app_id, lane, messages, part))
+        return self._wait(self._ledger.accept(app_id, lane, messages, told, part))
 
     def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
         """Ask whether messages are known."""

@@ -28,8 +28,10 @@ from worker.adapters.redis.durability import RedisDurability
 from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.pauses import RedisPauses
+from worker.adapters.redis.rates import RedisRates
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.repair import RedisRepair
 from worker.adapters.redis.templates import RedisTemplates
@@ -96,6 +98,7 @@ class Services:
     caps: RedisCaps
     pauses: RedisPauses
     batches: RedisBatches
+    rates: RedisRates
     breakers: RedisBreakers
     compiled: CompiledTemplates
     redis: Redis
@@ -147,6 +150,7 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         caps=RedisCaps(redis, keys),
         pauses=RedisPauses(redis, keys, limits),
         batches=RedisBatches(redis, keys, limits),
+        rates=RedisRates(redis, keys),
         breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
         compiled=CompiledTemplates(ChannelLimits()),
         redis=redis,

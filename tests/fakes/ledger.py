@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
 from tests.fakes.record import Record, first_deliveries
-from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.limits import LedgerLimits
 from worker.batching import chunks
+from worker.contract.callbacks import NO_OUTCOMES, CallbackKey, Outcomes
 from worker.contract.dead_letters import label
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import shard_of
@@ -63,33 +64,36 @@ class FakeLedger:
         self.decisions: dict[Origin, Decision] = {}
         self.batch_tallies: dict[Origin, BatchTally] = {}
         self.forgotten: Counter[tuple[str, Channel]] = Counter()
+        self.outbox: dict[CallbackKey, int] = {}
+        """What merchants are to be told, and since when."""
 
     async def accept(
         self,
         app_id: str,
         lane: Lane,
         messages: Sequence[NewMessage],
+        told: Outcomes = NO_OUTCOMES,
         part: BatchPart = NO_BATCH,
     ) -> list[Acceptance]:
-        """Take new messages; one Acceptance each, in order."""
+        """Take new messages; one Acceptance each, in order. Their merchant is called back for the outcomes `told`."""
         await self.ping()
         answers: dict[int, Acceptance] = {}
         for shard in range(self.shards):
             own = [index for index, one in enumerate(messages) if shard_of(one.message_id, self.shards) == shard]
             origin = Origin(app_id, part.batch_id)
             begun = bool(own and part.batch_id) and self._begin(shard, origin, part.start)
-            answers |= {index: self._accept(origin, lane, messages[index]) for index in own}
+            answers |= {index: self._accept(origin, lane, messages[index], told) for index in own}
             if begun and {answers[index] for index in own}.isdisjoint({Acceptance.DUE, Acceptance.BACKLOGGED}):
                 del self.paused[shard, origin]
                 self.staged.pop((shard, origin), None)
         return [answers[index] for index in range(len(messages))]
 
-    def _accept(self, origin: Origin, lane: Lane, new: NewMessage) -> Acceptance:
+    def _accept(self, origin: Origin, lane: Lane, new: NewMessage, told: Outcomes) -> Acceptance:
         shard = shard_of(new.message_id, self.shards)
         known = self.records.get(new.message_id)
         if known is not None:
             return self._compare(known, new.fingerprint, new.user, origin)
-        record = Record(origin, lane, shard, new, self.now, first_deliveries(new), new.payload)
+        record = Record(origin, lane, shard, new, self.now, first_deliveries(new), new.payload, told=told)
         place = (shard, lane, origin)
         has_room = self._may_pass(place)
         self.records[new.message_id] = record
@@ -240,6 +244,7 @@ class FakeLedger:
     def _close(self, record: Record, settlement: Settlement) -> None:
         record.due_at = None
         self._count_message(record.origin, open=-1, **{record.outcome().whole.status: 1})
+        self._announce(record)
         if settlement.verdict is Verdict.DEAD:
             record.dead_at, record.dead_cause = self.now, settlement.cause
             return
@@ -247,6 +252,12 @@ class FakeLedger:
         states = {delivery.state for delivery in record.deliveries.values()}
         if states <= {DeliveryState.S, DeliveryState.SKIPPED}:
             record.payload = None
+
+    def _announce(self, record: Record) -> None:
+        if record.told:
+            record.finality += 1
+            if record.outcome().whole.status in record.told:
+                self.outbox[CallbackKey(record.app_id, record.new.message_id, record.finality)] = self.now
 
     async def sweep(self) -> list[Hint]:
         """Re-score overdue messages to a later time and return them as hints; suspects are hinted apart."""

@@ -19,7 +19,8 @@ from typing_extensions import override
 from tests.ledger_driver import DAY, LedgerDriver, ids, model, new_message, real
 from tests.ledger_invariants import check_conservation, check_history, check_homes
 from tests.ledger_state import LedgerState
-from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.limits import LedgerLimits
+from worker.contract.callbacks import EVERY_OUTCOME, NO_OUTCOMES
 from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 from worker.contract.identity import shard_of
 from worker.contract.messages import (
@@ -105,14 +106,15 @@ class LedgerMachine(RuleBasedStateMachine):
     def accept(self, app: str, lane: Lane, seed: int, again: bool) -> None:  # noqa: FBT001 - drawn
         dice = Random(seed)
         messages = [new_request(dice, app) for _ in range(dice.randint(1, 8))]
-        answers = self.both(lambda ledger: ledger.accept(messages, app, lane))
+        told = EVERY_OUTCOME if app == APPS[0] else NO_OUTCOMES
+        answers = self.both(lambda ledger: ledger.accept(messages, app, lane, told))
         for message, answer in zip(messages, answers, strict=True):
             if answer in (Acceptance.DUE, Acceptance.BACKLOGGED):
                 self.accepted.update((app, channel) for channel in message.channels)
             if answer is Acceptance.DUE:
                 self.hints.append(Hint(lane, shard_of(message.message_id, SHARDS), (message.message_id,)))
         if again:
-            repeated = self.both(lambda ledger: ledger.accept(messages, app, lane))
+            repeated = self.both(lambda ledger: ledger.accept(messages, app, lane, told))
             assert set(repeated) <= {Acceptance.REPEATED, Acceptance.INCONSISTENT, Acceptance.STAGED}
 
     @rule(
@@ -126,7 +128,7 @@ class LedgerMachine(RuleBasedStateMachine):
         dice = Random(seed)
         messages = [new_request(dice, app)._replace(row=dice.choice([None, 3, index])) for index in range(3)]
         part = BatchPart(dice.choice(BATCHES), start)
-        answers = [self.both(lambda ledger: ledger.accept(messages, app, lane, part)) for _ in range(times)]
+        answers = [self.both(lambda ledger: ledger.accept(messages, app, lane, part=part)) for _ in range(times)]
         for message, answer in zip(messages, answers[0], strict=True):
             if answer in (Acceptance.DUE, Acceptance.BACKLOGGED):
                 self.accepted.update((app, channel) for channel in message.channels)

@@ -11,7 +11,8 @@ from typing_extensions import override
 from tests.ledger_driver import final, learnt, new_message, new_messages
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.reading import LedgerReader, Place
 from worker.contract.audits import Fault, Miscount, Misplaced, ShardAudit
 from worker.contract.errors import LedgerUnavailableError

@@ -12,7 +12,7 @@ from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.origins import FakeUpkeep
 from tests.ledger_driver import DAY, final, ids
-from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.limits import LedgerLimits
 from worker.breaking import BreakerLimits, Breakers
 from worker.contract.gateways import OpenedBreaker
 from worker.contract.messages import Hint, Lane, NewMessage

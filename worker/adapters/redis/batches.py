@@ -7,7 +7,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from worker.adapters.redis.dead_letter_cards import bounds, pattern, read_card, texts
 from worker.adapters.redis.dead_letter_index import complete_index
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.replies import raw, text
 from worker.adapters.redis.scripts import Call, Script, execute, run, run_each
 from worker.adapters.redis.times import Now, ledger_time, server_time
@@ -119,6 +119,7 @@ class RedisDeadLetters:
                 keys.waiting(shard),
                 keys.unanswered(shard),
                 keys.unknown(shard),
+                keys.uncalled(shard),
                 keys.stopped(shard, lane),
                 keys.paused(shard),
                 keys.batches(shard),

@@ -1,26 +1,28 @@
 """The ledger in Redis: one Lua script a transition, each for a chunk of messages of one shard (DESIGN 1-9)."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
 from worker.adapters.redis.dead_letter_index import index_dead_letters
 from worker.adapters.redis.keys import SCHEMA, Keys
+from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.marshalling import (
     new_message_arguments,
     note_arguments,
+    outcomes_text,
     read_claim,
     row_arguments,
     settlement_arguments,
     sweep_hints,
 )
+from worker.adapters.redis.releasing import Releases
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run, run_each
 from worker.adapters.redis.times import Now, ledger_time, server_time
 from worker.batching import chunks
+from worker.contract.callbacks import NO_OUTCOMES, Outcomes
 from worker.contract.errors import LedgerMismatchError
 from worker.contract.messages import (
     CHUNK,
@@ -39,10 +41,6 @@ from worker.contract.messages import (
 from worker.contract.origins import NO_BATCH, BatchPart, Origin
 from worker.ports import Probe, ShardLane
 
-_ORIGINS_A_RELEASE = 64
-_QUANTUM = 50
-"""Messages of a turn where there are many backlogs; else a chunk is shared out."""
-
 Item = TypeVar("Item")
 
 _ACCEPT = Script.read("accept_messages")
@@ -52,28 +50,7 @@ _NOTE = Script.read("note_gateways")
 _RENEW = Script.read("renew_leases")
 _SETTLE = Script.read("settle_messages")
 _SWEEP = Script.read("sweep_due")
-_RELEASE = Script.read("release_backlog")
 _FORGET = Script.read("forget_messages")
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerLimits:
-    """How the ledger schedules; durations in milliseconds. See the settings of the same names."""
-
-    lease: int = 6_000
-    grace: int = 3_000
-    longest_grace: int = 60_000
-    sweep_size: int = 400
-    window_single: int = 200
-    window_bulk: int = 500
-    waiting: int = 1_000
-    retention: int = 7 * 86_400_000
-    staging: int = 60_000
-    """How long a batch may be staged without a word, before it is withdrawn."""
-
-    def window(self, lane: Lane) -> int:
-        """Return how many messages of one merchant may be released and not final, per shard."""
-        return self.window_single if lane is Lane.SINGLE else self.window_bulk
 
 
 class RedisLedger:
@@ -91,6 +68,7 @@ class RedisLedger:
         self._keys = keys
         self._limits = limits or LedgerLimits()
         self._now = now
+        self._releases = Releases(redis, keys, self._limits, now)
 
     async def open(self) -> None:
         """Fix the ledger's parameters at the first start; raise LedgerMismatchError where they differ later."""
@@ -116,9 +94,10 @@ class RedisLedger:
         app_id: str,
         lane: Lane,
         messages: Sequence[NewMessage],
+        told: Outcomes = NO_OUTCOMES,
         part: BatchPart = NO_BATCH,
     ) -> list[Acceptance]:
-        """Take new messages; one Acceptance each, in order."""
+        """Take new messages; one Acceptance each, in order. Their merchant is called back for the outcomes `told`."""
         origin = Origin(app_id, part.batch_id)
 
         def call(shard: int, chunk: Sequence[NewMessage]) -> Call:
@@ -139,7 +118,7 @@ class RedisLedger:
             ]
             limits = self._limits
             arguments: list[str | bytes | int] = [self._now(), app_id, lane]
-            arguments += (limits.grace, limits.window(lane), limits.waiting)
+            arguments += (limits.grace, limits.window(lane), limits.waiting, outcomes_text(told))
             arguments += (part.batch_id, part.start, limits.staging)
             for message in chunk:
                 arguments += new_message_arguments(message)
@@ -213,6 +192,7 @@ class RedisLedger:
                 keys.waiting(shard),
                 keys.unanswered(shard),
                 keys.unknown(shard),
+                keys.outbox(shard),
                 keys.batches(shard),
             ]
             arguments: list[str | bytes | int] = [self._now(), self._limits.retention]
@@ -243,43 +223,11 @@ class RedisLedger:
 
     async def release(self, places: Sequence[ShardLane]) -> list[Hint]:
         """Move messages from the backlogs of places to their due indexes, round robin between a place's origins."""
-        released: dict[ShardLane, list[str]] = {place: [] for place in places}
-        start, left = 0, list(places)
-        while left:
-            origins = await self._least_served(left, start)
-            calls = [self._release_call(place, some, CHUNK - len(released[place])) for place, some in origins.items()]
-            for place, ids in zip(origins, await run(self._redis, calls), strict=True):
-                released[place] += map(text, ids)
-            # Merchants whose windows are full must not hide those behind them.
-            full = [place for place, some in origins.items() if len(some) == _ORIGINS_A_RELEASE]
-            start, left = start + _ORIGINS_A_RELEASE, [place for place in full if len(released[place]) < CHUNK]
-        return [Hint(lane, shard, tuple(ids)) for (shard, lane), ids in released.items() if ids]
-
-    async def _least_served(self, places: Sequence[ShardLane], start: int) -> dict[ShardLane, list[Origin]]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for shard, lane in places:
-            pipeline.zrange(self._keys.backlogs(shard, lane), start, start + _ORIGINS_A_RELEASE - 1)
-        pages = zip(places, await execute(pipeline), strict=True)
-        return {place: [Origin.read(text(member)) for member in page] for place, page in pages if page}
-
-    def _release_call(self, place: ShardLane, origins: Sequence[Origin], most: int) -> Call:
-        (shard, lane), keys, limits = place, self._keys, self._limits
-        shared = [keys.due(shard), keys.window(shard), keys.backlogs(shard, lane), keys.waiting(shard)]
-        quantum = max(_QUANTUM, most // len(origins))
-        arguments = [self._now(), lane, limits.grace, limits.window(lane), quantum, most, limits.waiting]
-        backlogs = [keys.backlog(shard, lane, origin) for origin in origins]
-        return Call(_RELEASE, shared + backlogs, arguments + [origin.text for origin in origins])
+        return await self._releases.release(places)
 
     async def backlogged(self) -> list[ShardLane]:
         """Return the places that have a backlog."""
-        found = []
-        for lane in Lane:
-            sizes = await self._pipeline(partial(self._ask_backlogs, lane))
-            found += [(shard, lane) for shard, size in enumerate(sizes) if size]
-        return found
-
-    def _ask_backlogs(self, lane: Lane, pipeline: Any, shard: int) -> None:  # noqa: ANN401 - redis-py's own is untyped
-        pipeline.exists(self._keys.backlogs(shard, lane))
+        return await self._releases.backlogged()
 
     async def forget(self) -> int:
         """Erase messages past their retention, at most a chunk per shard; return how many."""
@@ -291,7 +239,8 @@ class RedisLedger:
 
     def _forget_keys(self, shard: int, ids: Sequence[str]) -> list[str]:
         keys = self._keys
-        found = [keys.retention(shard), keys.counters(shard), keys.batches(shard), keys.rows(shard)]
+        found = [keys.retention(shard), keys.counters(shard), keys.uncalled(shard)]
+        found += (keys.batches(shard), keys.rows(shard))
         for message_id in ids:
             found += (keys.message(shard, message_id), keys.payload(shard, message_id))
         return found

@@ -7,6 +7,7 @@ from typing import Any
 
 from worker.adapters.redis.replies import text
 from worker.batching import chunks
+from worker.contract.callbacks import Outcomes
 from worker.contract.dead_letters import label
 from worker.contract.messages import (
     Channel,
@@ -47,6 +48,11 @@ def row_arguments(messages: Sequence[NewMessage]) -> list[str | int]:
     if all(message.row is None for message in messages):
         return []
     return ["" if message.row is None else message.row for message in messages]
+
+
+def outcomes_text(outcomes: Outcomes) -> str:
+    """Return outcomes as records and registrations write them, such as `FSU`."""
+    return "".join(sorted(outcomes))
 
 
 def _first_state(message: NewMessage, channel: Channel) -> str:

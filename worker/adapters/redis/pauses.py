@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from redis.asyncio import Redis
 
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, execute, run
 from worker.adapters.redis.times import Now, ledger_time, server_time

@@ -1,24 +1,25 @@
 #!lua
 -- Take new messages of one merchant in one lane, of one batch or of none: record, payload, counters and one home, the
 -- due index while the merchant's window has room, nothing waits in the origin's backlog and nothing is paused, else that
--- backlog, by its deadline. A batch is paused or staged, where that is asked for, by the very call that brings its first message.
+-- backlog, by its deadline. A batch is paused or staged, where that is asked for, by the call that brings its first
+-- message.
 -- Safe to repeat: a known message answers REPEATED or INCONSISTENT and is left alone.
 --
 -- KEYS  1 due, 2 window, 3 backlog of (lane, origin), 4 backlogs of the lane, 5 counters, 6 waiting, 7 stopped of the
 --       lane, 8 paused, 9 staged, 10 started, 11 batches, 12 rows, then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 grace in ms, 5 window size, 6 most that may wait for
---       a retry, 7 batchId ('' = none), 8 start of a batch (at once, paused, staged), 9 how long a batch may be staged
---       in ms, then 12 for each message: id, requestId, fingerprint, user, client, template, version, language,
---       deliver_within in ms, PUSH state, INBOX state ('' = not a channel of it), payload; then, where any message has
---       one, the row of each message in the batch ('' = not read by rows)
+--       a retry, 7 outcomes that the merchant is told as in SFU, 8 batchId ('' = none), 9 start of a batch (at once,
+--       paused, staged), 10 how long a batch may be staged in ms, then 12 for each message: id, requestId, fingerprint,
+--       user, client, template, version, language, deliver_within in ms, PUSH state, INBOX state ('' = not a channel of
+--       it), payload; then, where any message has one, the row of each message in the batch ('' = not read by rows)
 -- RETURNS  an array: 1 DUE, 2 BACKLOGGED, 3 REPEATED, 4 INCONSISTENT, 6 STAGED
-local FIXED, WIDTH, SHARED = 9, 12, 12
+local FIXED, WIDTH, SHARED = 10, 12, 12
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 end
-local app, lane, batch = ARGV[2], ARGV[3], ARGV[7]
+local app, lane, batch = ARGV[2], ARGV[3], ARGV[8]
 local number = (#KEYS - SHARED) / 2
 local rows = FIXED + number * WIDTH
 -- Numbers are written as text once: Redis would format each anew.
@@ -29,10 +30,10 @@ if batch == '' then
 else
   origin = app .. '#' .. batch
   local first = redis.call('HEXISTS', KEYS[11], origin .. '#taken') == 0
-  if ARGV[8] == 'staged' and (first or redis.call('ZSCORE', KEYS[9], origin)) then
-    redis.call('ZADD', KEYS[9], 'GT', string.format('%.0f', now + ARGV[9]), origin)
+  if ARGV[9] == 'staged' and (first or redis.call('ZSCORE', KEYS[9], origin)) then
+    redis.call('ZADD', KEYS[9], 'GT', string.format('%.0f', now + ARGV[10]), origin)
     begun = redis.call('ZADD', KEYS[8], 'NX', taken, origin)
-  elseif ARGV[8] == 'paused' and first and not redis.call('ZSCORE', KEYS[10], origin) then
+  elseif ARGV[9] == 'paused' and first and not redis.call('ZSCORE', KEYS[10], origin) then
     begun = redis.call('ZADD', KEYS[8], 'NX', taken, origin)
   end
   paused = redis.call('ZSCORE', KEYS[8], origin) or redis.call('ZSCORE', KEYS[8], app)
@@ -67,6 +68,7 @@ for i = 1, number do
       'lane', lane, 'tpl', ARGV[a + 6], 'ver', ARGV[a + 7], 'lang', ARGV[a + 8],
       'taken', taken, 'exp', expires, 'PUSH', push, 'INBOX', inbox)
     redis.call('SET', KEYS[SHARED + i * 2], ARGV[a + 12])
+    if ARGV[7] ~= '' then redis.call('HSET', record, 'cb', ARGV[7] .. '|0') end
     if push == 'O' then opened.PUSH = opened.PUSH + 1 end
     if inbox == 'O' then opened.INBOX = opened.INBOX + 1 end
     if batch ~= '' then

@@ -5,8 +5,8 @@
 -- Safe to repeat: what this run replayed answers the same and is left alone, even if it died again.
 --
 -- KEYS  1 due, 2 window, 3 backlog of (lane, origin), 4 backlogs of the lane, 5 counters, 6 retention, 7 dead, 8 cards,
---       9 waiting, 10 unanswered, 11 unknown, 12 stopped of the lane, 13 paused, 14 batches, then 2 for each message:
---       record, payload
+--       9 waiting, 10 unanswered, 11 unknown, 12 uncalled, 13 stopped of the lane, 14 paused, 15 batches, then 2 for
+--       each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 window size, 5 deliver_within in ms, 6 retention in
 --       ms, 7 run, 8 most that may wait for a retry, 9 batchId ('' = none), then the ids
 -- RETURNS  an array: 1 SENT, 2 SUPPRESSED, 3 REFUSED, 4 EMPTY
@@ -17,7 +17,7 @@ if not now then
 end
 local app, lane, run = ARGV[2], ARGV[3], ARGV[7]
 local origin = ARGV[9] == '' and app or app .. '#' .. ARGV[9]
-local paused = redis.call('ZSCORE', KEYS[13], origin) or redis.call('ZSCORE', KEYS[13], app)
+local paused = redis.call('ZSCORE', KEYS[14], origin) or redis.call('ZSCORE', KEYS[14], app)
 local prefix, now_text = lane .. '#' .. app .. '#', string.format('%.0f', now)
 local expires = string.format('%.0f', now + ARGV[5])
 local first, last, room = '[' .. prefix, '(' .. lane .. '#' .. app .. '$', 0
@@ -45,10 +45,10 @@ local function misses_answer(changes)
 end
 
 for i = 1, #ARGV - 9 do
-  local id, record, payload = ARGV[9 + i], KEYS[13 + i * 2], KEYS[14 + i * 2]
+  local id, record, payload = ARGV[9 + i], KEYS[14 + i * 2], KEYS[15 + i * 2]
   local died = redis.call('ZSCORE', KEYS[7], id)
-  local r = redis.call('HMGET', record, 'run', 'dead', 'PUSH', 'INBOX', 'attempt', 'lane', 'batch')
-  if r[6] ~= lane or (r[7] or '') ~= batch then
+  local r = redis.call('HMGET', record, 'run', 'dead', 'PUSH', 'INBOX', 'attempt', 'lane', 'cb', 'batch')
+  if r[6] ~= lane or (r[8] or '') ~= batch then
     result[i] = 3 -- not what the caller saw: that was forgotten, and its requestId taken again
   elseif r[1] and string.sub(r[1], 3) == run then
     result[i] = tonumber(string.sub(r[1], 1, 1))
@@ -71,6 +71,9 @@ for i = 1, #ARGV - 9 do
       redis.call('ZADD', KEYS[10], redis.call('ZSCORE', KEYS[11], id) or now_text, id)
     end
     redis.call('ZREM', KEYS[11], id)
+    if r[7] and result[i] == 1 then
+      redis.call('ZREM', KEYS[12], app .. '#' .. id .. '#' .. string.match(r[7], '%d+$'))
+    end
     local place = string.format('%013.0f#%s', died, id)
     redis.call('ZREMRANGEBYLEX', KEYS[8], '[' .. place .. ' ', '(' .. place .. '!')
     if result[i] == 2 then
@@ -90,7 +93,7 @@ if #waiting > 0 then
   redis.call('ZADD', KEYS[3], unpack(waiting))
   if paused then
     local earliest = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
-    redis.call('ZADD', KEYS[12], 'LT', earliest[2], origin)
+    redis.call('ZADD', KEYS[13], 'LT', earliest[2], origin)
   else
     local least = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
     redis.call('ZADD', KEYS[4], 'NX', least[2] or 0, origin)
@@ -98,7 +101,7 @@ if #waiting > 0 then
 end
 for field, number in pairs(moves) do redis.call('HINCRBY', KEYS[5], field, number) end
 for status, number in pairs(reopened) do
-  redis.call('HINCRBY', KEYS[14], origin .. '#' .. status, -number)
-  redis.call('HINCRBY', KEYS[14], origin .. '#open', number)
+  redis.call('HINCRBY', KEYS[15], origin .. '#' .. status, -number)
+  redis.call('HINCRBY', KEYS[15], origin .. '#open', number)
 end
 return result

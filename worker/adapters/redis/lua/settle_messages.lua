@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
 -- End claims: record what was learnt of each channel, move the counters, and let the message go (final), wait
--- (retry) or rest as a dead letter. A compare-and-set on (claim, attempt).
+-- (retry) or rest as a dead letter. A compare-and-set on (claim, attempt). What is not open any more is put into the
+-- outbox of callbacks, where its merchant wants to hear of the outcome.
 -- Safe to repeat: the second time is a no-op.
 --
--- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, 6 waiting, 7 unanswered, 8 unknown, 9 batches,
+-- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, 6 waiting, 7 unanswered, 8 unknown, 9 outbox, 10 batches,
 --       then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 retention in ms, then 10 for each message: id, claim id, attempt,
 --       verdict (final, retry, dead), delay in ms, tries to add, cause, worker, PUSH update, INBOX update
@@ -17,10 +18,10 @@ if not now then
 end
 -- Numbers are written as text once: Redis would format each anew.
 local forget_at, now_text = string.format('%.0f', now + ARGV[2]), string.format('%.0f', now)
-local result, gone, idle, waiting, later, kept, dead, moves, ended = {}, {}, {}, {}, {}, {}, {}, {}, {}
-local fields = { 'claim', 'attempt', 'lease', 'app', 'lane', 'claimed', 'tries', 'PUSH', 'INBOX' }
+local result, gone, idle, waiting, later, kept, dead, moves, calls, ended = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+local fields = { 'claim', 'attempt', 'lease', 'app', 'lane', 'claimed', 'tries', 'PUSH', 'INBOX', 'cb' }
 -- Where there is no batch, nobody pays for the question.
-if redis.call('EXISTS', KEYS[9]) == 1 then fields[#fields + 1] = 'batch' end
+if redis.call('EXISTS', KEYS[10]) == 1 then fields[#fields + 1] = 'batch' end
 
 local function count(app, channel, status, number)
   local field = app .. '#' .. channel .. '#' .. status
@@ -30,7 +31,7 @@ end
 for i = 1, (#ARGV - FIXED) / WIDTH do
   local a = FIXED + (i - 1) * WIDTH
   local id, attempt, verdict = ARGV[a + 1], ARGV[a + 3], ARGV[a + 4]
-  local record, payload = KEYS[8 + i * 2], KEYS[9 + i * 2]
+  local record, payload = KEYS[9 + i * 2], KEYS[10 + i * 2]
   local r = redis.call('HMGET', record, unpack(fields))
   if r[1] ~= ARGV[a + 2] or r[2] ~= attempt then
     result[i] = 0
@@ -39,7 +40,6 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
   else
     result[i] = 1
     local changes, notes, delivered, unknown, missed, misses = { 'lease', 0 }, '', true, false, false, false
-    local failed = false
     for c, channel in ipairs({ 'PUSH', 'INBOX' }) do
       local update, before = ARGV[a + 8 + c], string.sub(r[7 + c], 1, 1)
       local unanswered = #r[7 + c] > 1 and string.find(r[7 + c], '^O|%d+|UNANSWERED|') ~= nil
@@ -62,7 +62,6 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
         unanswered = state == 'O' and string.find(rest, '^|UNANSWERED|') ~= nil
       end
       unknown, misses = unknown or before == 'U', misses or unanswered
-      failed = failed or before == 'F'
       delivered = delivered and before ~= 'O' and before ~= 'F' and before ~= 'U'
     end
     if ARGV[a + 6] ~= '0' then
@@ -85,8 +84,18 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
     else
       gone[#gone + 1] = id
       if r[10] then
-        local batch = r[4] .. '#' .. r[10] .. '#'
-        local status = batch .. (unknown and 'U' or failed and 'F' or 'S')
+        local wanted, finality = string.match(r[10], '^(%a*)|(%d+)$')
+        finality = string.format('%d', finality + 1)
+        changes[#changes + 1] = 'cb'
+        changes[#changes + 1] = wanted .. '|' .. finality
+        if string.find(wanted, unknown and 'U' or delivered and 'S' or 'F', 1, true) then
+          calls[#calls + 1] = now_text
+          calls[#calls + 1] = r[4] .. '#' .. id .. '#' .. finality
+        end
+      end
+      if r[11] then
+        local batch = r[4] .. '#' .. r[11] .. '#'
+        local status = batch .. (unknown and 'U' or delivered and 'S' or 'F')
         ended[batch .. 'open'] = (ended[batch .. 'open'] or 0) - 1
         ended[status] = (ended[status] or 0) + 1
       end
@@ -116,6 +125,7 @@ end
 if #waiting > 0 then redis.call('ZADD', KEYS[6], unpack(waiting)) end
 if #kept > 0 then redis.call('ZADD', KEYS[4], unpack(kept)) end
 if #dead > 0 then redis.call('ZADD', KEYS[5], unpack(dead)) end
+if #calls > 0 then redis.call('ZADD', KEYS[9], unpack(calls)) end
 for field, number in pairs(moves) do redis.call('HINCRBY', KEYS[3], field, number) end
-for field, number in pairs(ended) do redis.call('HINCRBY', KEYS[9], field, number) end
+for field, number in pairs(ended) do redis.call('HINCRBY', KEYS[10], field, number) end
 return result
