@@ -33,6 +33,12 @@ class Settings(BaseSettings):
         "empty: any for any while no client is registered",
     )
 
+    app_rates: Annotated[dict[str, Annotated[int, Field(ge=1)]], NoDecode] = Field(
+        {},
+        description='JSON such as {"333301": 200, "*": 50}: most sends a second for an appId over HTTP, whoever sends '
+        "them; * is every other appId (R36)",
+    )
+
     signatures: Literal["off", "required"] = Field(
         "off",
         description="required: the API takes nothing but signed requests of registered clients; off: the Client-Id "
@@ -101,9 +107,9 @@ class Settings(BaseSettings):
         "info", description="Least severe level that is logged"
     )
 
-    @field_validator("clients", mode="before")
+    @field_validator("clients", "app_rates", mode="before")
     @classmethod
-    def _clients_from_json(cls, value: object) -> object:
+    def _from_json(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         try:
@@ -164,5 +170,6 @@ def _text(fault: ErrorDetails) -> str:
     reason = fault["msg"].removeprefix("Value error, ")
     name = ".".join(str(part) for part in fault["loc"]).upper()
     if fault["type"] == "int_parsing":
-        reason = f"Input should be a whole number, such as {Settings.model_fields[name.lower()].default}"
+        field = Settings.model_fields.get(name.lower())
+        reason = f"Input should be a whole number, such as {field.default if field else 50}"
     return f"{PREFIX}{name}: {reason}" if name else reason

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from api_adapter.cli.arguments import ArgumentError, duration, moment
 from worker.contract.messages import Channel
+from worker.contract.quiet_hours import QuietHours, known_time_zone
 from worker.contract.requests import AppId, ContractViolationError, Id64, Token, parse
 from worker.contract.templates import Language
 from worker.contract.users import SEND_SCOPE, TokenGrant, User
@@ -22,17 +23,19 @@ _OPTIONS = {
     "wallet": "--wallet",
     "languages": "--language",
     "optedOut": "--opt-out",
+    "timeZone": "--time-zone",
+    "quietHours": "--quiet-hours",
     "scopes": "--scope",
     "expiresAt": "--expires-at",
     "expiresIn": "--expires-in",
 }
 
 
-def _reads(reader: Callable[[str], int]) -> BeforeValidator:
-    def read(value: object) -> int:
+def _reads(reader: Callable[[str], object]) -> BeforeValidator:
+    def read(value: object) -> object:
         try:
             return reader(str(value))
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:
             raise PydanticCustomError("argument", "{reason}", {"reason": str(error)}) from None
 
     return BeforeValidator(read)
@@ -52,6 +55,9 @@ class TokenLine(BaseModel):
     languages: tuple[Language, ...] = ()
     """Most preferred first."""
     optedOut: frozenset[Channel] = frozenset()  # noqa: N815
+    timeZone: Annotated[str, _reads(known_time_zone)] | None = None  # noqa: N815
+    quietHours: Annotated[QuietHours, _reads(QuietHours.parse)] | None = None  # noqa: N815
+    """Hours of the user's day such as 22:00-07:00."""
     scopes: frozenset[Id64] = frozenset({SEND_SCOPE})
     expiresAt: Annotated[int, _reads(moment)] | None = None  # noqa: N815
     """A time as ISO 8601 with offset or milliseconds since 1970; absent: never."""
@@ -64,9 +70,15 @@ class TokenLine(BaseModel):
             raise PydanticCustomError("expires_twice", "expiresAt and expiresIn: give one of them")
         return self
 
+    @model_validator(mode="after")
+    def _quiet_somewhere(self) -> "TokenLine":
+        if self.quietHours is not None and self.timeZone is None:
+            raise PydanticCustomError("quiet_nowhere", "quietHours: timeZone is required with them")
+        return self
+
     def grant(self, now: int) -> TokenGrant:
         """Return what the token grants; `now` is in milliseconds since 1970."""
-        user = User(self.customerId, self.wallet, self.languages, self.optedOut)
+        user = User(self.customerId, self.wallet, self.languages, self.optedOut, self.timeZone, self.quietHours)
         expires_at = self.expiresAt if self.expiresIn is None else now + self.expiresIn
         return TokenGrant(user, self.appId, self.scopes, expires_at)
 
@@ -91,6 +103,6 @@ def read_options(given: dict[str, Any]) -> TokenLine:
 
 def _as_option(fault: str) -> str:
     told = _FIELD.sub(lambda field: _OPTIONS[field[1]], fault, count=1)
-    for field in ("expiresAt", "expiresIn"):
+    for field in ("expiresAt", "expiresIn", "quietHours", "timeZone"):
         told = told.replace(field, _OPTIONS[field])
     return told.removeprefix("$: ")

@@ -49,6 +49,11 @@ def put(  # noqa: PLR0913 - one parameter an option
     wallet: Annotated[str | None, typer.Option(help="The user's super app, as in customerBelongsTo.")] = None,
     language: Annotated[list[str] | None, typer.Option(help="BCP 47 tag; repeat, most preferred first.")] = None,
     opt_out: Annotated[list[str] | None, typer.Option(help="A channel the user wants nothing on; repeat.")] = None,
+    time_zone: Annotated[str | None, typer.Option(metavar="ZONE", help="The user's, such as Asia/Manila.")] = None,
+    quiet_hours: Annotated[
+        str | None,
+        typer.Option(metavar="HOURS", help="When the user wants no message, such as 22:00-07:00 of the time zone."),
+    ] = None,
     scope: Annotated[list[str] | None, typer.Option(help="What the token permits; default: SEND_MESSAGE.")] = None,
     expires_in: Annotated[str | None, typer.Option(metavar="DURATION", help="Such as 12h or 30d.")] = None,
     expires_at: Annotated[
@@ -60,7 +65,7 @@ def put(  # noqa: PLR0913 - one parameter an option
         typer.Option(
             metavar="FILE",
             help="JSON lines, - for standard input: accessToken, customerId, appId, wallet, and perhaps languages, "
-            "optedOut, scopes, expiresIn, expiresAt. A bad line does not stop the others.",
+            "optedOut, timeZone, quietHours, scopes, expiresIn, expiresAt. A bad line does not stop the others.",
         ),
     ] = None,
 ) -> None:
@@ -74,6 +79,8 @@ def put(  # noqa: PLR0913 - one parameter an option
         "wallet": wallet,
         "languages": language,
         "optedOut": opt_out,
+        "timeZone": time_zone,
+        "quietHours": quiet_hours,
         "scopes": scope,
         "expiresIn": expires_in,
         "expiresAt": expires_at,
@@ -265,7 +272,7 @@ def _refuse_rest(found: Sequence[Sequence[str]]) -> None:
         raise ArgumentError("; ".join(faults))
 
 
-_HEADINGS = ("ID", "Customer", "App", "Wallet", "Languages", "Opted out", "Scopes", "Expires")
+_HEADINGS = ("ID", "Customer", "App", "Wallet", "Languages", "Opted out", "Quiet", "Scopes", "Expires")
 
 
 def _row(token_id: str, grant: TokenGrant) -> tuple[str, ...]:
@@ -277,6 +284,7 @@ def _row(token_id: str, grant: TokenGrant) -> tuple[str, ...]:
         user.wallet,
         " ".join(user.languages),
         " ".join(sorted(user.opted_out)),
+        " ".join(filter(None, (user.quiet_hours and str(user.quiet_hours), user.time_zone))),
         " ".join(sorted(grant.scopes)),
         utc(grant.expires_at) or "never",
     )
@@ -291,6 +299,8 @@ def _grant_json(token_id: str, grant: TokenGrant) -> dict[str, object]:
         "wallet": user.wallet,
         "languages": user.languages,
         "optedOut": sorted(user.opted_out),
+        "timeZone": user.time_zone,
+        "quietHours": user.quiet_hours and str(user.quiet_hours),
         "scopes": sorted(grant.scopes),
         "expiresAt": grant.expires_at,
     }

@@ -35,6 +35,7 @@ def token_line(token: str, **fields: object) -> str:
 
 def test_put_stores_everything_that_the_token_grants(tidings: CommandLine) -> None:
     options = ["--language", "en_us", "--language", "ja", "--opt-out", "PUSH", "--scope", "AUTH"]
+    options += ["--time-zone", "Asia/Manila", "--quiet-hours", "22:00-07:00"]
     tidings.lines("token", "put", "hush-1", *GRANT, *options, "--expires-at", "2031-05-01T12:00:00Z")
 
     (stored,) = listed(tidings)
@@ -46,6 +47,8 @@ def test_put_stores_everything_that_the_token_grants(tidings: CommandLine) -> No
         "wallet": "GCASH",
         "languages": ["en-US", "ja"],
         "optedOut": ["PUSH"],
+        "timeZone": "Asia/Manila",
+        "quietHours": "22:00-07:00",
         "scopes": ["AUTH"],
         "expiresAt": 1_935_403_200_000,
     }

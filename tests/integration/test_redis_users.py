@@ -9,13 +9,14 @@ from redis.asyncio import Redis
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.users import RedisUsers, StoredGrant
 from worker.contract.messages import Channel
+from worker.contract.quiet_hours import QuietHours
 from worker.contract.users import SEND_SCOPE, TokenGrant, User
 
 Result = TypeVar("Result")
 
 KEYS = Keys(shards=16)
 SECRET = b"0123456789abcdef"
-USER = User("客户-1", "GCASH", ("zh-Hant", "en"), frozenset({Channel.INBOX}))
+USER = User("客户-1", "GCASH", ("zh-Hant", "en"), frozenset({Channel.INBOX}), "Asia/Manila", QuietHours(1320, 420))
 GRANT = TokenGrant(USER, "shop", frozenset({SEND_SCOPE, "READ"}), 1_800_000_000_000)
 PLAIN = TokenGrant(User("c2", "TNG"), "cafe", frozenset(), None)
 TOKENS = [f"access-token-{number}" for number in range(40)]
@@ -57,6 +58,19 @@ def test_R64_many_tokens_over_all_shards_resolve_in_one_call(redis_url: str) -> 
 
         assert await users(redis).resolve(TOKENS) == grants
         assert await users(redis).resolve(TOKENS[::-1]) == grants[::-1]
+
+    on_redis(redis_url, story)
+
+
+def test_R64_a_grant_that_was_put_before_users_had_time_zones_resolves_without_one(redis_url: str) -> None:
+    stored = (
+        b'{"customerId":"c2","wallet":"TNG","languages":[],"optedOut":[],"appId":"cafe","scopes":[],"expiresAt":null}'
+    )
+
+    async def story(redis: Redis) -> None:
+        await redis.set(KEYS.token(users(redis).token_id("token-b")), stored)
+
+        assert await users(redis).resolve(["token-b"]) == [PLAIN]
 
     on_redis(redis_url, story)
 

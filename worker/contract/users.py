@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from worker.contract.messages import Channel
+from worker.contract.quiet_hours import QuietHours
 
 SEND_SCOPE = "SEND_MESSAGE"
 """The scope a token needs for a send (R37)."""
@@ -19,6 +20,10 @@ class User(NamedTuple):
     languages: tuple[str, ...] = ()
     """BCP 47 tags, most preferred first."""
     opted_out: frozenset[Channel] = frozenset()
+    time_zone: str | None = None
+    """A name of the IANA database, such as Asia/Manila; None: not known."""
+    quiet_hours: QuietHours | None = None
+    """In the user's time zone; in UTC where that is not known."""
 
 
 class TokenGrant(NamedTuple):

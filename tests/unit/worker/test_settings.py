@@ -222,3 +222,24 @@ def test_the_file_of_the_signing_key_is_the_same_wherever_a_part_runs(monkeypatc
     monkeypatch.setenv("TIDINGS_SIGNING_KEY_FILE", "server.pem")
 
     assert read_settings().signing_key_file == str(Path.cwd() / "server.pem")
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ("50", "Input should be a valid dictionary"),
+        ('{"333301": 0}', "Input should be greater than or equal to 1"),
+        ('{"333301": "many"}', "TIDINGS_APP_RATES.333301: Input should be a whole number, such as 50"),
+        ("{", "is not JSON"),
+    ],
+)
+def test_R36_rates_of_apps_that_are_no_numbers_are_named(
+    monkeypatch: pytest.MonkeyPatch, value: str, rule: str
+) -> None:
+    assert rule in fault(monkeypatch, app_rates=value)
+
+
+def test_R36_rates_of_apps_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_APP_RATES", '{"333301": 1, "*": 50}')
+
+    assert read_settings().app_rates == {"333301": 1, "*": 50}

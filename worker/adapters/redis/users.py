@@ -12,6 +12,7 @@ from worker.adapters.redis.replies import raw, text
 from worker.adapters.redis.scripts import execute, redis_answers
 from worker.batching import grouped
 from worker.contract.messages import Channel
+from worker.contract.quiet_hours import QuietHours
 from worker.contract.users import TokenGrant, User
 
 _HASH_BYTES = 16
@@ -85,6 +86,8 @@ def _pack(grant: TokenGrant) -> bytes:
             "wallet": user.wallet,
             "languages": user.languages,
             "optedOut": sorted(user.opted_out),
+            "timeZone": user.time_zone,
+            "quietHours": user.quiet_hours and [*user.quiet_hours],
             "appId": grant.app_id,
             "scopes": sorted(grant.scopes),
             "expiresAt": grant.expires_at,
@@ -94,6 +97,13 @@ def _pack(grant: TokenGrant) -> bytes:
 
 def _grant(packed: bytes) -> TokenGrant:
     fields = orjson.loads(packed)
-    opted_out = frozenset(map(Channel, fields["optedOut"]))
-    user = User(fields["customerId"], fields["wallet"], tuple(fields["languages"]), opted_out)
+    quiet_hours = fields.get("quietHours")
+    user = User(
+        customer_id=fields["customerId"],
+        wallet=fields["wallet"],
+        languages=tuple(fields["languages"]),
+        opted_out=frozenset(map(Channel, fields["optedOut"])),
+        time_zone=fields.get("timeZone"),  # grants that were put before users had one lack it
+        quiet_hours=QuietHours(*quiet_hours) if quiet_hours else None,
+    )
     return TokenGrant(user, fields["appId"], frozenset(fields["scopes"]), fields["expiresAt"])

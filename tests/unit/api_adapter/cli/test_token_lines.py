@@ -8,6 +8,7 @@ import pytest
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.token_lines import read_line, read_options
 from worker.contract.messages import Channel
+from worker.contract.quiet_hours import QuietHours
 from worker.contract.requests import ContractViolationError
 from worker.contract.users import SEND_SCOPE, TokenGrant, User
 
@@ -31,9 +32,17 @@ def test_what_is_required_grants_sends_for_ever() -> None:
 
 
 def test_everything_there_is_becomes_the_grant() -> None:
-    given = line(languages=["en_us", "JA"], optedOut=["PUSH"], scopes=["AUTH"], expiresAt="2031-05-01T12:00:00Z")
+    given = line(
+        languages=["en_us", "JA"],
+        optedOut=["PUSH"],
+        timeZone="Asia/Manila",
+        quietHours="22:00-07:30",
+        scopes=["AUTH"],
+        expiresAt="2031-05-01T12:00:00Z",
+    )
 
-    user = User("2088", "GCASH", ("en-US", "ja"), frozenset({Channel.PUSH}))
+    quiet = QuietHours(22 * 60, 7 * 60 + 30)
+    user = User("2088", "GCASH", ("en-US", "ja"), frozenset({Channel.PUSH}), "Asia/Manila", quiet)
     assert read_line(given).grant(NOW) == TokenGrant(user, "3333", frozenset({"AUTH"}), 1_935_403_200_000)
 
 
@@ -52,6 +61,9 @@ def test_a_token_expires_at_a_time_or_after_one(expiry: dict[str, object], at: i
         ({"customerId": "a\x1bb"}, r"\$\.customerId"),
         ({"languages": ["en", "!"]}, r"\$\.languages\[1\]: is not a BCP 47 language tag"),
         ({"optedOut": ["SMS"]}, r"\$\.optedOut\[0\]: .*PUSH"),
+        ({"timeZone": "hush"}, r"\$\.timeZone: must be a time zone such as Asia/Manila"),
+        ({"timeZone": "UTC", "quietHours": "hush"}, r"\$\.quietHours: must be hours such as 22:00-07:00"),
+        ({"quietHours": "22:00-07:00"}, r"\$: quietHours: timeZone is required with them"),
         ({"expiresIn": "soon"}, r"\$\.expiresIn: must be a duration such as 30s"),
         ({"expiresAt": "soon"}, r"\$\.expiresAt: must be a time with offset"),
         ({"expiresAt": NOW, "expiresIn": "1d"}, r"\$: expiresAt and expiresIn: give one of them"),
@@ -69,6 +81,7 @@ def test_a_faulty_line_names_the_field_and_never_the_value(replaced: dict[str, o
     [
         ({"customerId": None, "languages": ["!"]}, "--customer-id: is required; --language: is not a BCP 47"),
         ({"accessToken": "hush hush"}, "TOKEN: must not contain"),
+        ({"quietHours": "22:00-07:00"}, "--quiet-hours: --time-zone is required"),
         ({"expiresAt": "1", "expiresIn": "1d"}, "--expires-at and --expires-in: give one of them"),
     ],
 )
