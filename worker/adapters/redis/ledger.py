@@ -21,6 +21,7 @@ from worker.adapters.redis.releasing import Releases
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run, run_each
 from worker.adapters.redis.times import Now, ledger_time, server_time
+from worker.adapters.redis.together import Together
 from worker.batching import chunks
 from worker.contract.callbacks import NO_OUTCOMES, Outcomes
 from worker.contract.errors import LedgerMismatchError
@@ -65,6 +66,7 @@ class RedisLedger:
     ) -> None:
         """Keep the connection pool; connects at the first call."""
         self._redis = redis
+        self._together = Together(redis)
         self._keys = keys
         self._limits = limits or LedgerLimits()
         self._now = now
@@ -155,7 +157,7 @@ class RedisLedger:
             for message_id in ids:
                 keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
             calls.append(Call(_CLAIM, keys, [self._now(), claim_id, self._limits.lease, kind, LONE_CRASHES, *ids]))
-        return [read_claim(row, claim_id) for rows in await run(self._redis, calls) for row in rows]
+        return [read_claim(row, claim_id) for rows in await self._together.run(calls) for row in rows]
 
     async def renew(self, claims: Sequence[Claim]) -> list[bool]:
         """Extend the leases of claims still held; False where another claim has the message."""
