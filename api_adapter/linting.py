@@ -14,7 +14,7 @@ from api_adapter.admitting import Send
 from api_adapter.judging import Admission, Facts, judge, resolved_user, user_digest
 from api_adapter.limiting import Allowance
 from api_adapter.previewing import LanguageView, chosen, views
-from api_adapter.taking import CAP_REACHED, INCONSISTENT, SendResult, Sources, facts_of, probe_of
+from api_adapter.taking import CAP_REACHED, SendResult, Sources, answer_of, facts_of, probe_of
 from worker.contract.codes import SUCCESS, Result, ResultStatus
 from worker.contract.messages import Acceptance, Channel
 from worker.contract.templates import TemplateVersion
@@ -169,18 +169,17 @@ def _lint(send: Send, verdict: Admission | Result, known: _Known, facts: Facts, 
     user = resolved_user(send.request, facts)
     digest = user_digest(user) if user else ""
     if known.acceptance is not Acceptance.ABSENT:
-        repeated = known.acceptance is Acceptance.REPEATED
-        return found._replace(known=True, answer=_instead(found, send, SUCCESS if repeated else INCONSISTENT))
+        return found._replace(known=True, answer=answer_of(send, known.acceptance, found.answer.remarks))
     earlier = before.taken.get(send.message_id)
     if earlier is not None:
         same = earlier.fingerprint == send.fingerprint and digest in {"", earlier.user}
-        answer = _instead(found, send, SUCCESS if same else INCONSISTENT)
-        return found._replace(repeat_of=earlier.place, answer=answer)
+        acceptance = Acceptance.REPEATED if same else Acceptance.INCONSISTENT
+        return found._replace(repeat_of=earlier.place, answer=answer_of(send, acceptance, found.answer.remarks))
     if isinstance(verdict, Result):
         return found
     quota = _quota(send, verdict, known, before)
     if quota is not None and not quota.left and known.use is not None and not known.use.counted:
-        return found._replace(quota=quota, answer=_instead(found, send, CAP_REACHED))
+        return found._replace(quota=quota, answer=_answer(send, CAP_REACHED, found.answer.remarks))
     before.taken[send.message_id] = _Earlier(send.place, send.fingerprint, digest)
     before.counted[_customer(send, verdict)] += 1 if quota is not None else 0
     return found._replace(quota=quota)
@@ -189,15 +188,13 @@ def _lint(send: Send, verdict: Admission | Result, known: _Known, facts: Facts, 
 def _shown(send: Send, verdict: Admission | Result, facts: Facts) -> SendLint:
     """Return what a send would show, be it refused for another reason."""
     request, template = send.request, facts.templates.get(send.request.templateCode)
-    if isinstance(verdict, Result):
-        answer = _answer(send, verdict)
-    else:
-        answer = _answer(send, SUCCESS)._replace(remarks=verdict.remarks)
     if not isinstance(template, CompiledTemplate):
-        return SendLint(answer)
+        return SendLint(_answer(send, verdict if isinstance(verdict, Result) else SUCCESS, ()))
+    if isinstance(verdict, Result):
+        answer = _answer(send, verdict, tuple(template.superfluous(request.templates)))
+    else:
+        answer = _answer(send, SUCCESS, verdict.remarks)
     user = resolved_user(request, facts)
-    if isinstance(verdict, Result) and not answer.remarks:
-        answer = answer._replace(remarks=tuple(template.superfluous(request.templates)))
     return SendLint(
         answer,
         template=template.version,
@@ -217,10 +214,6 @@ def _customer(send: Send, verdict: Admission) -> _Customer:
     return verdict.wallet.name, send.request.appId, verdict.user.customer_id
 
 
-def _instead(found: SendLint, send: Send, result: Result) -> SendResult:
-    return _answer(send, result)._replace(remarks=found.answer.remarks)
-
-
-def _answer(send: Send, result: Result) -> SendResult:
+def _answer(send: Send, result: Result, remarks: tuple[str, ...]) -> SendResult:
     taken = send.message_id if result.status is ResultStatus.S else None
-    return SendResult(result, taken, send.request.requestId)
+    return SendResult(result, taken, send.request.requestId, remarks)

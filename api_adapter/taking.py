@@ -153,7 +153,7 @@ async def _accept_for_app(
         return unknown((send for send, _ in admitted), error)
     stores.hints.publish(hints_of(passage.lane, messages, accepted, passage.shards))
     return {
-        send.place: _accepted(send, acceptance, admission.remarks)
+        send.place: answer_of(send, acceptance, admission.remarks)
         for (send, admission), acceptance in zip(admitted, accepted, strict=True)
     }
 
@@ -178,7 +178,7 @@ async def _refuse_or_repeat(
         if known is Acceptance.ABSENT and isinstance(refusal, Result):
             results[send.place] = SendResult(refusal, request_id=send.request.requestId)
         else:
-            results[send.place] = _accepted(send, known, ())
+            results[send.place] = answer_of(send, known, ())
     return results
 
 
@@ -189,10 +189,13 @@ def unknown(sends: Iterable[Send], error: Exception) -> Results:
     return results
 
 
-def _accepted(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> SendResult:
+def answer_of(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> SendResult:
+    """Return the answer to a send that the ledger has taken, or knows."""
     request_id = send.request.requestId
     if acceptance is Acceptance.INCONSISTENT:
         return SendResult(INCONSISTENT, request_id=request_id)
+    if acceptance is Acceptance.STAGED:
+        return SendResult(UNKNOWN, request_id=request_id)
     return SendResult(SUCCESS, send.message_id, request_id, remarks)
 
 

@@ -46,7 +46,7 @@ def opened(url: str) -> AbstractAsyncContextManager[Services]:
 def everything(url: str) -> dict[bytes, bytes]:
     """Return all that the store holds."""
     with Redis.from_url(url) as redis:
-        return {key: redis.dump(key) for key in redis.keys()}
+        return {key: redis.dump(key) for key in redis.scan_iter()}
 
 
 def lint(*arguments: str | Path, stdin: bytes | None = None) -> Result:
