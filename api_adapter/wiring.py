@@ -11,11 +11,11 @@ from api_adapter.clients import Clients
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.taking import Stores
-from worker.bootstrap import Addresses, Services, hint_publisher, services
+from worker.bootstrap import Addresses, Services, hint_publisher, services, token_resolver
 from worker.collecting import rare_collections
 from worker.contract.errors import SettingsError
 from worker.contract.requests import LenientSendRequest, SendRequest
-from worker.ports import Clock, Hints
+from worker.ports import Clock, Hints, Users
 from worker.settings import PREFIX, Settings
 from worker.signatures import Signer, UnusableKeyError
 
@@ -35,12 +35,12 @@ class Front:
 async def front(settings: Settings, addresses: Addresses) -> AsyncIterator[Front]:
     """Give intake and inquiries for one asyncio loop."""
     with rare_collections(), hint_publisher(addresses) as hints:
-        async with services(settings, addresses) as found:
+        async with services(settings, addresses) as found, token_resolver(found) as users:
             clients = make_clients(found)
             yield Front(
                 clients=clients,
                 authentication=make_authentication(found, clients),
-                intake=make_intake(found, clients, hints),
+                intake=make_intake(found, clients, users, hints),
                 inquiries=Inquiries(clients, found.records),
                 services=found,
             )
@@ -72,13 +72,13 @@ def make_answer_headers(settings: Settings, clock: Clock) -> AnswerHeaders:
         raise SettingsError(f"{PREFIX}SIGNING_KEY_FILE: {reason}") from None
 
 
-def make_intake(found: Services, clients: Clients, hints: Hints) -> Intake:
+def make_intake(found: Services, clients: Clients, users: Users, hints: Hints) -> Intake:
     """Return the intake function of a process."""
     settings = found.settings
     model = LenientSendRequest if settings.extend_info_object == "allow" else SendRequest
     stores = Stores(
         ledger=found.ledger,
-        users=found.users,
+        users=users,
         templates=found.templates,
         compiled=found.compiled,
         wallets=found.wallets,
