@@ -8,6 +8,7 @@ from api_adapter.judging import Admission, user_digest
 from worker.contract.identity import shard_of
 from worker.contract.messages import Acceptance, Hint, Lane, NewMessage
 from worker.contract.payload import Payload
+from worker.contract.rates import RateLimit
 from worker.contract.requests import SendRequest
 
 
@@ -21,6 +22,8 @@ class Send(NamedTuple):
     request: SendRequest
     message_id: str
     fingerprint: str
+    limits: tuple[RateLimit, ...] = ()
+    """The rate limits it comes under, the narrowest first."""
 
 
 def new_message(send: Send, admission: Admission, deliver_within: int) -> NewMessage:

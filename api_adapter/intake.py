@@ -8,13 +8,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import structlog
 
 from api_adapter.admitting import Send
 from api_adapter.clients import Caller, Clients
 from api_adapter.gathering import Gathering
+from api_adapter.limiting import LimitsOf
 from api_adapter.taking import Passage, Results, SendResult, Stores, take_part, unknown
 from api_adapter.turns import Turns
 from worker.batching import chunks
@@ -22,10 +23,12 @@ from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import message_id
 from worker.contract.messages import Lane
-from worker.contract.requests import ContractViolationError, SendRequest, parse
+from worker.contract.requests import ContractViolationError, SendRequest, parse, parse_fields
 
 MAX_BODY = 64 * 1024
 """Bytes of one send (R15)."""
+TOO_LARGE = f"$: is larger than {MAX_BODY} bytes"
+"""The fault of a send that is."""
 _AT_ONCE = 64
 """Calls that use the stores at once."""
 
@@ -35,6 +38,9 @@ _AHEAD = 3
 """Parts of a batch under way at once: one is read and judged while the store takes those before it."""
 _PATIENCE = 8.0
 """Seconds until a send is answered U: a caller that has given up by then learns nothing (R31)."""
+
+Unread: TypeAlias = bytes | Mapping[str, Any]
+"""A send that nobody has judged: the JSON, or the fields where it was a part of a larger document."""
 
 log = structlog.get_logger(__name__)
 
@@ -71,9 +77,10 @@ _UnderWay: TypeAlias = deque[tuple[_Part, asyncio.Task[Results]]]
 class Intake:
     """Validates sends, decides what each becomes, and has the ledger take them."""
 
-    def __init__(self, clients: Clients, stores: Stores, limits: IntakeLimits) -> None:
+    def __init__(self, clients: Clients, stores: Stores, limits: IntakeLimits, rate_limits: LimitsOf) -> None:
         """Keep the collaborators."""
         self._clients = clients
+        self._rate_limits = rate_limits
         self._stores = stores
         self._limits = limits
         self._turns = Turns(_AT_ONCE)
@@ -90,7 +97,7 @@ class Intake:
         send = self._read_one(caller, 0, body)
         return await self._singles.take(send) if isinstance(send, Send) else send
 
-    async def take(self, headers: Mapping[str, str], bodies: Sequence[bytes], lane: Lane) -> list[SendResult]:
+    async def take(self, headers: Mapping[str, str], bodies: Sequence[Unread], lane: Lane) -> list[SendResult]:
         """Answer each send of a batch, in order. Never raises for what a caller or the store does.
 
         Args:
@@ -126,7 +133,7 @@ class Intake:
             log.warning("intake_unknown", reason=str(error))
             return UNKNOWN
 
-    def _read(self, caller: Caller, bodies: Sequence[bytes]) -> _Part:
+    def _read(self, caller: Caller, bodies: Sequence[Unread]) -> _Part:
         answered: Results = {}
         sends = []
         for place, body in enumerate(bodies):
@@ -137,19 +144,29 @@ class Intake:
                 answered[place] = send
         return _Part(len(bodies), answered, sends, frozenset([send.message_id for send in sends]))
 
-    def _read_one(self, caller: Caller, place: int, body: bytes) -> Send | SendResult:
-        if len(body) > MAX_BODY:
-            return SendResult(Result.refused(ResultCode.PARAM_ILLEGAL, f"$: is larger than {MAX_BODY} bytes"))
+    def _read_one(self, caller: Caller, place: int, body: Unread) -> Send | SendResult:
         try:
-            request = parse(self._limits.request_model, body)
+            request = self._parsed(body)
         except ContractViolationError as violation:
             return SendResult(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
         if not caller.may_send_for(request.appId):
             refusal = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not send for it")
             return SendResult(refusal, request_id=request.requestId)
         return Send(
-            place, caller.client_id, request, message_id(request.appId, request.requestId), request.fingerprint()
+            place,
+            caller.client_id,
+            request,
+            message_id(request.appId, request.requestId),
+            request.fingerprint(),
+            self._rate_limits(caller, request.appId),
         )
+
+    def _parsed(self, body: Unread) -> SendRequest:
+        if not isinstance(body, bytes):
+            return parse_fields(self._limits.request_model, body)
+        if len(body) > MAX_BODY:
+            raise ContractViolationError([TOO_LARGE])
+        return parse(self._limits.request_model, body)
 
     async def _take(self, passage: Passage, sends: Sequence[Send]) -> Results:
         if not sends:

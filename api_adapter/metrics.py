@@ -61,6 +61,7 @@ def _indexes(figures: LedgerFigures) -> Iterator[Metric]:
     yield from _unknowns(figures)
     yield GaugeMetricFamily("tidings_dead_letters", "Messages that nobody tries any more", value=figures.dead.number)
     yield _age("tidings_oldest_dead_letter_seconds", "How long ago the first of them died", figures.dead)
+    yield _refused(figures)
     yield _failing(figures)
 
 
@@ -71,6 +72,14 @@ def _unknowns(figures: LedgerFigures) -> Iterable[Metric]:
         number.add_metric((state,), crowd.number)
         oldest.add_metric((state,), crowd.oldest / 1000)
     return number, oldest
+
+
+def _refused(figures: LedgerFigures) -> Metric:
+    text = "Sends that a rate limit refused"
+    refused = CounterMetricFamily("tidings_sends_over_rate_total", text, labels=("limited_by", "name"))
+    for (by, name), number in sorted(figures.refused.items()):
+        refused.add_metric((by, name), number)
+    return refused
 
 
 def _failing(figures: LedgerFigures) -> Metric:

@@ -4,5 +4,6 @@ from typing import Final
 
 _ROOT: Final = "/v2/miniprogram/message/"
 SEND: Final = _ROOT + "send"
+BATCH_SEND: Final = _ROOT + "batchSend"
 INQUIRY: Final = _ROOT + "inquiry"
 BATCH_INQUIRY: Final = _ROOT + "batchInquiry"

@@ -1,4 +1,4 @@
-"""A part of a batch through named steps: what the stores know, judge, cap, accept, and the repeats among the refused.
+"""A part of a batch through named steps: what the stores know, judge, limit, accept, and the repeats.
 
 The sends of a part are in order and already well-formed; what they become is decided here, for all of them in a few
 round trips (CONTRACT R30-R42, R50-R52).
@@ -14,12 +14,13 @@ import structlog
 
 from api_adapter.admitting import Send, hints_of, new_message
 from api_adapter.judging import Admission, Facts, judge, resolved_user, user_digest
+from api_adapter.limiting import Allowance, allowances, refusal
 from api_adapter.live_templates import live_templates
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Acceptance, Lane
 from worker.contract.users import Unresolved, User
-from worker.ports import CapRequest, Caps, Clock, Hints, Ledger, Probe, Templates, Users, Wallets
+from worker.ports import CapRequest, Caps, Clock, Hints, Ledger, Probe, Rates, Templates, Users, Wallets
 from worker.rendering import CompiledTemplates
 
 _INCONSISTENT = Result.refused(
@@ -43,6 +44,8 @@ class SendResult(NamedTuple):
     """As far as the body could be read."""
     remarks: tuple[str, ...] = ()
     """The send's lint (R6, R9)."""
+    allowances: tuple[Allowance, ...] = ()
+    """What each rate limit that it comes under said; empty: it comes under none, or was refused before (R36)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Stores:
     compiled: CompiledTemplates
     wallets: Wallets
     caps: Caps
+    rates: Rates
     hints: Hints
     clock: Clock
 
@@ -82,11 +86,14 @@ async def take_part(stores: Stores, passage: Passage, sends: Sequence[Send]) -> 
     """
     facts = await _facts(stores, sends)
     verdicts: Verdicts = {send.place: judge(send.request, facts) for send in sends}
+    allowed = await allowances(stores.rates, (send for send in sends if isinstance(verdicts[send.place], Admission)))
+    verdicts |= {place: over_rate for place, said in allowed.items() if (over_rate := refusal(said))}
     verdicts |= await _over_cap(stores, sends, verdicts)
     results = await _accept(stores, passage, sends, verdicts)
     # Refusals come after what is taken: the same requestId may stand in both.
     refused = [send for send in sends if send.place not in results]
-    return results | await _refuse_or_repeat(stores, refused, verdicts, facts)
+    results |= await _refuse_or_repeat(stores, refused, verdicts, facts)
+    return results | {place: results[place]._replace(allowances=said) for place, said in allowed.items()}
 
 
 async def _facts(stores: Stores, sends: Sequence[Send]) -> Facts:

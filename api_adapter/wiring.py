@@ -7,9 +7,11 @@ from pathlib import Path
 
 from api_adapter.answer_signatures import AnswerHeaders, SignedAnswers, unsigned
 from api_adapter.authentication import Authentication, SignatureCheck, believe
+from api_adapter.batch_sending import BatchSending
 from api_adapter.clients import Clients
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
+from api_adapter.limiting import LimitsOf, unlimited
 from api_adapter.taking import Stores
 from worker.bootstrap import Addresses, Services, hint_publisher, services, token_resolver
 from worker.collecting import rare_collections
@@ -27,20 +29,23 @@ class Front:
     clients: Clients
     authentication: Authentication
     intake: Intake
+    batch_sending: BatchSending
     inquiries: Inquiries
     services: Services
 
 
 @asynccontextmanager
-async def front(settings: Settings, addresses: Addresses) -> AsyncIterator[Front]:
-    """Give intake and inquiries for one asyncio loop."""
+async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf = unlimited) -> AsyncIterator[Front]:
+    """Give intake and inquiries for one asyncio loop; only merchants have rate limits, the operator has none."""
     with rare_collections(), hint_publisher(addresses) as hints:
         async with services(settings, addresses) as found, token_resolver(found) as users:
             clients = make_clients(found)
+            intake = make_intake(found, clients, users, hints, rate_limits)
             yield Front(
                 clients=clients,
                 authentication=make_authentication(found, clients),
-                intake=make_intake(found, clients, users, hints),
+                intake=intake,
+                batch_sending=BatchSending(intake),
                 inquiries=Inquiries(clients, found.records),
                 services=found,
             )
@@ -72,7 +77,9 @@ def make_answer_headers(settings: Settings, clock: Clock) -> AnswerHeaders:
         raise SettingsError(f"{PREFIX}SIGNING_KEY_FILE: {reason}") from None
 
 
-def make_intake(found: Services, clients: Clients, users: Users, hints: Hints) -> Intake:
+def make_intake(
+    found: Services, clients: Clients, users: Users, hints: Hints, rate_limits: LimitsOf = unlimited
+) -> Intake:
     """Return the intake function of a process."""
     settings = found.settings
     model = LenientSendRequest if settings.extend_info_object == "allow" else SendRequest
@@ -83,7 +90,9 @@ def make_intake(found: Services, clients: Clients, users: Users, hints: Hints) -
         compiled=found.compiled,
         wallets=found.wallets,
         caps=found.caps,
+        rates=found.rates,
         hints=hints,
         clock=found.clock,
     )
-    return Intake(clients, stores, IntakeLimits(settings.shards, settings.deliver_within, model))
+    limits = IntakeLimits(settings.shards, settings.deliver_within, model)
+    return Intake(clients, stores, limits, rate_limits)

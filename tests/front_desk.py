@@ -10,12 +10,14 @@ from starlette.applications import Starlette
 
 from api_adapter.answer_signatures import AnswerHeaders, unsigned
 from api_adapter.authentication import Authentication, Check, believe
+from api_adapter.batch_sending import BatchSending
 from api_adapter.clients import Clients
 from api_adapter.http.app import make_app
 from api_adapter.http.endpoint import Api
 from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
+from api_adapter.limiting import limited
 from api_adapter.taking import SendResult, Stores
 from tests.fakes.caps import FakeCaps
 from tests.fakes.clients import FakeClientRegistry
@@ -24,6 +26,7 @@ from tests.fakes.durability import FakeDurability
 from tests.fakes.figures import FakeFigures
 from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.rates import FakeRates
 from tests.fakes.templates import FakeTemplates
 from tests.fakes.users import FakeUsers
 from tests.fakes.wallets import FakeWallets
@@ -94,6 +97,8 @@ class FrontDesk:
         self.templates = FakeTemplates(payment_notice())
         self.wallets = FakeWallets(wallet())
         self.caps = FakeCaps()
+        self.rates = FakeRates(self.clock)
+        self.app_rates: dict[str, int] = {}
         self.figures = FakeFigures(self.ledger)
         self.durability = FakeDurability()
         self.opening = Opening(self.ledger.ping)
@@ -109,10 +114,13 @@ class FrontDesk:
             compiled=CompiledTemplates(ChannelLimits()),
             wallets=self.wallets,
             caps=self.caps,
+            rates=self.rates,
             hints=self.hints,
             clock=self.clock,
         )
-        self.intake = Intake(known, stores, IntakeLimits(SHARDS, DELIVER_WITHIN, request_model))
+        self.intake = Intake(
+            known, stores, IntakeLimits(SHARDS, DELIVER_WITHIN, request_model), limited(self.app_rates)
+        )
 
     def require(self, check: Check) -> None:
         """Let nothing in that a check refuses, nor anybody who is not registered."""
@@ -153,6 +161,7 @@ class FrontDesk:
             authentication=self.authentication,
             answer_headers=self.answer_headers,
             intake=self.intake,
+            batch_sending=BatchSending(self.intake),
             inquiries=self.inquiries,
             records=self.ledger,
             figures=self.figures,

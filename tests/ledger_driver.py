@@ -18,6 +18,7 @@ from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
 from worker.adapters.redis.records import RedisRecords
+from worker.contract.callbacks import NO_OUTCOMES, Outcomes
 from worker.contract.dead_letters import (
     DeadLetter,
     DeadLetterPage,
@@ -115,9 +116,15 @@ class LedgerDriver:
         """Return everything that can be observed."""
         return self._wait(self._subject.state())
 
-    def accept(self, messages: Sequence[NewMessage], app_id: str = "shop", lane: Lane = Lane.BULK) -> list[Acceptance]:
+    def accept(
+        self,
+        messages: Sequence[NewMessage],
+        app_id: str = "shop",
+        lane: Lane = Lane.BULK,
+        told: Outcomes = NO_OUTCOMES,
+    ) -> list[Acceptance]:
         """Take messages of one merchant in one lane."""
-        return self._wait(self._ledger.accept(app_id, lane, messages))
+        return self._wait(self._ledger.accept(app_id, lane, messages, told))
 
     def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
         """Ask whether messages are known."""

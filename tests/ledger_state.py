@@ -13,6 +13,7 @@ from tests.fakes.record import Record
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.records import RedisRecords
+from worker.contract.callbacks import CallbackKey
 from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 from worker.contract.messages import Channel, Lane
 from worker.contract.outcomes import MessageOutcome, Tally
@@ -58,6 +59,7 @@ class LedgerState:
     unknown: Mapping[str, int]
     retention: Mapping[str, int]
     dead: Mapping[str, int]
+    outbox: Mapping[CallbackKey, int]
     dead_letters: tuple[DeadLetter, ...]
     """What a search for any finds, the newest first."""
     tallies: Mapping[tuple[str, Channel], Tally]
@@ -78,6 +80,7 @@ async def state_of_fake(ledger: FakeLedger) -> LedgerState:
         unanswered={one: r.unanswered_since for one, r in records.items() if r.unanswered_since is not None},
         unknown={one: r.unknown_since for one, r in records.items() if r.unknown_since is not None},
         retention={message_id: r.forget_at for message_id, r in records.items() if r.forget_at is not None},
+        outbox=dict(ledger.outbox),
         dead_letters=(await FakeDeadLetters(ledger).page(DeadLetterQuery(), ALL)).letters,
         dead={message_id: record.dead_at for message_id, record in records.items() if record.dead_at is not None},
         tallies=await ledger.tallies(),
@@ -122,6 +125,7 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
         unknown=_times(contents, "unknown"),
         retention=_times(contents, "retention"),
         dead=_times(contents, "dead"),
+        outbox={_callback(member): since for member, since in _times(contents, "outbox").items()},
         dead_letters=(await RedisDeadLetters(redis, keys).page(DeadLetterQuery(), ALL)).letters,
         tallies=_tallies(contents),
     )
@@ -130,7 +134,7 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
 _NOT_OF_MESSAGES = {b"token", b"cap"}
 _KINDS = {"message", "payload", "counters"} | {
     *("due", "backlogs", "backlog", "window", "waiting", "unanswered", "unknown"),
-    *("retention", "dead", "cards"),
+    *("retention", "dead", "cards", "outbox"),
 }
 _Contents = Mapping[tuple[str, ...], Any]
 
@@ -176,6 +180,11 @@ def _times(contents: _Contents, kind: str) -> dict[str, int]:
     return {
         member.decode(): int(score) for name, scores in contents.items() if name[2] == kind for member, score in scores
     }
+
+
+def _callback(member: str) -> CallbackKey:
+    app_id, message_id, finality = member.split("#")
+    return CallbackKey(app_id, message_id, int(finality))
 
 
 def _backlogs(contents: _Contents) -> dict[Merchant, tuple[str, ...]]:

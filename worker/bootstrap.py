@@ -29,6 +29,7 @@ from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.rates import RedisRates
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.repair import RedisRepair
 from worker.adapters.redis.templates import RedisTemplates
@@ -93,6 +94,7 @@ class Services:
     clients: RedisClients
     templates: RedisTemplates
     caps: RedisCaps
+    rates: RedisRates
     breakers: RedisBreakers
     compiled: CompiledTemplates
     redis: Redis
@@ -142,6 +144,7 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         clients=RedisClients(redis, keys, clock),
         templates=RedisTemplates(redis, keys, clock),
         caps=RedisCaps(redis, keys),
+        rates=RedisRates(redis, keys),
         breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
         compiled=CompiledTemplates(ChannelLimits()),
         redis=redis,

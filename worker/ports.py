@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from worker.contract.answers import Answer, WalletMessage
+from worker.contract.callbacks import NO_OUTCOMES, CallbackRegistration, Outcomes
 from worker.contract.clients import RegisteredClient
 from worker.contract.dead_letters import (
     DeadLetter,
@@ -30,6 +31,7 @@ from worker.contract.messages import (
 )
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
+from worker.contract.rates import Grant, RateLimit
 from worker.contract.templates import TemplateVersion
 from worker.contract.users import GatewayRoute, SendCap, TokenGrant, Unresolved, User, Wallet
 
@@ -65,8 +67,14 @@ class Ledger(Protocol):
     Every method raises LedgerUnavailableError when the store did not answer.
     """
 
-    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
-        """Take new messages; one Acceptance each, in order."""
+    async def accept(
+        self,
+        app_id: str,
+        lane: Lane,
+        messages: Sequence[NewMessage],
+        told: Outcomes = NO_OUTCOMES,
+    ) -> list[Acceptance]:
+        """Take new messages; one Acceptance each, in order. Their merchant is called back for the outcomes `told`."""
         ...
 
     async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
@@ -264,6 +272,18 @@ class ClientRegistry(Protocol):
         ...
 
 
+class CallbackRegistry(Protocol):
+    """Where merchants want to be called back. Raises LedgerUnavailableError when it did not answer."""
+
+    async def all(self) -> Mapping[str, CallbackRegistration]:
+        """Return every registration by its appId."""
+        ...
+
+    async def disable(self, app_id: str, url: str, reason: str) -> None:
+        """Tell a merchant nothing any more, unless it registered another URL since."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class CapRequest:
     """One message's place under its wallet's cap."""
@@ -279,4 +299,12 @@ class Caps(Protocol):
 
     async def reserve(self, requests: Sequence[CapRequest]) -> list[bool]:
         """Count each message once, however often it is asked; False where the cap is reached."""
+        ...
+
+
+class Rates(Protocol):
+    """The merchants' rate limits, shared by all API processes (R36). Raises LedgerUnavailableError."""
+
+    async def take(self, asked: Mapping[RateLimit, int]) -> Mapping[RateLimit, Grant]:
+        """Let sends through, by how many ask under each limit; what is beyond is counted as refused."""
         ...

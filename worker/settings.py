@@ -61,6 +61,12 @@ class Settings(BaseSettings):
         "empty: any for any while no client is registered",
     )
 
+    app_rates: Annotated[dict[str, Annotated[int, Field(ge=1)]], NoDecode] = Field(
+        {},
+        description='JSON such as {"333301": 200, "*": 50}: most sends a second for an appId over HTTP, whoever sends '
+        "them; * is every other appId (R36)",
+    )
+
     signatures: Literal["off", "required"] = Field(
         "off",
         description="required: the API takes nothing but signed requests of registered clients; off: the Client-Id "
@@ -129,7 +135,7 @@ class Settings(BaseSettings):
         "info", description="Least severe level that is logged"
     )
 
-    @field_validator("clients", "introspection_members", mode="before")
+    @field_validator("clients", "app_rates", "introspection_members", mode="before")
     @classmethod
     def _from_json(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -205,5 +211,6 @@ def _text(fault: ErrorDetails) -> str:
     reason = fault["msg"].removeprefix("Value error, ")
     name = ".".join(str(part) for part in fault["loc"]).upper()
     if fault["type"] == "int_parsing":
-        reason = f"Input should be a whole number, such as {Settings.model_fields[name.lower()].default}"
+        field = Settings.model_fields.get(name.lower())
+        reason = f"Input should be a whole number, such as {field.default if field else 50}"
     return f"{PREFIX}{name}: {reason}" if name else reason

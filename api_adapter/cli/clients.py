@@ -13,11 +13,14 @@ from api_adapter.cli.arguments import ArgumentError, duration, overlap
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, print_json, screen, stacked, table, utc
 from worker.contract.clients import PLAIN_CLIENT_ID, ClientKey, Network, RegisteredClient
+from worker.contract.rates import RateUse
 from worker.contract.requests import AppId
 from worker.signatures import UnusableKeyError, normal_public_key
 
 app = typer.Typer(
     help="Register the callers of the API: their public keys, appIds and addresses.\n\n"
+    "A client with a --rate is refused with REQUEST_TRAFFIC_EXCEED_LIMIT beyond it, told in RateLimit headers; a limit "
+    "for each appId is TIDINGS_APP_RATES. What `tidings send` sends is yours, and not limited.\n\n"
     "Once one is registered, nobody else may call but those of TIDINGS_CLIENTS; with TIDINGS_SIGNATURES=required, "
     "nobody else at all.",
     no_args_is_help=True,
@@ -48,7 +51,11 @@ def add(
     expires_in: ExpiresIn = None,
     rate: Annotated[
         int | None,
-        typer.Option(min=1, help="Most sends a second; default: no limit. Kept, but not enforced yet."),
+        typer.Option(
+            min=1,
+            help="Most sends a second over HTTP, all its appIds together; as many may come at once after a pause. "
+            "Default: no limit.",
+        ),
     ] = None,
     ip: Annotated[
         list[str] | None,
@@ -113,14 +120,21 @@ def rotate(
 
 @app.command("list", epilog="Example:\n\ntidings client list --json")
 def list_clients(*, as_json: AsJson = False) -> None:
-    """List every client with its appIds, keys, rate and addresses."""
+    """List every client with its appIds, keys, rate and addresses, and how much of the rate is used."""
     with told():
-        known = run(lambda services: services.clients.all())
-        clients = [known[client_id] for client_id in sorted(known)]
+
+        async def main(services: Services) -> list[tuple[RegisteredClient, RateUse | None]]:
+            known = await services.clients.all()
+            clients = [known[client_id] for client_id in sorted(known)]
+            uses = await services.rates.uses([limit for client in clients if (limit := client.rate_limit)])
+            return [(client, uses[limit] if (limit := client.rate_limit) else None) for client in clients]
+
+        clients = run(main)
         if as_json:
-            print_json([_client_json(client) for client in clients])
+            print_json([_client_json(*client) for client in clients])
         elif clients:
-            screen().print(table(("Client", "Apps", "Keys", "Rate", "Addresses"), map(_row, clients)))
+            rows = (_row(*client) for client in clients)
+            screen().print(table(("Client", "Apps", "Keys", "Rate", "Refused", "Addresses"), rows))
         else:
             typer.echo("no clients yet: see tidings client add --help")
 
@@ -193,12 +207,13 @@ def _key_text(key: ClientKey) -> str:
     return f"keyVersion {key.version}" + ("" if key.ends_at is None else f" until {utc(key.ends_at)}")
 
 
-def _row(client: RegisteredClient) -> tuple[str | Text, ...]:
+def _row(client: RegisteredClient, use: RateUse | None) -> tuple[str | Text, ...]:
     return (
         client.client_id,
         " ".join(sorted(client.app_ids)),
         stacked(map(_key_text, client.keys)),
-        "" if client.rate is None else f"{client.rate}/s",
+        "" if use is None else f"{client.rate}/s, {use.left} left now",
+        "" if use is None else f"{use.refused:,}",
         _addresses(client.networks),
     )
 
@@ -207,11 +222,12 @@ def _addresses(networks: Sequence[Network]) -> str:
     return " ".join(map(str, networks)) or "any"
 
 
-def _client_json(client: RegisteredClient) -> dict[str, object]:
+def _client_json(client: RegisteredClient, use: RateUse | None) -> dict[str, object]:
     return {
         "clientId": client.client_id,
         "appIds": sorted(client.app_ids),
         "keys": [{"keyVersion": key.version, "endsAt": key.ends_at, "pem": key.pem} for key in client.keys],
         "rate": client.rate,
+        "rateUse": None if use is None else {"left": use.left, "refused": use.refused},
         "addresses": [str(network) for network in client.networks],
     }

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from typing_extensions import override
 
 from api_adapter.authentication import SignedCall
-from api_adapter.http.endpoint import Api, Endpoint, Reply
+from api_adapter.http.endpoint import Api, Endpoint, Reply, too_large
 from api_adapter.inquiries import refusal
 from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
@@ -47,17 +47,16 @@ def called(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
             return _signed(request, _NOT_JSON)
         body = await _body(request, endpoint.max_body)
         if body is None:
-            text = f"the body is larger than {endpoint.max_body} bytes"
-            return _signed(request, Reply(refusal(Result.refused(ResultCode.PARAM_ILLEGAL, text))), 413)
+            return _signed(request, too_large(f"the body is larger than {endpoint.max_body} bytes"))
         return _signed(request, await _reply(endpoint, request, body))
 
     return answer
 
 
-def _signed(request: Request, reply: Reply, status: int = 200) -> Response:
+def _signed(request: Request, reply: Reply) -> Response:
     """Return an answer with the headers that prove who gave it."""
     api: Api = request.state.api
-    response = JsonResponse(reply.content, status)
+    response = JsonResponse(reply.content, reply.status)
     if reply.headers:
         response.headers.update(reply.headers)
     response.headers.update(api.answer_headers(_path(request), request.headers, bytes(response.body)))

@@ -9,9 +9,11 @@ from pydantic import BaseModel
 
 from api_adapter.answer_signatures import AnswerHeaders
 from api_adapter.authentication import Authentication
+from api_adapter.batch_sending import BatchSending
 from api_adapter.http.opening import Opening
-from api_adapter.inquiries import Inquiries, Json
+from api_adapter.inquiries import Inquiries, Json, refusal
 from api_adapter.intake import Intake
+from worker.contract.codes import Result, ResultCode
 from worker.ports import Durability, Figures, Records
 
 
@@ -22,6 +24,7 @@ class Api:
     authentication: Authentication
     answer_headers: AnswerHeaders
     intake: Intake
+    batch_sending: BatchSending
     inquiries: Inquiries
     records: Records
     figures: Figures
@@ -35,6 +38,13 @@ class Reply(NamedTuple):
     content: Json
     headers: Mapping[str, str] = MappingProxyType({})
     """Beside those that every answer has."""
+    status: int = 200
+    """413 for what never reached the API, as it is too large; 200 for every result (R30)."""
+
+
+def too_large(text: str) -> Reply:
+    """Return the answer to a body that is larger than it may be (R15)."""
+    return Reply(refusal(Result.refused(ResultCode.PARAM_ILLEGAL, text)), status=413)
 
 
 Operation: TypeAlias = Callable[[Api, Mapping[str, str], bytes], Awaitable[Reply]]
@@ -59,3 +69,5 @@ class Endpoint:
     """Bytes (R15)."""
     schemas: Mapping[str, Json] = field(default_factory=dict)
     """Schemas of its own that the answer's names, by name."""
+    headers: Mapping[str, Json] = field(default_factory=dict)
+    """Descriptions of the headers that its answers have beside those of all."""

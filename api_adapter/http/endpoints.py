@@ -1,7 +1,8 @@
 """All operations of the API."""
 
+from api_adapter.http.batch_sending import BATCH_SENDING
 from api_adapter.http.endpoint import Endpoint
 from api_adapter.http.looking_up import MANY_LOOK_UPS, ONE_LOOK_UP
 from api_adapter.http.sending import SENDING
 
-ENDPOINTS: tuple[Endpoint, ...] = (SENDING, ONE_LOOK_UP, MANY_LOOK_UPS)
+ENDPOINTS: tuple[Endpoint, ...] = (SENDING, BATCH_SENDING, ONE_LOOK_UP, MANY_LOOK_UPS)

@@ -70,7 +70,10 @@ def _operation(endpoint: Endpoint) -> Json:
                 "content": {"application/json": {"schema": {"$ref": REF.format(model=endpoint.request.__name__)}}},
             },
             "responses": {
-                "200": {**_json_answer("the result, be it S, U or F", endpoint.answer), "headers": _answer_headers()},
+                "200": {
+                    **_json_answer("the result, be it S, U or F", endpoint.answer),
+                    "headers": {**_answer_headers(), **endpoint.headers},
+                },
                 "413": {**_json_answer("the body is too large", "Refusal"), "headers": _answer_headers()},
             },
         },

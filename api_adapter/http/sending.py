@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import orjson
 
 from api_adapter.http.endpoint import Api, Endpoint, Reply
+from api_adapter.http.rate_headers import RATE_HEADERS, rate_headers
 from api_adapter.http.schemas import RESULT, TEXT, object_schema
 from api_adapter.inquiries import Json, result_json
 from api_adapter.intake import MAX_BODY
@@ -14,7 +15,8 @@ from worker.contract.requests import SendRequest
 
 
 async def _run(api: Api, headers: Mapping[str, str], body: bytes) -> Reply:
-    return Reply(send_json(await api.intake.take_one(headers, body)))
+    answer = await api.intake.take_one(headers, body)
+    return Reply(send_json(answer), rate_headers([answer]))
 
 
 def send_json(answer: SendResult) -> Json:
@@ -35,6 +37,7 @@ SENDING = Endpoint(
     answer="SendAnswer",
     run=_run,
     max_body=MAX_BODY,
+    headers=RATE_HEADERS,
     schemas={
         "SendAnswer": object_schema({"result": RESULT, "messageId": TEXT, "extendInfo": TEXT}, required=["result"]),
     },

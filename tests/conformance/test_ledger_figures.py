@@ -13,6 +13,7 @@ NOTHING = LedgerFigures(
     backlogged={Lane.SINGLE: 0, Lane.BULK: 0},
     unknown={Missing.OPEN: Crowd(), Missing.DEAD: Crowd()},
     dead=Crowd(),
+    refused={},
     failing={},
 )
 

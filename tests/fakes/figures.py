@@ -30,6 +30,7 @@ class FakeFigures:
                 Missing.DEAD: self._crowd(record.unknown_since for record in records),
             },
             dead=self._crowd(record.dead_at for record in records),
+            refused={},
             failing={},
         )
 

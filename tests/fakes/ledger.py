@@ -10,6 +10,7 @@ from itertools import product
 from tests.fakes.record import Record, first_deliveries
 from worker.adapters.redis.ledger import LedgerLimits
 from worker.batching import chunks
+from worker.contract.callbacks import NO_OUTCOMES, CallbackKey, Outcomes
 from worker.contract.dead_letters import label
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import shard_of
@@ -52,18 +53,26 @@ class FakeLedger:
         self.released: dict[Merchant, int] = {}
         """Messages released so far by each merchant that has a backlog: the least served is next."""
         self.forgotten: Counter[tuple[str, Channel]] = Counter()
+        self.outbox: dict[CallbackKey, int] = {}
+        """What merchants are to be told, and since when."""
 
-    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
-        """Take new messages; one Acceptance each, in order."""
+    async def accept(
+        self,
+        app_id: str,
+        lane: Lane,
+        messages: Sequence[NewMessage],
+        told: Outcomes = NO_OUTCOMES,
+    ) -> list[Acceptance]:
+        """Take new messages; one Acceptance each, in order. Their merchant is called back for the outcomes `told`."""
         await self.ping()
-        return [self._accept(app_id, lane, message) for message in messages]
+        return [self._accept(app_id, lane, message, told) for message in messages]
 
-    def _accept(self, app_id: str, lane: Lane, new: NewMessage) -> Acceptance:
+    def _accept(self, app_id: str, lane: Lane, new: NewMessage, told: Outcomes) -> Acceptance:
         known = self.records.get(new.message_id)
         if known is not None:
             return _compare(known, new.fingerprint, new.user)
         shard = shard_of(new.message_id, self.shards)
-        record = Record(app_id, lane, shard, new, self.now, first_deliveries(new), new.payload)
+        record = Record(app_id, lane, shard, new, self.now, first_deliveries(new), new.payload, told=told)
         merchant = (shard, lane, app_id)
         has_room = merchant not in self.backlogs and self._room(merchant) > 0
         self.records[new.message_id] = record
@@ -170,6 +179,7 @@ class FakeLedger:
 
     def _close(self, record: Record, settlement: Settlement) -> None:
         record.due_at = None
+        self._announce(record)
         if settlement.verdict is Verdict.DEAD:
             record.dead_at, record.dead_cause = self.now, settlement.cause
             return
@@ -177,6 +187,12 @@ class FakeLedger:
         states = {delivery.state for delivery in record.deliveries.values()}
         if states <= {DeliveryState.S, DeliveryState.SKIPPED}:
             record.payload = None
+
+    def _announce(self, record: Record) -> None:
+        if record.told:
+            record.finality += 1
+            if record.outcome().whole.status in record.told:
+                self.outbox[CallbackKey(record.app_id, record.new.message_id, record.finality)] = self.now
 
     async def sweep(self) -> list[Hint]:
         """Re-score overdue messages to a later time and return them as hints; suspects are hinted apart."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from worker.contract.callbacks import NO_OUTCOMES, Outcomes
 from worker.contract.dead_letters import label
 from worker.contract.messages import (
     LONE_CRASHES,
@@ -34,6 +35,9 @@ class Record:
     taken_at: int
     deliveries: dict[Channel, DeliveryOutcome]
     payload: bytes | None
+    told: Outcomes = NO_OUTCOMES
+    finality: int = 0
+    """How often it became final."""
     due_at: int | None = None
     """Its time in the due index; None: in its backlog, or not open any more."""
     waiting: bool = False

@@ -40,6 +40,7 @@ def test_R20_add_registers_all_that_a_client_may(tidings: CommandLine) -> None:
             "appIds": ["333301", "333302"],
             "keys": [{"keyVersion": 1, "endsAt": None, "pem": public_pem("one")}],
             "rate": 50,
+            "rateUse": {"left": 50, "refused": 0},
             "addresses": ["203.0.113.0/24", "2001:db8::1/128"],
         },
     ]
@@ -82,10 +83,10 @@ def test_list_has_a_row_a_client(tidings: CommandLine) -> None:
 
     heading, *rows = tidings.lines("client", "list")
 
-    assert heading.split() == ["Client", "Apps", "Keys", "Rate", "Addresses"]
+    assert heading.split() == ["Client", "Apps", "Keys", "Rate", "Refused", "Addresses"]
     assert [row.split() for row in rows] == [
         ["cafe", "333302", "keyVersion", "1", "any"],
-        ["shop", "333301", "keyVersion", "1", "50/s", "203.0.113.7/32"],
+        ["shop", "333301", "keyVersion", "1", "50/s,", "50", "left", "now", "0", "203.0.113.7/32"],
     ]
 
 

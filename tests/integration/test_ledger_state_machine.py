@@ -20,6 +20,7 @@ from tests.ledger_driver import DAY, LedgerDriver, ids, model, new_message, real
 from tests.ledger_invariants import check_conservation, check_history, check_homes
 from tests.ledger_state import LedgerState
 from worker.adapters.redis.ledger import LedgerLimits
+from worker.contract.callbacks import EVERY_OUTCOME, NO_OUTCOMES
 from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 from worker.contract.identity import shard_of
 from worker.contract.messages import (
@@ -101,14 +102,15 @@ class LedgerMachine(RuleBasedStateMachine):
     def accept(self, app: str, lane: Lane, seed: int, again: bool) -> None:  # noqa: FBT001 - drawn
         dice = Random(seed)
         messages = [new_request(dice, app) for _ in range(dice.randint(1, 8))]
-        answers = self.both(lambda ledger: ledger.accept(messages, app, lane))
+        told = EVERY_OUTCOME if app == APPS[0] else NO_OUTCOMES
+        answers = self.both(lambda ledger: ledger.accept(messages, app, lane, told))
         for message, answer in zip(messages, answers, strict=True):
             if answer in (Acceptance.DUE, Acceptance.BACKLOGGED):
                 self.accepted.update((app, channel) for channel in message.channels)
             if answer is Acceptance.DUE:
                 self.hints.append(Hint(lane, shard_of(message.message_id, SHARDS), (message.message_id,)))
         if again:
-            repeated = self.both(lambda ledger: ledger.accept(messages, app, lane))
+            repeated = self.both(lambda ledger: ledger.accept(messages, app, lane, told))
             assert set(repeated) <= {Acceptance.REPEATED, Acceptance.INCONSISTENT}
 
     @rule(seed=seeds)

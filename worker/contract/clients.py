@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple, TypeAlias
 
+from worker.contract.rates import LimitedBy, RateLimit
+
 Network: TypeAlias = IPv4Network | IPv6Network
 
 PLAIN_CLIENT_ID = re.compile(r"[!-~]{1,128}")
@@ -38,6 +40,11 @@ class RegisteredClient:
     """Most sends a second; None: no limit."""
     networks: tuple[Network, ...] = ()
     """Where it may call from; empty: from anywhere."""
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """The limit of all that it sends by HTTP (R36)."""
+        return None if self.rate is None else RateLimit(LimitedBy.CLIENT, self.client_id, self.rate)
 
     def key(self, version: int | None, now: int) -> ClientKey | None:
         """Return the key of a version, or the newest for None, if it is valid (R22, R27)."""

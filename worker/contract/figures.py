@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from worker.contract.audits import Tallies
 from worker.contract.messages import Lane
+from worker.contract.rates import LimitedBy
 
 
 class Missing(StrEnum):
@@ -40,5 +41,7 @@ class LedgerFigures:
     backlogged: Mapping[Lane, int]
     unknown: Mapping[Missing, Crowd]
     dead: Crowd
+    refused: Mapping[tuple[LimitedBy, str], int]
+    """Sends that each rate limit refused (R36)."""
     failing: Mapping[str, int]
     """Gateways whose breaker is open or half-open, and for how many milliseconds it has not been closed."""

@@ -12,13 +12,24 @@ from typing import Annotated, Any, TypeVar
 import langcodes
 import orjson
 from langcodes.tag_parser import LanguageTagError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from worker.contract.errors import TidingsError
 
 MAX_TEMPLATES = 5
 MAX_INQUIRIES = 10_000
+MAX_SENDS = 500
+"""Sends of one batchSend."""
 _FINGERPRINT_BYTES = 16
 
 Id64 = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^@#?\s\p{Cc}]+$")]
@@ -126,6 +137,40 @@ class LenientSendRequest(SendRequest):
     extendInfo: Annotated[str, Field(max_length=4096), BeforeValidator(_object_as_text)] | None = None  # noqa: N815
 
 
+class SendDefaults(BaseModel):
+    """What the sends of a batch have in common; a send that has a field itself keeps its own, whole."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    appId: AppId | None = None  # noqa: N815
+    templateCode: Id64 | None = None  # noqa: N815
+    redirectUrl: Url | None = None  # noqa: N815
+    actionUrl: Url | None = None  # noqa: N815
+    templates: Annotated[list[ContentTemplate], Field(min_length=1, max_length=MAX_TEMPLATES)] | None = None
+    extendInfo: Annotated[Any, WithJsonSchema({"type": "string", "maxLength": 4096})] = None  # noqa: N815
+    """Judged with each send, as a setting says what it may be (R10)."""
+    customerBelongsTo: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # noqa: N815
+
+
+_SENDS_SCHEMA: dict[str, Any] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": MAX_SENDS,
+    "items": {"type": "object"},
+    "description": "Each as the body of `send`, without the fields that the batch has for all.",
+}
+
+
+class BatchSend(SendDefaults):
+    """The body of `POST .../batchSend`: up to 500 sends. Each is judged by itself, so that no bad one stops another."""
+
+    sends: Annotated[
+        list[Any],
+        Field(min_length=1, max_length=MAX_SENDS),
+        WithJsonSchema(_SENDS_SCHEMA),
+    ]
+
+
 class Inquiry(BaseModel):
     """The body of `POST .../inquiry`: one message, by (appId, requestId) or by messageId (R70)."""
 
@@ -159,8 +204,20 @@ def parse(model: type[Request], body: bytes) -> Request:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        raise ContractViolationError([_fault(detail) for detail in details]) from None
+        raise _violation(error) from None
+
+
+def parse_fields(model: type[Request], fields: object) -> Request:
+    """Return the request in a part of a JSON body that is read already; raise ContractViolationError as `parse`."""
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise _violation(error) from None
+
+
+def _violation(error: ValidationError) -> ContractViolationError:
+    details = error.errors(include_url=False, include_input=False)
+    return ContractViolationError([_fault(detail) for detail in details])
 
 
 _RULES: dict[str, str] = {

@@ -8,6 +8,7 @@ from typing_extensions import override
 from tests.fakes.ledger import FakeLedger
 from tests.front_desk import APP, SHARDS, TOKEN, FrontDesk, grant, payment_notice, user
 from tests.samples import INBOX, PUSH, payload, send_body
+from worker.contract.callbacks import NO_OUTCOMES, Outcomes
 from worker.contract.codes import SUCCESS, UNKNOWN, ResultCode, ResultStatus
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import message_id
@@ -22,8 +23,14 @@ class AnswerLost(FakeLedger):
     lost = False
 
     @override
-    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
-        accepted = await super().accept(app_id, lane, messages)
+    async def accept(
+        self,
+        app_id: str,
+        lane: Lane,
+        messages: Sequence[NewMessage],
+        told: Outcomes = NO_OUTCOMES,
+    ) -> list[Acceptance]:
+        accepted = await super().accept(app_id, lane, messages, told)
         if not self.lost:
             self.lost = True
             raise LedgerUnavailableError("the answer was lost; repeat the send")
@@ -36,11 +43,17 @@ class SlowAtFirst(FakeLedger):
     calls = 0
 
     @override
-    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
+    async def accept(
+        self,
+        app_id: str,
+        lane: Lane,
+        messages: Sequence[NewMessage],
+        told: Outcomes = NO_OUTCOMES,
+    ) -> list[Acceptance]:
         self.calls += 1
         for _ in range(100 if self.calls == 1 else 0):
             await asyncio.sleep(0)
-        return await super().accept(app_id, lane, messages)
+        return await super().accept(app_id, lane, messages, told)
 
 
 def test_R50_the_same_content_while_the_first_is_in_flight_is_the_same_message() -> None:

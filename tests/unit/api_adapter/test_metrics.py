@@ -9,6 +9,7 @@ from api_adapter.metrics import render
 from worker.contract.figures import Crowd, LedgerFigures, Missing
 from worker.contract.messages import Channel, Lane
 from worker.contract.outcomes import Tally
+from worker.contract.rates import LimitedBy
 
 FIGURES = LedgerFigures(
     tallies={
@@ -21,6 +22,7 @@ FIGURES = LedgerFigures(
     backlogged={Lane.SINGLE: 5, Lane.BULK: 60},
     unknown={Missing.OPEN: Crowd(4, 61_250), Missing.DEAD: Crowd(2, 86_400_000)},
     dead=Crowd(9, 90_000_000),
+    refused={(LimitedBy.CLIENT, "merchant-1"): 70, (LimitedBy.APP, "shop"): 8},
     failing={"gcash": 125_500},
 )
 
@@ -56,6 +58,8 @@ def test_every_figure_is_told() -> None:
         ("tidings_oldest_unknown_seconds", ("dead",)): 86_400,
         ("tidings_dead_letters", ()): 9,
         ("tidings_oldest_dead_letter_seconds", ()): 90_000,
+        ("tidings_sends_over_rate_total", ("client", "merchant-1")): 70,
+        ("tidings_sends_over_rate_total", ("app", "shop")): 8,
         ("tidings_gateway_failing_seconds", ("gcash",)): 125.5,
     }
 

@@ -225,6 +225,27 @@ def test_the_file_of_the_signing_key_is_the_same_wherever_a_part_runs(monkeypatc
     assert read_settings().signing_key_file == str(Path.cwd() / "server.pem")
 
 
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ("50", "Input should be a valid dictionary"),
+        ('{"333301": 0}', "Input should be greater than or equal to 1"),
+        ('{"333301": "many"}', "TIDINGS_APP_RATES.333301: Input should be a whole number, such as 50"),
+        ("{", "is not JSON"),
+    ],
+)
+def test_R36_rates_of_apps_that_are_no_numbers_are_named(
+    monkeypatch: pytest.MonkeyPatch, value: str, rule: str
+) -> None:
+    assert rule in fault(monkeypatch, app_rates=value)
+
+
+def test_R36_rates_of_apps_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_APP_RATES", '{"333301": 1, "*": 50}')
+
+    assert read_settings().app_rates == {"333301": 1, "*": 50}
+
+
 @pytest.mark.parametrize("url", ["as.test/introspect", "ftp://as.test", "https://", "https://tidings:hush@as.test/"])
 def test_R64_an_introspection_url_is_one_of_http_without_a_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     assert fault(monkeypatch, introspection_url=url) == (

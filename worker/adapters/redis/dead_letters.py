@@ -116,6 +116,7 @@ class RedisDeadLetters:
                 keys.waiting(shard),
                 keys.unanswered(shard),
                 keys.unknown(shard),
+                keys.uncalled(shard),
             ]
             arguments = [self._now(), app, lane, limits.window(lane), deliver_within, limits.retention, run]
             return Call(_REPLAY, shared + self._pairs(chunk), [*arguments, limits.waiting, *_ids(chunk)])

@@ -8,11 +8,13 @@ from redis.asyncio import Redis
 
 from worker.adapters.redis.breakers import RedisBreakers
 from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.rates import refused_of
 from worker.adapters.redis.replies import tallies_of, text
 from worker.adapters.redis.scripts import execute
 from worker.adapters.redis.times import Now, ledger_time, server_time
 from worker.contract.figures import Crowd, LedgerFigures, Missing
 from worker.contract.messages import Lane
+from worker.contract.rates import LimitedBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class _Shard:
     unanswered: Crowd
     unknown: Crowd
     dead: Crowd
+    refused: dict[tuple[LimitedBy, str], int]
 
 
 class RedisFigures:
@@ -54,12 +57,14 @@ class RedisFigures:
                 Missing.DEAD: _together(shard.unknown for shard in shards),
             },
             dead=_together(shard.dead for shard in shards),
+            refused={limit: number for shard in shards for limit, number in shard.refused.items()},
             failing={name: max(0, now - opened.since) for name, opened in (await self._breakers.opened()).items()},
         )
 
     def _ask(self, pipeline: Any, shard: int, now: int) -> None:  # noqa: ANN401 - redis-py's own is untyped
         keys = self._keys
         pipeline.hgetall(keys.counters(shard))
+        pipeline.hgetall(keys.refused(shard))
         pipeline.zcard(keys.due(shard))
         pipeline.zcard(keys.waiting(shard))
         pipeline.zcount(keys.due(shard), "-inf", now)
@@ -89,11 +94,11 @@ class RedisFigures:
 
 
 def _shard(answers: Sequence[Any], now: int) -> _Shard:
-    counters, due, waiting, *crowds = answers
+    counters, refused, due, waiting, *crowds = answers
     overdue, unanswered, unknown, dead = (
         _crowd(number, head, now) for number, head in zip(crowds[::2], crowds[1::2], strict=True)
     )
-    return _Shard(counters, due, waiting, overdue, unanswered, unknown, dead)
+    return _Shard(counters, due, waiting, overdue, unanswered, unknown, dead, refused_of(refused))
 
 
 def _crowd(number: int, head: Sequence[tuple[bytes, float]], now: int) -> Crowd:

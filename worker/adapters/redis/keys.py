@@ -19,12 +19,21 @@ tidings:{n}:counters                    hash    `<appId>#<channel>#<status>` -> 
 tidings:{n}:retention                   zset    messageId -> ms when a final message is forgotten
 tidings:{n}:dead                        zset    messageId -> ms when it became a dead letter
 tidings:{n}:cards                       zset    the cards of dead letters, score 0, in the order of their deaths
+tidings:{n}:outbox                      zset    `<appId>#<messageId>#<finality>` -> ms when that outcome was to be told
+tidings:{n}:callbacks:<appId>           zset    `<messageId>#<finality>` -> ms when somebody must look at the callback
+tidings:{n}:callbacks                   zset    appId -> ms when somebody must look at the first of its callbacks
+tidings:{n}:uncalled                    zset    `<appId>#<messageId>#<finality>` -> ms when the callback was given up
+tidings:{n}:called                      hash    `<appId>#<delivered or dead>` -> number of callbacks
 tidings:{n}:token:<keyed hash>          string  what an access token grants (JSON); never the token
 tidings:{n}:cap:<wallet>#<app>#<cust>   zset    messageId -> ms when it was counted under the wallet's cap
+tidings:{n}:rate:<by>#<name>            string  ms at which a limit's next send would come if all came evenly (GCRA)
+tidings:{n}:refused                     hash    `<by>#<name>` -> sends refused by that rate limit; by: client or app
 tidings:{gateways}:breakers             hash    gateway name -> `<open until>|<since>|<times>|<probed until>|<reason>`
 tidings:{templates}                     hash    `<code>` -> live version; `<code>#<n>` -> that version (JSON)
 tidings:{wallets}                       hash    wallet name -> its gateways and cap (JSON)
 tidings:{clients}                       hash    Client-Id -> its appIds, public keys, rate and networks (JSON)
+tidings:{callbacks}                     hash    appId -> its URL, outcomes and sealed secrets (JSON)
+tidings:{callbacks}:callers             hash    appId -> `<process>|<ms until>`: who calls the merchant back
 ======================================  ======  =================================================================
 
 An open message is in exactly one of `due` and a `backlog`; being there is what makes it open. What is due is in exactly
@@ -58,6 +67,10 @@ INBOX      settle,
 attempt    claim        fencing token, raised by each claim
 alone      claim        1 while the newest claim is of the message alone
 claim      claim        claim id of the newest claim
+cb         accept,      `<outcomes>|<finality>`: what the merchant is told of, as in `FSU`, and how often the message
+           settle       became final; absent: its merchant is not called back
+cbs        callback     the newest callback: `<finality>|<state>|<since>|<ms>|<tries>|<detail>`; W waiting, D delivered,
+                        X dead
 lease      claim,       ms until which that claim holds the message; 0 once it is settled
            settle
 claimed    claim        ms of the newest claim
@@ -84,6 +97,7 @@ from hashlib import blake2b
 
 from worker.contract.identity import shard_of
 from worker.contract.messages import Lane
+from worker.contract.rates import RateLimit
 from worker.contract.users import User
 
 PREFIX = "tidings"
@@ -165,6 +179,26 @@ class Keys:
         """Return the key of the cards of a shard's dead letters."""
         return f"{PREFIX}:{{{shard}}}:cards"
 
+    def outbox(self, shard: int) -> str:
+        """Return the key of the callbacks of a shard that are in no merchant's queue yet."""
+        return f"{PREFIX}:{{{shard}}}:outbox"
+
+    def callbacks(self, shard: int) -> str:
+        """Return the key of the index of the merchants' callbacks."""
+        return f"{PREFIX}:{{{shard}}}:callbacks"
+
+    def callbacks_of(self, shard: int, app_id: str) -> str:
+        """Return the key of a merchant's callbacks."""
+        return f"{PREFIX}:{{{shard}}}:callbacks:{app_id}"
+
+    def uncalled(self, shard: int) -> str:
+        """Return the key of the callbacks of a shard that were given up."""
+        return f"{PREFIX}:{{{shard}}}:uncalled"
+
+    def called(self, shard: int) -> str:
+        """Return the key of the counters of callbacks."""
+        return f"{PREFIX}:{{{shard}}}:called"
+
     def token(self, keyed_hash: str) -> str:
         """Return the key of a token's grant; the hash is hexadecimal."""
         return f"{PREFIX}:{{{shard_of(keyed_hash, self.shards)}}}:token:{keyed_hash}"
@@ -177,6 +211,18 @@ class Keys:
         """Return the key of what one customer got from one appId under the wallet's cap."""
         place = blake2b(user.customer_id.encode(), digest_size=4).hexdigest()
         return f"{PREFIX}:{{{shard_of(place, self.shards)}}}:cap:{user.wallet}#{app_id}#{user.customer_id}"
+
+    def shard_of_rate(self, limit: RateLimit) -> int:
+        """Return the shard that holds a rate limit."""
+        return shard_of(blake2b(f"{limit.by}#{limit.name}".encode(), digest_size=4).hexdigest(), self.shards)
+
+    def rate(self, limit: RateLimit) -> str:
+        """Return the key of a rate limit."""
+        return f"{PREFIX}:{{{self.shard_of_rate(limit)}}}:rate:{limit.by}#{limit.name}"
+
+    def refused(self, shard: int) -> str:
+        """Return the key of the numbers of sends that a shard's rate limits refused."""
+        return f"{PREFIX}:{{{shard}}}:refused"
 
     def breakers(self) -> str:
         """Return the key of the gateways' breakers that are not closed."""
@@ -193,3 +239,11 @@ class Keys:
     def clients(self) -> str:
         """Return the key of all registered clients."""
         return f"{PREFIX}:{{clients}}"
+
+    def registrations(self) -> str:
+        """Return the key of all registered callbacks."""
+        return f"{PREFIX}:{{callbacks}}"
+
+    def callers(self) -> str:
+        """Return the key of which process calls which merchant back."""
+        return f"{PREFIX}:{{callbacks}}:callers"

@@ -12,6 +12,7 @@ from worker.adapters.redis.keys import SCHEMA, Keys
 from worker.adapters.redis.marshalling import (
     new_message_arguments,
     note_arguments,
+    outcomes_text,
     read_claim,
     settlement_arguments,
     sweep_hints,
@@ -20,6 +21,7 @@ from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run, run_each
 from worker.adapters.redis.times import Now, ledger_time, server_time
 from worker.batching import chunks
+from worker.contract.callbacks import NO_OUTCOMES, Outcomes
 from worker.contract.errors import LedgerMismatchError
 from worker.contract.messages import (
     CHUNK,
@@ -107,8 +109,14 @@ class RedisLedger:
         stored = await self._redis.hgetall(self._keys.ledger())
         return {text(field): text(value) for field, value in stored.items()}
 
-    async def accept(self, app_id: str, lane: Lane, messages: Sequence[NewMessage]) -> list[Acceptance]:
-        """Take new messages; one Acceptance each, in order."""
+    async def accept(
+        self,
+        app_id: str,
+        lane: Lane,
+        messages: Sequence[NewMessage],
+        told: Outcomes = NO_OUTCOMES,
+    ) -> list[Acceptance]:
+        """Take new messages; one Acceptance each, in order. Their merchant is called back for the outcomes `told`."""
 
         def call(shard: int, chunk: Sequence[NewMessage]) -> Call:
             keys = self._keys
@@ -122,7 +130,7 @@ class RedisLedger:
             ]
             limits = self._limits
             arguments: list[str | bytes | int] = [self._now(), app_id, lane]
-            arguments += (limits.grace, limits.window(lane), limits.waiting)
+            arguments += (limits.grace, limits.window(lane), limits.waiting, outcomes_text(told))
             for message in chunk:
                 arguments += new_message_arguments(message)
             return Call(_ACCEPT, shared + self._pairs(shard, chunk), arguments)
@@ -190,6 +198,7 @@ class RedisLedger:
                 keys.waiting(shard),
                 keys.unanswered(shard),
                 keys.unknown(shard),
+                keys.outbox(shard),
             ]
             arguments: list[str | bytes | int] = [self._now(), self._limits.retention]
             for settlement in chunk:
@@ -260,7 +269,7 @@ class RedisLedger:
         calls = []
         for shard, ids in enumerate(await self._until_now(self._keys.retention, CHUNK)):
             if ids:
-                keys = [self._keys.retention(shard), self._keys.counters(shard)]
+                keys = [self._keys.retention(shard), self._keys.counters(shard), self._keys.uncalled(shard)]
                 for message_id in ids:
                     keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
                 calls.append(Call(_FORGET, keys, [self._now(), *ids]))

@@ -7,6 +7,7 @@ from typing import Any
 
 from worker.adapters.redis.replies import text
 from worker.batching import chunks
+from worker.contract.callbacks import Outcomes
 from worker.contract.dead_letters import label
 from worker.contract.messages import (
     Channel,
@@ -40,6 +41,11 @@ def new_message_arguments(message: NewMessage) -> tuple[str | bytes | int, ...]:
         _first_state(message, Channel.INBOX),
         message.payload,
     )
+
+
+def outcomes_text(outcomes: Outcomes) -> str:
+    """Return outcomes as records and registrations write them, such as `FSU`."""
+    return "".join(sorted(outcomes))
 
 
 def _first_state(message: NewMessage, channel: Channel) -> str:

@@ -24,13 +24,15 @@ from worker.contract.identity import message_id
 SEND = "/v2/miniprogram/message/send"
 INQUIRY = "/v2/miniprogram/message/inquiry"
 BATCH_INQUIRY = "/v2/miniprogram/message/batchInquiry"
-OPERATIONS = [SEND, INQUIRY, BATCH_INQUIRY]
+BATCH_SEND = "/v2/miniprogram/message/batchSend"
+OPERATIONS = [SEND, BATCH_SEND, INQUIRY, BATCH_INQUIRY]
 CLIENT_ID = ("Client-Id", "merchant-1")
 KIB = 1024
-LIMITS = [(SEND, 64 * KIB), (INQUIRY, KIB * KIB), (BATCH_INQUIRY, KIB * KIB)]
+LIMITS = [(SEND, 64 * KIB), (BATCH_SEND, KIB * KIB), (INQUIRY, KIB * KIB), (BATCH_INQUIRY, KIB * KIB)]
 ID = message_id(APP, "10017019")
 BODIES = {
     SEND: send_body(),
+    BATCH_SEND: b'{"sends":[%s]}' % send_body(),
     INQUIRY: orjson.dumps({"messageId": ID}),
     BATCH_INQUIRY: orjson.dumps({"appId": APP, "requestIds": ["10017019", "never"]}),
 }
@@ -307,14 +309,17 @@ class Broken:
     async def fail(self, headers: Mapping[str, str], body: bytes, *_: object) -> dict[str, Any]:
         raise ValueError(f"{headers} {body!r} MARKED")
 
-    take_one = one = many = fail
+    take_one = one = many = send = fail
 
 
 @pytest.mark.parametrize("path", OPERATIONS)
 def test_R31_a_fault_of_ours_is_unknown_with_200_and_its_text_is_in_no_log_line(path: str) -> None:
     broken: Any = Broken()
     desk = FrontDesk()
-    app = make_app(lambda: nullcontext(replace(desk.api(), intake=broken, inquiries=broken)), "")
+    app = make_app(
+        lambda: nullcontext(replace(desk.api(), intake=broken, batch_sending=broken, inquiries=broken)),
+        "",
+    )
 
     with capture_logs() as logs:
         answer = exchange(app, Call(path, [BODIES[path]]))
@@ -449,6 +454,6 @@ def test_whatever_headers_and_body_are_the_answer_is_200_with_a_result(
 
 @given(st.text(max_size=40), st.sampled_from(["GET", "POST", "X"]))
 def test_whatever_the_path_is_the_answer_has_a_result(path: str, method: str) -> None:
-    answer = called(Call(f"/{path}".replace("?", ""), method=method), "/api/open")
+    answer = called(Call(f"/-{path}".replace("?", ""), method=method), "/api/open")
 
     assert (answer.status, answer.code) == (404, "INVALID_API")

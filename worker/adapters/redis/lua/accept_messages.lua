@@ -6,10 +6,11 @@
 -- KEYS  1 due, 2 window, 3 backlog of (lane, app), 4 backlogs of the lane, 5 counters, 6 waiting, then 2 for each
 --       message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 grace in ms, 5 window size, 6 most that may wait for
---       a retry, then 12 for each message: id, requestId, fingerprint, user, client, template, version, language,
---       deliver_within in ms, PUSH state, INBOX state ('' = not a channel of it), payload
+--       a retry, 7 outcomes that the merchant is told as in SFU, then 12 for each message: id, requestId, fingerprint,
+--       user, client, template, version, language, deliver_within in ms, PUSH state, INBOX state ('' = not a channel of
+--       it), payload
 -- RETURNS  an array: 1 DUE, 2 BACKLOGGED, 3 REPEATED, 4 INCONSISTENT
-local FIXED, WIDTH = 6, 12
+local FIXED, WIDTH, SHARED = 7, 12, 6
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
@@ -28,7 +29,7 @@ local result, due, window, waiting = {}, {}, {}, {}
 local opened = { PUSH = 0, INBOX = 0 }
 for i = 1, (#ARGV - FIXED) / WIDTH do
   local a = FIXED + (i - 1) * WIDTH
-  local record = KEYS[FIXED + i * 2 - 1]
+  local record = KEYS[SHARED + i * 2 - 1]
   local known = redis.call('HMGET', record, 'fp', 'user')
   if known[1] then
     result[i] = (known[1] == ARGV[a + 3] and known[2] == ARGV[a + 4]) and 3 or 4
@@ -41,7 +42,8 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
     redis.call('HSET', record, 'app', app, 'req', ARGV[a + 2], 'fp', ARGV[a + 3], 'user', ARGV[a + 4], 'client', ARGV[a + 5],
       'lane', lane, 'tpl', ARGV[a + 6], 'ver', ARGV[a + 7], 'lang', ARGV[a + 8],
       'taken', taken, 'exp', expires, 'PUSH', push, 'INBOX', inbox)
-    redis.call('SET', KEYS[FIXED + i * 2], ARGV[a + 12])
+    redis.call('SET', KEYS[SHARED + i * 2], ARGV[a + 12])
+    if ARGV[7] ~= '' then redis.call('HSET', record, 'cb', ARGV[7] .. '|0') end
     if push == 'O' then opened.PUSH = opened.PUSH + 1 end
     if inbox == 'O' then opened.INBOX = opened.INBOX + 1 end
     if room > 0 then

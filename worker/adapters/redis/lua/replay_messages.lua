@@ -5,7 +5,7 @@
 -- Safe to repeat: what this run replayed answers the same and is left alone, even if it died again.
 --
 -- KEYS  1 due, 2 window, 3 backlog of (lane, app), 4 backlogs of the lane, 5 counters, 6 retention, 7 dead, 8 cards,
---       9 waiting, 10 unanswered, 11 unknown, then 2 for each message: record, payload
+--       9 waiting, 10 unanswered, 11 unknown, 12 uncalled, then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 window size, 5 deliver_within in ms, 6 retention in
 --       ms, 7 run, 8 most that may wait for a retry, then the ids
 -- RETURNS  an array: 1 SENT, 2 SUPPRESSED, 3 REFUSED, 4 EMPTY
@@ -42,9 +42,9 @@ local function misses_answer(changes)
 end
 
 for i = 1, #ARGV - 8 do
-  local id, record, payload = ARGV[8 + i], KEYS[10 + i * 2], KEYS[11 + i * 2]
+  local id, record, payload = ARGV[8 + i], KEYS[11 + i * 2], KEYS[12 + i * 2]
   local died = redis.call('ZSCORE', KEYS[7], id)
-  local r = redis.call('HMGET', record, 'run', 'dead', 'PUSH', 'INBOX', 'attempt', 'lane')
+  local r = redis.call('HMGET', record, 'run', 'dead', 'PUSH', 'INBOX', 'attempt', 'lane', 'cb')
   if r[6] ~= lane then
     result[i] = 3 -- not what the caller saw: that was forgotten, and its requestId taken again
   elseif r[1] and string.sub(r[1], 3) == run then
@@ -64,6 +64,9 @@ for i = 1, #ARGV - 8 do
       redis.call('ZADD', KEYS[10], redis.call('ZSCORE', KEYS[11], id) or now_text, id)
     end
     redis.call('ZREM', KEYS[11], id)
+    if r[7] and result[i] == 1 then
+      redis.call('ZREM', KEYS[12], app .. '#' .. id .. '#' .. string.match(r[7], '%d+$'))
+    end
     local place = string.format('%013.0f#%s', died, id)
     redis.call('ZREMRANGEBYLEX', KEYS[8], '[' .. place .. ' ', '(' .. place .. '!')
     if result[i] == 2 then

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
 -- End claims: record what was learnt of each channel, move the counters, and let the message go (final), wait
--- (retry) or rest as a dead letter. A compare-and-set on (claim, attempt).
+-- (retry) or rest as a dead letter. A compare-and-set on (claim, attempt). What is not open any more is put into the
+-- outbox of callbacks, where its merchant wants to hear of the outcome.
 -- Safe to repeat: the second time is a no-op.
 --
--- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, 6 waiting, 7 unanswered, 8 unknown, then 2 for
---       each message: record, payload
+-- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, 6 waiting, 7 unanswered, 8 unknown, 9 outbox,
+--       then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 retention in ms, then 10 for each message: id, claim id, attempt,
 --       verdict (final, retry, dead), delay in ms, tries to add, cause, worker, PUSH update, INBOX update
 --       (update: '', `state`, `state|gateway` or `state|gateway|code|message`)
@@ -17,7 +18,7 @@ if not now then
 end
 -- Numbers are written as text once: Redis would format each anew.
 local forget_at, now_text = string.format('%.0f', now + ARGV[2]), string.format('%.0f', now)
-local result, gone, idle, waiting, later, kept, dead, moves = {}, {}, {}, {}, {}, {}, {}, {}
+local result, gone, idle, waiting, later, kept, dead, moves, calls = {}, {}, {}, {}, {}, {}, {}, {}, {}
 
 local function count(app, channel, status, number)
   local field = app .. '#' .. channel .. '#' .. status
@@ -27,8 +28,9 @@ end
 for i = 1, (#ARGV - FIXED) / WIDTH do
   local a = FIXED + (i - 1) * WIDTH
   local id, attempt, verdict = ARGV[a + 1], ARGV[a + 3], ARGV[a + 4]
-  local record, payload = KEYS[7 + i * 2], KEYS[8 + i * 2]
-  local r = redis.call('HMGET', record, 'claim', 'attempt', 'lease', 'app', 'lane', 'claimed', 'tries', 'PUSH', 'INBOX')
+  local record, payload = KEYS[8 + i * 2], KEYS[9 + i * 2]
+  local r = redis.call('HMGET', record, 'claim', 'attempt', 'lease', 'app', 'lane', 'claimed', 'tries', 'PUSH', 'INBOX',
+    'cb')
   if r[1] ~= ARGV[a + 2] or r[2] ~= attempt then
     result[i] = 0
   elseif tonumber(r[3]) == 0 then
@@ -79,6 +81,16 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
       waiting[#waiting + 1] = idle[#idle]
     else
       gone[#gone + 1] = id
+      if r[10] then
+        local wanted, finality = string.match(r[10], '^(%a*)|(%d+)$')
+        finality = string.format('%d', finality + 1)
+        changes[#changes + 1] = 'cb'
+        changes[#changes + 1] = wanted .. '|' .. finality
+        if string.find(wanted, unknown and 'U' or delivered and 'S' or 'F', 1, true) then
+          calls[#calls + 1] = now_text
+          calls[#calls + 1] = r[4] .. '#' .. id .. '#' .. finality
+        end
+      end
       if verdict == 'dead' then
         changes[#changes + 1] = 'dead'
         changes[#changes + 1] = ARGV[a + 7]
@@ -105,5 +117,6 @@ end
 if #waiting > 0 then redis.call('ZADD', KEYS[6], unpack(waiting)) end
 if #kept > 0 then redis.call('ZADD', KEYS[4], unpack(kept)) end
 if #dead > 0 then redis.call('ZADD', KEYS[5], unpack(dead)) end
+if #calls > 0 then redis.call('ZADD', KEYS[9], unpack(calls)) end
 for field, number in pairs(moves) do redis.call('HINCRBY', KEYS[3], field, number) end
 return result

@@ -1,0 +1,143 @@
+"""Up to 500 sends in one call, each judged by itself: an answer for each, in order (CONTRACT R15, R30-R42).
+
+Framework-free like intake: headers and bytes in, a JSON-ready answer out. The JSON is read once; what is common to all
+sends stands once, beside them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import orjson
+from pydantic_core import from_json, to_json
+
+from api_adapter.decompressing import NotGzipError, gunzip
+from api_adapter.inquiries import Json, result_json
+from api_adapter.intake import MAX_BODY, TOO_LARGE, Intake
+from api_adapter.taking import SendResult
+from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode, ResultStatus
+from worker.contract.messages import Lane
+from worker.contract.requests import BatchSend, ContractViolationError, SendDefaults, parse_fields
+
+MAX_BATCH_BODY = 1024 * 1024
+"""Bytes of a batchSend, before and after decompression (R15)."""
+_PATH = re.compile(r"\$[^:;\s]*(?=: | and )")
+_LONGEST_ID = 64
+_KNOWN = frozenset({ResultCode.SUCCESS, ResultCode.REPEAT_REQ_INCONSISTENT})
+"""How a send is answered whose requestId was taken."""
+_NOT_AN_OBJECT = Result.refused(ResultCode.PARAM_ILLEGAL, "$: must be an object")
+_TOO_LARGE = Result.refused(ResultCode.PARAM_ILLEGAL, TOO_LARGE)
+
+Fields: TypeAlias = Mapping[str, Any]
+Item: TypeAlias = Fields | Result
+"""The fields of one send, with those that all have in common; or why it is none."""
+Name: TypeAlias = tuple[str | None, str | None]
+"""appId and requestId."""
+
+
+class BatchAnswer(NamedTuple):
+    """The answer to a batch."""
+
+    content: Json
+    """`result` of the whole, `items` in order, `totals`."""
+    results: Sequence[SendResult]
+    """What became of each send, in order."""
+
+
+class BatchSending:
+    """Has the sends of a batch taken."""
+
+    def __init__(self, intake: Intake) -> None:
+        """Keep intake."""
+        self._intake = intake
+
+    async def send(self, headers: Mapping[str, str], body: bytes) -> BatchAnswer:
+        """Answer a batch.
+
+        The whole is U while some item is: the same batch may be sent again, and what was taken answers the same. Raises
+        ContractViolationError for a batch that can't be read as one, and as `decompressed` does.
+        """
+        items = read_batch(decompressed(headers, body, MAX_BATCH_BODY))
+        readable = [item for item in items if not isinstance(item, Result)]
+        answers = iter(await self._intake.take(headers, readable, Lane.BULK))
+        results = [SendResult(item) if isinstance(item, Result) else next(answers) for item in items]
+        return BatchAnswer(_answer(items, results), results)
+
+
+def decompressed(headers: Mapping[str, str], body: bytes, most: int) -> bytes:
+    """Return a body without its Content-Encoding.
+
+    Raises ContractViolationError where it can't be read, BodyTooLargeError where it holds more than `most` bytes.
+    """
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding in {"", "identity"}:
+        return body
+    if encoding not in {"gzip", "x-gzip"}:
+        raise ContractViolationError(["header Content-Encoding: must be gzip, or absent"])
+    try:
+        return gunzip(body, most)
+    except NotGzipError as error:
+        raise ContractViolationError([f"$: {error}"]) from None
+
+
+def read_batch(body: bytes) -> list[Item]:
+    """Return a batch with what all sends have in common put into each; raise ContractViolationError."""
+    try:
+        document = from_json(body)
+    except ValueError:
+        raise ContractViolationError(["$: the body is not valid JSON"]) from None
+    batch = parse_fields(BatchSend, document)
+    common = {name: document[name] for name in SendDefaults.model_fields if document.get(name) is not None}
+    # A send is a part of this body, so in a small one none is too large.
+    most = MAX_BODY if len(body) > MAX_BODY else None
+    return [_item(send, common, most) for send in batch.sends]
+
+
+def _item(send: object, common: dict[str, Any], most: int | None) -> Item:
+    if not isinstance(send, dict):
+        return _NOT_AN_OBJECT
+    fields = common | send
+    return _TOO_LARGE if most is not None and len(to_json(fields)) > most else fields
+
+
+def _answer(items: Sequence[Item], answers: Sequence[SendResult]) -> Json:
+    statuses = Counter(answer.result.status for answer in answers)
+    names = [_name(item) for item in items]
+    taken: dict[Name, int] = {}
+    for index, answer in enumerate(answers):
+        if answer.message_id is not None:
+            taken.setdefault(names[index], index)
+    return {
+        "result": result_json(UNKNOWN if statuses[ResultStatus.U] else SUCCESS),
+        "items": [
+            _item_json(index, request_id, answer, taken.get((app_id, request_id)))
+            for index, ((app_id, request_id), answer) in enumerate(zip(names, answers, strict=True))
+        ],
+        "totals": {"sends": len(items), **{status.value: statuses[status] for status in ResultStatus}},
+    }
+
+
+def _name(item: Item) -> Name:
+    return (_text(item, "appId"), _text(item, "requestId"))
+
+
+def _text(item: Item, field: str) -> str | None:
+    """Return a field of an item that may be no good, if it is a text that is short enough to be told."""
+    value = None if isinstance(item, Result) else item.get(field)
+    return value if isinstance(value, str) and len(value) <= _LONGEST_ID else None
+
+
+def _item_json(index: int, request_id: str | None, answer: SendResult, taken: int | None) -> Json:
+    """Return an item's answer; `taken` is the index of the first item that was taken under its requestId."""
+    item: Json = {"index": index, "requestId": request_id, "result": result_json(answer.result)}
+    if answer.message_id is not None:
+        item["messageId"] = answer.message_id
+    if taken is not None and taken != index and answer.result.code in _KNOWN:
+        item["repeatOf"] = taken
+    path = _PATH.match(answer.result.message) if answer.result.status is ResultStatus.F else None
+    if path is not None:
+        item["path"] = f"$.sends[{index}]{path[0][1:]}"
+    if answer.remarks:
+        item["extendInfo"] = orjson.dumps({"lint": answer.remarks}).decode()
+    return item
