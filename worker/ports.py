@@ -245,6 +245,18 @@ class Templates(Protocol):
         ...
 
 
+class TemplateCatalogue(Templates, Protocol):
+    """What clients may see of the templates. Raises LedgerUnavailableError when the store did not answer."""
+
+    async def published(self, code: str, version: int) -> TemplateVersion | None:
+        """Return a version that is live or was so once; None for a draft, as for one that is not there."""
+        ...
+
+    async def list(self) -> Sequence[TemplateVersion]:
+        """Return the live version of every template that has one, by code."""
+        ...
+
+
 class Users(Protocol):
     """Resolves access tokens."""
 

@@ -21,6 +21,7 @@ from worker.contract.dead_letters import Discarded, Replayed
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
 from worker.contract.messages import Acceptance, Channel, Hint, Lane, Settled
 from worker.contract.outcomes import Tally
+from worker.contract.template_history import Published
 from worker.ports import Probe
 
 Result = TypeVar("Result")
@@ -82,6 +83,7 @@ def test_a_header_counts_the_arguments_as_the_script_does(script: str) -> None:
         ("settle_messages", Settled, set()),
         ("replay_messages", Replayed, set()),
         ("discard_messages", Discarded, set()),
+        ("publish_template", Published, set()),
     ],
 )
 def test_a_header_names_the_codes_that_the_caller_reads(script: str, codes: type[IntEnum], others: set[str]) -> None:

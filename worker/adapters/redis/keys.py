@@ -29,7 +29,9 @@ tidings:{n}:cap:<wallet>#<app>#<cust>   zset    messageId -> ms when it was coun
 tidings:{n}:rate:<by>#<name>            string  ms at which a limit's next send would come if all came evenly (GCRA)
 tidings:{n}:refused                     hash    `<by>#<name>` -> sends refused by that rate limit; by: client or app
 tidings:{gateways}:breakers             hash    gateway name -> `<open until>|<since>|<times>|<probed until>|<reason>`
-tidings:{templates}                     hash    `<code>` -> live version; `<code>#<n>` -> that version (JSON)
+tidings:{templates}                     hash    `<code>` -> live version; `<code>#newest` -> highest one; `<code>#<n>`
+                                                -> that version (JSON); `<code>#<n>#since` -> ms when first live
+tidings:{templates}:history:<code>      list    newest first: `<id>|<ms>|<act>|<version>|<live before>|<who>`
 tidings:{wallets}                       hash    wallet name -> its gateways and cap (JSON)
 tidings:{clients}                       hash    Client-Id -> its appIds, public keys, rate and networks (JSON)
 tidings:{callbacks}                     hash    appId -> its URL, outcomes and sealed secrets (JSON)
@@ -231,6 +233,10 @@ class Keys:
     def templates(self) -> str:
         """Return the key of all template versions."""
         return f"{PREFIX}:{{templates}}"
+
+    def template_history(self, code: str) -> str:
+        """Return the key of what was done to a template."""
+        return f"{PREFIX}:{{templates}}:history:{code}"
 
     def wallets(self) -> str:
         """Return the key of all wallets."""
