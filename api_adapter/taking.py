@@ -188,6 +188,8 @@ def _accepted(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> S
     request_id = send.request.requestId
     if acceptance is Acceptance.INCONSISTENT:
         return SendResult(_INCONSISTENT, request_id=request_id)
+    if acceptance is Acceptance.STAGED:
+        return SendResult(UNKNOWN, request_id=request_id)
     return SendResult(SUCCESS, send.message_id, request_id, remarks)
 
 

@@ -20,6 +20,7 @@ from worker.adapters.celery.presence import BrokerPresence
 from worker.adapters.gateways.wallet import WalletGateway
 from worker.adapters.introspection.assembly import examine_introspection, introspected_users
 from worker.adapters.redis.audit import RedisAudit
+from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.clients import RedisClients
 from worker.adapters.redis.connection import connect
@@ -28,11 +29,14 @@ from worker.adapters.redis.durability import RedisDurability
 from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.redis.limits import LedgerLimits
+from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.rates import RedisRates
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.repair import RedisRepair
 from worker.adapters.redis.templates import RedisTemplates
+from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.breaking import BreakerLimits, Breakers
@@ -94,6 +98,8 @@ class Services:
     clients: RedisClients
     templates: RedisTemplates
     caps: RedisCaps
+    pauses: RedisPauses
+    batches: RedisBatches
     rates: RedisRates
     breakers: RedisBreakers
     compiled: CompiledTemplates
@@ -144,6 +150,8 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         clients=RedisClients(redis, keys, clock),
         templates=RedisTemplates(redis, keys, clock),
         caps=RedisCaps(redis, keys),
+        pauses=RedisPauses(redis, keys, limits),
+        batches=RedisBatches(redis, keys, limits),
         rates=RedisRates(redis, keys),
         breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
         compiled=CompiledTemplates(ChannelLimits()),
@@ -256,6 +264,7 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
     holdings = Holdings(parts.ledger, parts.clock, settings.lease)
     sweeper = Sweeper(
         ledger=parts.ledger,
+        upkeep=RedisUpkeep(found.pauses, found.batches),
         hints=hints,
         breakers=breakers,
         interval=settings.sweep_interval,

@@ -29,6 +29,7 @@ from worker.contract.messages import (
     Settled,
     Settlement,
 )
+from worker.contract.origins import NO_BATCH, BatchPart
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
 from worker.contract.rates import Grant, RateLimit
@@ -73,12 +74,16 @@ class Ledger(Protocol):
         lane: Lane,
         messages: Sequence[NewMessage],
         told: Outcomes = NO_OUTCOMES,
+        part: BatchPart = NO_BATCH,
     ) -> list[Acceptance]:
-        """Take new messages; one Acceptance each, in order. Their merchant is called back for the outcomes `told`."""
+        """Take new messages, of one batch or of none; one Acceptance each, in order.
+
+        Their merchant is called back for the outcomes `told`.
+        """
         ...
 
     async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
-        """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
+        """Say of each REPEATED, INCONSISTENT, STAGED or ABSENT, in order."""
         ...
 
     async def claim(
@@ -110,7 +115,7 @@ class Ledger(Protocol):
     async def release(self, places: Sequence[ShardLane]) -> list[Hint]:
         """Move messages from backlogs to due indexes: what has room in its window, and what is past its deadline.
 
-        Merchants of one place take turns. A window is filled again once a quarter of it is free: chunks stay large.
+        Origins of one place take turns. A window is filled again once a quarter of it is free: chunks stay large.
         """
         ...
 
