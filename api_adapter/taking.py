@@ -19,7 +19,7 @@ from api_adapter.live_templates import live_templates
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Acceptance, Lane
-from worker.contract.users import User
+from worker.contract.users import Unresolved, User
 from worker.ports import CapRequest, Caps, Clock, Hints, Ledger, Probe, Rates, Templates, Users, Wallets
 from worker.rendering import CompiledTemplates
 
@@ -106,6 +106,8 @@ async def facts_of(stores: Sources, sends: Sequence[Send]) -> Facts:
     """Return what the stores know of everything that sends mention; raises LedgerUnavailableError."""
     tokens = list({send.request.accessToken for send in sends})
     grants = await stores.users.resolve(tokens)
+    if unresolved := [grant for grant in grants if isinstance(grant, Unresolved)]:
+        log.warning("tokens_unresolved", tokens=len(unresolved), reason=unresolved[0].reason)
     codes = list({send.request.templateCode for send in sends})
     return Facts(
         grants=dict(zip(tokens, grants, strict=True)),

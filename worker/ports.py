@@ -34,7 +34,7 @@ from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
 from worker.contract.rates import Grant, RateLimit
 from worker.contract.templates import TemplateVersion
-from worker.contract.users import GatewayRoute, SendCap, TokenGrant, User, Wallet
+from worker.contract.users import GatewayRoute, SendCap, TokenGrant, Unresolved, User, Wallet
 
 ShardLane: TypeAlias = tuple[int, Lane]
 """A shard and a lane: what has backlogs of its own."""
@@ -265,8 +265,11 @@ class TemplateCatalogue(Templates, Protocol):
 class Users(Protocol):
     """Resolves access tokens."""
 
-    async def resolve(self, tokens: Sequence[str]) -> list[TokenGrant | None]:
-        """Return what each token grants, None for an unknown one, in order."""
+    async def resolve(self, tokens: Sequence[str]) -> Sequence[TokenGrant | Unresolved | None]:
+        """Return what each token grants, None for an unknown one, in order.
+
+        Raises LedgerUnavailableError when the store of all tokens did not answer.
+        """
         ...
 
 

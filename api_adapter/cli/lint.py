@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final, NamedTuple, Protocol
 
@@ -23,7 +23,9 @@ from api_adapter.lint_totals import BAD, LintTotals, Trouble
 from api_adapter.linter import Linter
 from api_adapter.linting import Before, Fate, SendLint
 from api_adapter.wiring import make_clients, make_linter
+from worker.bootstrap import token_resolver
 from worker.contract.codes import Result
+from worker.ports import Clock
 
 EXIT_TROUBLE = 1
 EXIT_UNKNOWN = 2
@@ -105,15 +107,22 @@ class _File(NamedTuple):
 
 
 async def _lint_one(services: Services, client_id: str, body: OneSend) -> SendLint:
-    linter = await _linter(services, client_id)
-    (found,) = await linter.lint({CLIENT_ID: client_id}, [body])
-    return found
+    async with _linter(services, client_id) as linter:
+        (found,) = await linter.lint({CLIENT_ID: client_id}, [body])
+        return found
 
 
 async def _lint_all(services: Services, client_id: str, file: _File) -> tuple[LintTotals, float]:
-    """Return the counts, and the seconds that it took; ends early when the store answers nothing."""
-    linter, clock = await _linter(services, client_id), services.clock
-    totals, before, start = LintTotals(), Before(), clock.monotonic()
+    """Return the counts, and the seconds that it took."""
+    start = services.clock.monotonic()
+    async with _linter(services, client_id) as linter:
+        totals = await _lint_lines(linter, client_id, file, services.clock)
+    return totals, services.clock.monotonic() - start
+
+
+async def _lint_lines(linter: Linter, client_id: str, file: _File, clock: Clock) -> LintTotals:
+    """Return the counts of all lines; ends early when the store answers nothing."""
+    totals, before = LintTotals(), Before()
     with progress(file.work, clock) as meter:
         reader = LineReader(file.stream)
         for chunk in reader.chunks():
@@ -128,15 +137,17 @@ async def _lint_all(services: Services, client_id: str, file: _File) -> tuple[Li
             meter.advance(reader.bytes_read, totals.lines)
             if all(one.fate is Fate.UNKNOWN for one in found):
                 break
-    return totals, clock.monotonic() - start
+    return totals
 
 
-async def _linter(services: Services, client_id: str) -> Linter:
+@asynccontextmanager
+async def _linter(services: Services, client_id: str) -> AsyncIterator[Linter]:
     clients = make_clients(services)
     caller = await clients.identify({CLIENT_ID: client_id})
     if isinstance(caller, Result):
         raise ArgumentError(f"--client-id: {caller.message}; see tidings client list")
-    return make_linter(services, clients)
+    async with token_resolver(services) as users:
+        yield make_linter(services, clients, users)
 
 
 @contextmanager
