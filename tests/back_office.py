@@ -10,6 +10,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.origins import FakeUpkeep
 from tests.fakes.templates import FakeTemplates
 from tests.fakes.wallets import FakeWallets
 from tests.front_desk import payment_notice, wallet
@@ -79,6 +80,7 @@ class BackOffice:
     def _sweeper(self, interval: int) -> Sweeper:
         return Sweeper(
             ledger=self.ledger,
+            upkeep=FakeUpkeep(self.ledger),
             hints=self.hints,
             breakers=self.breakers,
             interval=interval,

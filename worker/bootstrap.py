@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -20,7 +21,9 @@ from worker.adapters.celery.hints import HintPublisher
 from worker.adapters.celery.loop import Opener
 from worker.adapters.celery.presence import BrokerPresence
 from worker.adapters.gateways.wallet import WalletGateway
+from worker.adapters.introspection.assembly import examine_introspection, introspected_users
 from worker.adapters.redis.audit import RedisAudit
+from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
 from worker.adapters.redis.callbacks import RedisCallbacks
@@ -32,11 +35,14 @@ from worker.adapters.redis.durability import RedisDurability
 from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.redis.limits import LedgerLimits
+from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.rates import RedisRates
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.repair import RedisRepair
 from worker.adapters.redis.templates import RedisTemplates
+from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.breaking import BreakerLimits, Breakers
@@ -49,6 +55,7 @@ from worker.clock import SystemClock
 from worker.coalescing import CallLimits, Coalescers
 from worker.collecting import rare_collections
 from worker.contract.errors import LedgerUnavailableError, SettingsError
+from worker.contract.findings import Finding
 from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
 from worker.examining import log_durability
@@ -57,7 +64,7 @@ from worker.holding import Holdings
 from worker.local_secrets import token_secret
 from worker.message_content import ChannelLimits
 from worker.packing import Packer
-from worker.ports import Clock, Gateway, Hints, Ledger
+from worker.ports import Clock, Gateway, Hints, Ledger, Users
 from worker.rendering import CompiledTemplates
 from worker.retry import RetryPolicy
 from worker.routing import Router
@@ -67,6 +74,8 @@ from worker.slots import Slots
 from worker.sweeping import Sweeper
 
 _PATIENCE = 1.0
+_NAME_BYTES = 8
+"""Of a process' name where it must be no other's: containers may share host name and process id."""
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +112,8 @@ class Services:
     callbacks: RedisCallbacks
     templates: RedisTemplates
     caps: RedisCaps
+    pauses: RedisPauses
+    batches: RedisBatches
     rates: RedisRates
     breakers: RedisBreakers
     compiled: CompiledTemplates
@@ -164,12 +175,32 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         callbacks=RedisCallbacks(redis, keys, clock),
         templates=RedisTemplates(redis, keys, clock),
         caps=RedisCaps(redis, keys),
+        pauses=RedisPauses(redis, keys, limits),
+        batches=RedisBatches(redis, keys, limits),
         rates=RedisRates(redis, keys),
         breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
         compiled=CompiledTemplates(ChannelLimits()),
         redis=redis,
         keys=keys,
     )
+
+
+@asynccontextmanager
+async def token_resolver(found: Services) -> AsyncIterator[Users]:
+    """Give what resolves access tokens: an authorization server where the settings name one, else what was put.
+
+    Raises SettingsError where a secret is missing.
+    """
+    if not found.settings.introspection_url:
+        yield found.users
+        return
+    async with introspected_users(found.settings, found.clock) as users:
+        yield users
+
+
+async def introspection_finding(settings: Settings) -> Finding:
+    """Say whether the authorization server that the settings name answers as it should; raises SettingsError."""
+    return await examine_introspection(settings)
 
 
 def durability(found: Services, addresses: Addresses) -> RedisDurability:
@@ -277,7 +308,7 @@ def _callbacks(found: Services, parts: Parts) -> CallbackDeliverer:
             settings.callback_backoff_cap,
             settings.callback_give_up,
         ),
-        process=worker_name(),
+        process=secrets.token_hex(_NAME_BYTES),
         draw=random.random,
     )
 
@@ -298,6 +329,7 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
     holdings = Holdings(parts.ledger, parts.clock, settings.lease)
     sweeper = Sweeper(
         ledger=parts.ledger,
+        upkeep=RedisUpkeep(found.pauses, found.batches),
         hints=hints,
         breakers=breakers,
         interval=settings.sweep_interval,

@@ -80,6 +80,7 @@ class Coalescer:
         self._asking: asyncio.Task[None] | None = None
         self._stopped = False
         self._stuck: asyncio.TimerHandle | None = None
+        self._starting: asyncio.Handle | None = None
         self._answered: Answered
 
     def wire(self, answered: Answered) -> None:
@@ -92,7 +93,7 @@ class Coalescer:
         self._answer_all(self._taken_back(), _NOT_SENT)
 
     def put(self, parcels: Sequence[Parcel]) -> None:
-        """Take parcels and start as many calls as the bound allows, at once and with what there is."""
+        """Take parcels; as many calls as the bound allows start with what is put in this turn of the loop."""
         if self._stopped:
             self._answer_all(parcels, _NOT_SENT)
             return
@@ -100,6 +101,11 @@ class Coalescer:
         for parcel in parcels[:room]:
             self._waiting[parcel.held.lane].append(parcel)
         self._answer_all(parcels[room:], _BUSY)
+        if self._starting is None:
+            self._starting = asyncio.get_running_loop().call_soon(self._start_soon)
+
+    def _start_soon(self) -> None:
+        self._starting = None
         self._start_calls()
 
     def _start_calls(self) -> None:

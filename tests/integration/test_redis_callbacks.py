@@ -14,7 +14,8 @@ from worker.adapters.redis.callbacks import RedisCallbacks
 from worker.adapters.redis.dead_callbacks import RedisDeadCallbacks
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.redis.limits import LedgerLimits
 from worker.contract.callbacks import (
     EVERY_OUTCOME,
     CallbackKey,
