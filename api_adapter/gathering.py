@@ -17,6 +17,8 @@ _UNDER_WAY = 2
 """Parts that the store takes at once: it works on one while the next is judged."""
 _MOST = 200
 """Most sends of a part."""
+_PACE = 0.002
+"""Enough for a group to gather under load, and not felt by one that comes alone."""
 
 Take = Callable[[Sequence[Send]], Awaitable[Results]]
 
@@ -31,11 +33,20 @@ class _Waiter(NamedTuple):
 class Gathering:
     """Makes parts of the sends of many callers, on one asyncio loop."""
 
-    def __init__(self, take: Take) -> None:
-        """Start with nobody; `take` answers the sends of a part by their places."""
+    def __init__(self, take: Take, pace: float = _PACE) -> None:
+        """Start with nobody.
+
+        Args:
+            take: answers the sends of a part by their places.
+            pace: seconds between the beginnings of two parts, unless one is full.
+
+        """
         self._take = take
         self._waiting: deque[_Waiter] = deque()
         self._under_way: set[asyncio.Task[None]] = set()
+        self._pace = pace
+        self._begun = float("-inf")
+        self._later: asyncio.TimerHandle | None = None
 
     async def take(self, send: Send) -> SendResult:
         """Return the answer to a send. Raises what `take` raises for it alone."""
@@ -45,11 +56,21 @@ class Gathering:
         return await waiter.result
 
     def _start(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._waiting and len(self._under_way) < _UNDER_WAY:
+            if len(self._waiting) < _MOST and loop.time() < self._begun + self._pace:
+                if self._later is None:
+                    self._later = loop.call_at(self._begun + self._pace, self._start_later)
+                return
+            self._begun = loop.time()
             part = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
             task = asyncio.create_task(self._answer(part))
             self._under_way.add(task)
             task.add_done_callback(self._ended)
+
+    def _start_later(self) -> None:
+        self._later = None
+        self._start()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._under_way.discard(task)

@@ -19,7 +19,7 @@ from api_adapter.live_templates import live_templates
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Acceptance, Lane
-from worker.contract.users import User
+from worker.contract.users import Unresolved, User
 from worker.ports import CapRequest, Caps, Clock, Hints, Ledger, Probe, Rates, Templates, Users, Wallets
 from worker.rendering import CompiledTemplates
 
@@ -99,6 +99,8 @@ async def take_part(stores: Stores, passage: Passage, sends: Sequence[Send]) -> 
 async def _facts(stores: Stores, sends: Sequence[Send]) -> Facts:
     tokens = list({send.request.accessToken for send in sends})
     grants = await stores.users.resolve(tokens)
+    if unresolved := [grant for grant in grants if isinstance(grant, Unresolved)]:
+        log.warning("tokens_unresolved", tokens=len(unresolved), reason=unresolved[0].reason)
     codes = list({send.request.templateCode for send in sends})
     return Facts(
         grants=dict(zip(tokens, grants, strict=True)),
@@ -186,6 +188,8 @@ def _accepted(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> S
     request_id = send.request.requestId
     if acceptance is Acceptance.INCONSISTENT:
         return SendResult(_INCONSISTENT, request_id=request_id)
+    if acceptance is Acceptance.STAGED:
+        return SendResult(UNKNOWN, request_id=request_id)
     return SendResult(SUCCESS, send.message_id, request_id, remarks)
 
 

@@ -17,10 +17,10 @@ def contradictions(document: Document) -> Iterator[Fault]:
     """Yield languages given twice, and what the definition's parts lack of each other (R60)."""
     data = _mapping(document.data)
     contents = _mapping(data.get("contents"))
-    spelt: dict[str, str] = {}
+    spelt = spellings(document)
     for raw in contents:
         language = _language(raw)
-        if language is not None and spelt.setdefault(language, raw) != raw:
+        if language is not None and spelt[language] != raw:
             reason = f"contents.{raw}: the same language as {spelt[language]}"
             yield Fault(document.line_of(("contents", raw)), reason)
     channels = _known_channels(data.get("channels"))
@@ -28,6 +28,21 @@ def contradictions(document: Document) -> Iterator[Fault]:
         given = {language: _channels_of(contents[raw], channels) for language, raw in spelt.items()}
         for gap in gaps(channels, _language(data.get("default_language")), given):
             yield Fault(document.line_of(_as_written(gap.location, spelt)), gap.reason)
+
+
+def spellings(document: Document) -> dict[str, str]:
+    """Return each language of the contents as the document spells it first, by its standard spelling."""
+    spelt: dict[str, str] = {}
+    for raw in _mapping(_mapping(document.data).get("contents")):
+        language = _language(raw)
+        if language is not None:
+            spelt.setdefault(language, raw)
+    return spelt
+
+
+def line_of(document: Document, location: tuple[str, ...]) -> int:
+    """Return the line of a part of the definition, whose languages have their standard spelling."""
+    return document.line_of(_as_written(location, spellings(document)))
 
 
 def syntax_faults(document: Document) -> Iterator[Fault]:

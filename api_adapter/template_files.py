@@ -19,13 +19,14 @@ Everything in a file is text as written, see `yaml_nodes`.
 import difflib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from yaml import MarkedYAMLError
 from yaml.reader import ReaderError
 
-from api_adapter.template_checks import contradictions, syntax_faults
+from api_adapter.template_checks import contradictions, line_of, syntax_faults
 from api_adapter.yaml_nodes import Document, Fault, Location, documents
 from worker.contract.errors import TidingsError
 from worker.contract.templates import GAPS, Content, TemplateDefinition
@@ -54,11 +55,27 @@ class TemplateFileError(TidingsError):
         super().__init__("\n".join(self.faults))
 
 
+class WrittenTemplate(NamedTuple):
+    """A template and the document that it was written in."""
+
+    definition: TemplateDefinition
+    document: Document
+
+    def line_of(self, location: tuple[str, ...]) -> int:
+        """Return the line of a part, named from the definition down, or of the nearest part above it."""
+        return line_of(self.document, location)
+
+
 def read_templates(path: Path) -> tuple[TemplateDefinition, ...]:
     """Return the templates of a file, in their order.
 
     Raises TemplateFileError with every fault of the file.
     """
+    return tuple(written.definition for written in read_written(path))
+
+
+def read_written(path: Path) -> list[WrittenTemplate]:
+    """Return the templates of a file with their documents; raises as `read_templates` does."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -66,25 +83,30 @@ def read_templates(path: Path) -> tuple[TemplateDefinition, ...]:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise TemplateFileError([f"{path}:{line}: is not UTF-8"]) from None
-    definitions, faults = parse_templates(text)
+    written, faults = _parse(text)
     if faults:
         raise TemplateFileError(f"{path}:{fault.line}: {fault.reason}" for fault in faults)
-    return tuple(definitions)
+    return written
 
 
 def parse_templates(text: str) -> tuple[list[TemplateDefinition], list[Fault]]:
     """Return the templates of a YAML text, and its faults by line; with faults the templates may not be all."""
+    written, faults = _parse(text)
+    return [one.definition for one in written], faults
+
+
+def _parse(text: str) -> tuple[list[WrittenTemplate], list[Fault]]:
     found, faults = _read_documents(text)
     if not found and not faults:
         return [], [Fault(1, "holds no template")]
-    definitions = []
+    written = []
     for document in found:
         definition, wrong = _read_definition(document)
         faults += wrong
         if definition is not None:
-            definitions.append(definition)
+            written.append(WrittenTemplate(definition, document))
     faults += _repeated_codes(found)
-    return definitions, sorted(set(faults), key=lambda fault: (fault.line, fault.reason))
+    return written, sorted(set(faults), key=lambda fault: (fault.line, fault.reason))
 
 
 def _read_documents(text: str) -> tuple[list[Document], list[Fault]]:

@@ -13,11 +13,11 @@ from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.limiting import LimitsOf, unlimited
 from api_adapter.taking import Stores
-from worker.bootstrap import Addresses, Services, hint_publisher, services
+from worker.bootstrap import Addresses, Services, hint_publisher, services, token_resolver
 from worker.collecting import rare_collections
 from worker.contract.errors import SettingsError
 from worker.contract.requests import LenientSendRequest, SendRequest
-from worker.ports import Clock, Hints
+from worker.ports import Clock, Hints, Users
 from worker.settings import PREFIX, Settings
 from worker.signatures import Signer, UnusableKeyError
 
@@ -38,9 +38,9 @@ class Front:
 async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf = unlimited) -> AsyncIterator[Front]:
     """Give intake and inquiries for one asyncio loop; only merchants have rate limits, the operator has none."""
     with rare_collections(), hint_publisher(addresses) as hints:
-        async with services(settings, addresses) as found:
+        async with services(settings, addresses) as found, token_resolver(found) as users:
             clients = make_clients(found)
-            intake = make_intake(found, clients, hints, rate_limits)
+            intake = make_intake(found, clients, users, hints, rate_limits)
             yield Front(
                 clients=clients,
                 authentication=make_authentication(found, clients),
@@ -77,13 +77,15 @@ def make_answer_headers(settings: Settings, clock: Clock) -> AnswerHeaders:
         raise SettingsError(f"{PREFIX}SIGNING_KEY_FILE: {reason}") from None
 
 
-def make_intake(found: Services, clients: Clients, hints: Hints, rate_limits: LimitsOf = unlimited) -> Intake:
+def make_intake(
+    found: Services, clients: Clients, users: Users, hints: Hints, rate_limits: LimitsOf = unlimited
+) -> Intake:
     """Return the intake function of a process."""
     settings = found.settings
     model = LenientSendRequest if settings.extend_info_object == "allow" else SendRequest
     stores = Stores(
         ledger=found.ledger,
-        users=found.users,
+        users=users,
         templates=found.templates,
         compiled=found.compiled,
         wallets=found.wallets,

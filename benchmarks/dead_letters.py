@@ -26,7 +26,8 @@ from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.redis.limits import LedgerLimits
 from worker.contract.dead_letters import DeadLetter, DeadLetterQuery, Position
 from worker.contract.identity import message_id
 from worker.contract.messages import (

@@ -9,6 +9,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.origins import FakeUpkeep
 from tests.fakes.templates import FakeTemplates
 from tests.fakes.turns import FakeTurns
 from tests.fakes.wallets import FakeWallets
@@ -17,7 +18,8 @@ from tests.ledger_driver import new_message
 from tests.samples import payload
 from worker.breaking import BreakerLimits, Breakers
 from worker.call_limit import CallBounds
-from worker.coalescing import CallLimits, Coalescers
+from worker.coalescers import Coalescers
+from worker.coalescing import CallLimits
 from worker.contract.messages import Channel, Hint, Lane, NewMessage
 from worker.contract.outcomes import MessageOutcome
 from worker.contract.payload import Payload
@@ -85,6 +87,7 @@ class BackOffice:
     def _sweeper(self, interval: int) -> Sweeper:
         return Sweeper(
             ledger=self.ledger,
+            upkeep=FakeUpkeep(self.ledger),
             hints=self.hints,
             breakers=self.breakers,
             interval=interval,

@@ -11,13 +11,18 @@ from redis.asyncio import Redis
 from tests.fakes.dead_letters import FakeDeadLetters
 from tests.fakes.figures import FakeFigures
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.origins import FakeBatches, FakePauses, FakeUpkeep
 from tests.ledger_state import LedgerState, state_of_fake, state_of_redis
+from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.redis.limits import LedgerLimits
+from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.records import RedisRecords
+from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.contract.callbacks import NO_OUTCOMES, Outcomes
 from worker.contract.dead_letters import (
     DeadLetter,
@@ -44,7 +49,9 @@ from worker.contract.messages import (
     Settlement,
     Verdict,
 )
+from worker.contract.origins import NO_BATCH, BatchPart, BatchRow, BatchTally, Origin, Pause
 from worker.contract.outcomes import MessageOutcome
+from worker.origin_ports import Batches, Pauses, Upkeep
 from worker.ports import DeadLetters, Figures, Ledger, Probe, Records
 
 Result = TypeVar("Result")
@@ -60,6 +67,9 @@ class _Subject(Protocol):
     records: Records
     dead_letters: DeadLetters
     figures: Figures
+    pauses: Pauses
+    batches: Batches
+    upkeep: Upkeep
 
     def set_now(self, now: int) -> None: ...
 
@@ -73,6 +83,9 @@ class _Model:
         self.records: Records = self.fake
         self.dead_letters: DeadLetters = FakeDeadLetters(self.fake)
         self.figures: Figures = FakeFigures(self.fake)
+        self.pauses: Pauses = FakePauses(self.fake)
+        self.batches: Batches = FakeBatches(self.fake)
+        self.upkeep: Upkeep = FakeUpkeep(self.fake)
 
     def set_now(self, now: int) -> None:
         self.fake.now = now
@@ -89,6 +102,11 @@ class _Real:
         self.dead_letters: DeadLetters = RedisDeadLetters(redis, self._keys, limits, lambda: self._now)
         breakers = RedisBreakers(redis, self._keys, BreakerTimes(), lambda: self._now)
         self.figures: Figures = RedisFigures(redis, self._keys, breakers, lambda: self._now)
+        pauses = RedisPauses(redis, self._keys, limits, lambda: self._now)
+        batches = RedisBatches(redis, self._keys, limits, lambda: self._now)
+        self.pauses: Pauses = pauses
+        self.batches: Batches = batches
+        self.upkeep: Upkeep = RedisUpkeep(pauses, batches)
 
     def set_now(self, now: int) -> None:
         self._now = now
@@ -122,9 +140,10 @@ class LedgerDriver:
         app_id: str = "shop",
         lane: Lane = Lane.BULK,
         told: Outcomes = NO_OUTCOMES,
+        part: BatchPart = NO_BATCH,
     ) -> list[Acceptance]:
         """Take messages of one merchant in one lane."""
-        return self._wait(self._ledger.accept(app_id, lane, messages, told))
+        return self._wait(self._ledger.accept(app_id, lane, messages, told, part))
 
     def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
         """Ask whether messages are known."""
@@ -183,6 +202,38 @@ class LedgerDriver:
     def discard(self, letters: Sequence[DeadLetter], run: str = "run-1", reason: str = "no use") -> list[Discarded]:
         """Let dead letters go."""
         return self._wait(self._subject.dead_letters.discard(letters, run, reason))
+
+    def pause(self, origin: Origin) -> None:
+        """Keep an origin's messages from being sent."""
+        self._wait(self._subject.pauses.pause(origin))
+
+    def resume(self, origin: Origin) -> None:
+        """Let them be sent again."""
+        self._wait(self._subject.pauses.resume(origin))
+
+    def paused(self) -> list[Pause]:
+        """Return what is paused."""
+        return self._wait(self._subject.pauses.paused())
+
+    def tally(self, batch: Origin) -> BatchTally:
+        """Count a batch."""
+        return self._wait(self._subject.batches.tally(batch))
+
+    def rows(self, batch: Origin, first: int, number: int) -> list[BatchRow]:
+        """Read a batch by rows."""
+        return self._wait(self._subject.batches.rows(batch, first, number))
+
+    def run_batch(self, batch: Origin) -> bool:
+        """Let a staged batch go."""
+        return self._wait(self._subject.batches.run(batch))
+
+    def withdraw(self, batch: Origin) -> bool:
+        """Take a staged batch back."""
+        return self._wait(self._subject.batches.withdraw(batch))
+
+    def look_after(self) -> list[Hint]:
+        """End what waits in vain."""
+        return self._wait(self._subject.upkeep.look_after())
 
     def figures(self) -> LedgerFigures:
         """Return the ledger in numbers."""

@@ -40,8 +40,19 @@ def check_homes(state: LedgerState) -> None:
     assert state.unknown.keys() == {
         one for one in state.dead if any(map(_is_unknown, state.records[one].outcome.deliveries))
     }
-    assert state.backlogs.keys() == state.released.keys()
+    assert state.backlogs.keys() == state.released.keys() | state.stopped.keys()
+    for shard, _, origin in state.released:
+        assert not _pausing(shard, origin) & state.paused.keys()
+    for (shard, lane, origin), look_at in state.stopped.items():
+        assert _pausing(shard, origin) & state.paused.keys()
+        first = state.deadlines[state.backlogs[shard, lane, origin][0]]
+        assert look_at <= first or (shard, origin) in state.staged
+    assert state.staged.keys() <= state.paused.keys()
     assert all(state.records[one].outcome.expires_at == deadline for one, deadline in state.deadlines.items())
+
+
+def _pausing(shard: int, origin: str) -> set[tuple[int, str]]:
+    return {(shard, origin), (shard, origin.partition("#")[0])}
 
 
 def _misses_answer(delivery: DeliveryOutcome) -> bool:

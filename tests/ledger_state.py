@@ -16,12 +16,13 @@ from worker.adapters.redis.records import RedisRecords
 from worker.contract.callbacks import CallbackKey
 from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 from worker.contract.messages import Channel, Lane
+from worker.contract.origins import BatchTally, Origin
 from worker.contract.outcomes import MessageOutcome, Tally
 
 ALL = 100_000
 """More dead letters than any test has."""
-Merchant = tuple[int, Lane, str]
-"""Shard, lane and appId."""
+Place = tuple[int, Lane, str]
+"""Shard, lane and origin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,21 @@ class LedgerState:
     records: Mapping[str, Known]
     payloads: Mapping[str, bytes]
     due: Mapping[str, int]
-    backlogs: Mapping[Merchant, tuple[str, ...]]
+    backlogs: Mapping[Place, tuple[str, ...]]
     """In the order of their release."""
     deadlines: Mapping[str, int]
     """Of what is in a backlog."""
-    released: Mapping[Merchant, int]
+    released: Mapping[Place, int]
+    stopped: Mapping[Place, int]
+    paused: Mapping[tuple[int, str], int]
+    """By shard and origin, as the next two."""
+    started: Mapping[tuple[int, str], int]
+    staged: Mapping[tuple[int, str], int]
+    decisions: Mapping[str, str]
+    """By origin."""
+    batch_tallies: Mapping[str, BatchTally]
+    rows: frozenset[tuple[str, int, str]]
+    """Origin, row and messageId."""
     window: frozenset[tuple[Lane, str, str]]
     """Lane, appId and messageId of what occupies its merchant's window."""
     waiting: frozenset[tuple[Lane, str, str]]
@@ -72,9 +83,18 @@ async def state_of_fake(ledger: FakeLedger) -> LedgerState:
         records={message_id: _known(record) for message_id, record in records.items()},
         payloads={message_id: record.payload for message_id, record in records.items() if record.payload is not None},
         due={message_id: record.due_at for message_id, record in records.items() if record.due_at is not None},
-        backlogs={merchant: tuple(ids) for merchant, ids in ledger.backlogs.items()},
+        backlogs={_place(place): tuple(ids) for place, ids in ledger.backlogs.items()},
         deadlines={one: records[one].expires_at for ids in ledger.backlogs.values() for one in ids},
-        released=dict(ledger.released),
+        released={_place(place): served for place, served in ledger.released.items()},
+        stopped={_place(place): at for place, at in ledger.stopped.items()},
+        paused=_by_text(ledger.paused),
+        started=_by_text(ledger.started),
+        staged=_by_text(ledger.staged),
+        decisions={origin.text: decision.value for origin, decision in ledger.decisions.items()},
+        batch_tallies={origin.text: tally for origin, tally in ledger.batch_tallies.items()},
+        rows=frozenset(
+            (r.origin.text, r.new.row, one) for one, r in records.items() if r.origin.batch_id and r.new.row is not None
+        ),
         window=frozenset((r.lane, r.app_id, r.new.message_id) for r in records.values() if r.occupies_window),
         waiting=frozenset((r.lane, r.app_id, r.new.message_id) for r in records.values() if r.waits),
         unanswered={one: r.unanswered_since for one, r in records.items() if r.unanswered_since is not None},
@@ -85,6 +105,15 @@ async def state_of_fake(ledger: FakeLedger) -> LedgerState:
         dead={message_id: record.dead_at for message_id, record in records.items() if record.dead_at is not None},
         tallies=await ledger.tallies(),
     )
+
+
+def _place(place: tuple[int, Lane, Origin]) -> Place:
+    shard, lane, origin = place
+    return shard, lane, origin.text
+
+
+def _by_text(times: Mapping[tuple[int, Origin], int]) -> dict[tuple[int, str], int]:
+    return {(shard, origin.text): at for (shard, origin), at in times.items()}
 
 
 def _known(record: Record) -> Known:
@@ -113,12 +142,14 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
         due=_times(contents, "due"),
         backlogs=_backlogs(contents),
         deadlines=_times(contents, "backlog"),
-        released={
-            (int(name[1].strip("{}")), Lane(name[3]), app.decode()): int(served)
-            for name, scores in contents.items()
-            if name[2] == "backlogs"
-            for app, served in scores
-        },
+        released=_listed(contents, "backlogs"),
+        stopped=_listed(contents, "stopped"),
+        paused=_origins(contents, "paused"),
+        started=_origins(contents, "started"),
+        staged=_origins(contents, "staged"),
+        decisions={name[3]: decision.decode() for name, decision in contents.items() if name[2] == "decision"},
+        batch_tallies=_batch_tallies(contents),
+        rows=_rows(contents),
         window=_places(contents, "window"),
         waiting=_places(contents, "waiting"),
         unanswered=_times(contents, "unanswered"),
@@ -134,6 +165,7 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
 _NOT_OF_MESSAGES = {b"token", b"cap"}
 _KINDS = {"message", "payload", "counters"} | {
     *("due", "backlogs", "backlog", "window", "waiting", "unanswered", "unknown"),
+    *("stopped", "paused", "started", "staged", "decision", "batches", "rows"),
     *("retention", "dead", "cards", "outbox"),
 }
 _Contents = Mapping[tuple[str, ...], Any]
@@ -154,9 +186,9 @@ async def _contents(redis: Redis) -> _Contents:
 
 def _ask(pipeline: Any, name: bytes) -> None:  # noqa: ANN401 - redis-py's pipelines are untyped
     match name.split(b":")[2]:
-        case b"message" | b"counters":
+        case b"message" | b"counters" | b"batches":
             pipeline.hgetall(name)
-        case b"payload":
+        case b"payload" | b"decision":
             pipeline.get(name)
         case _:
             pipeline.zrange(name, 0, -1, withscores=True)
@@ -187,9 +219,46 @@ def _callback(member: str) -> CallbackKey:
     return CallbackKey(app_id, message_id, int(finality))
 
 
-def _backlogs(contents: _Contents) -> dict[Merchant, tuple[str, ...]]:
+def _listed(contents: _Contents, kind: str) -> dict[Place, int]:
     return {
-        (int(name[1].strip("{}")), Lane(name[3]), name[4]): tuple(member.decode() for member, _ in members)
+        (_shard(name), Lane(name[3]), origin.decode()): int(score)
+        for name, scores in contents.items()
+        if name[2] == kind
+        for origin, score in scores
+    }
+
+
+def _origins(contents: _Contents, kind: str) -> dict[tuple[int, str], int]:
+    return {
+        (_shard(name), origin.decode()): int(score)
+        for name, scores in contents.items()
+        if name[2] == kind
+        for origin, score in scores
+    }
+
+
+def _shard(name: tuple[str, ...]) -> int:
+    return int(name[1].strip("{}"))
+
+
+def _batch_tallies(contents: _Contents) -> dict[str, BatchTally]:
+    totals: dict[str, BatchTally] = defaultdict(BatchTally)
+    for name, counters in contents.items():
+        for field, number in counters.items() if name[2] == "batches" else ():
+            origin, status = field.decode().rsplit("#", 1)
+            totals[origin] += BatchTally(**{status: int(number)})
+    return dict(totals)
+
+
+def _rows(contents: _Contents) -> frozenset[tuple[str, int, str]]:
+    members = (member.decode() for name, scores in contents.items() if name[2] == "rows" for member, _ in scores)
+    parts = (member.rsplit("#", 2) for member in members)
+    return frozenset((origin, int(row), message_id) for origin, row, message_id in parts)
+
+
+def _backlogs(contents: _Contents) -> dict[Place, tuple[str, ...]]:
+    return {
+        (_shard(name), Lane(name[3]), name[4]): tuple(member.decode() for member, _ in members)
         for name, members in contents.items()
         if name[2] == "backlog"
     }

@@ -18,7 +18,9 @@ from worker.adapters.celery.hints import HintPublisher
 from worker.adapters.celery.loop import Opener
 from worker.adapters.celery.presence import BrokerPresence
 from worker.adapters.gateways.wallet import WalletGateway
+from worker.adapters.introspection.assembly import examine_introspection, introspected_users
 from worker.adapters.redis.audit import RedisAudit
+from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.clients import RedisClients
 from worker.adapters.redis.connection import connect
@@ -27,20 +29,25 @@ from worker.adapters.redis.durability import RedisDurability
 from worker.adapters.redis.embedded import EmbeddedValkey
 from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.redis.limits import LedgerLimits
+from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.rates import RedisRates
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.repair import RedisRepair
 from worker.adapters.redis.templates import RedisTemplates
 from worker.adapters.redis.turns import RedisTurns
+from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.breaking import BreakerLimits, Breakers
 from worker.call_limit import CallBounds
 from worker.clock import SystemClock
-from worker.coalescing import CallLimits, Coalescers
+from worker.coalescers import Coalescers
+from worker.coalescing import CallLimits
 from worker.collecting import rare_collections
 from worker.contract.errors import LedgerUnavailableError
+from worker.contract.findings import Finding
 from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
 from worker.examining import log_durability
@@ -51,7 +58,7 @@ from worker.message_content import ChannelLimits
 from worker.pacing import Paces
 from worker.packing import Packer
 from worker.parcels import CALL_SIZE
-from worker.ports import Clock, Gateway, Hints, Ledger
+from worker.ports import Clock, Gateway, Hints, Ledger, Users
 from worker.rendering import CompiledTemplates
 from worker.retry import RetryPolicy
 from worker.routing import Router
@@ -96,6 +103,8 @@ class Services:
     clients: RedisClients
     templates: RedisTemplates
     caps: RedisCaps
+    pauses: RedisPauses
+    batches: RedisBatches
     rates: RedisRates
     breakers: RedisBreakers
     turns: RedisTurns
@@ -147,6 +156,8 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         clients=RedisClients(redis, keys, clock),
         templates=RedisTemplates(redis, keys, clock),
         caps=RedisCaps(redis, keys),
+        pauses=RedisPauses(redis, keys, limits),
+        batches=RedisBatches(redis, keys, limits),
         rates=RedisRates(redis, keys),
         breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
         turns=RedisTurns(redis, keys),
@@ -154,6 +165,24 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         redis=redis,
         keys=keys,
     )
+
+
+@asynccontextmanager
+async def token_resolver(found: Services) -> AsyncIterator[Users]:
+    """Give what resolves access tokens: an authorization server where the settings name one, else what was put.
+
+    Raises SettingsError where a secret is missing.
+    """
+    if not found.settings.introspection_url:
+        yield found.users
+        return
+    async with introspected_users(found.settings, found.clock) as users:
+        yield users
+
+
+async def introspection_finding(settings: Settings) -> Finding:
+    """Say whether the authorization server that the settings name answers as it should; raises SettingsError."""
+    return await examine_introspection(settings)
 
 
 def durability(found: Services, addresses: Addresses) -> RedisDurability:
@@ -244,6 +273,7 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
     holdings = Holdings(parts.ledger, parts.clock, settings.lease)
     sweeper = Sweeper(
         ledger=parts.ledger,
+        upkeep=RedisUpkeep(found.pauses, found.batches),
         hints=hints,
         breakers=breakers,
         interval=settings.sweep_interval,

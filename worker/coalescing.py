@@ -13,7 +13,7 @@ from worker.call_limit import CallBounds, CallLimit
 from worker.contract.answers import Answer, AnswerKind
 from worker.contract.gateways import BreakerState
 from worker.contract.users import GatewayRoute
-from worker.pacing import Pace, Paces
+from worker.pacing import Pace
 from worker.parcels import Line, Parcel
 from worker.ports import Clock, Gateway
 from worker.routing import Errand
@@ -76,6 +76,7 @@ class Coalescer:
         """Waits for the right to probe, or for a turn."""
         self._stopped = False
         self._stuck: asyncio.TimerHandle | None = None
+        self._starting: asyncio.Handle | None = None
         self._answered: Answered
 
     def wire(self, answered: Answered) -> None:
@@ -88,7 +89,7 @@ class Coalescer:
         self._answer_all(self._waiting.take_all(), _NOT_SENT)
 
     def put(self, parcels: Sequence[Parcel]) -> None:
-        """Take parcels and start as many calls as the bounds allow, at once and with what there is."""
+        """Take parcels; as many calls as the bounds allow start with what is put in this turn of the loop."""
         if self._stopped:
             self._answer_all(parcels, _NOT_SENT)
             return
@@ -97,6 +98,11 @@ class Coalescer:
             self._hand_back_paced(self._pace, beyond)
         else:
             self._answer_all(beyond, _BUSY)
+        if self._starting is None:
+            self._starting = asyncio.get_running_loop().call_soon(self._start_soon)
+
+    def _start_soon(self) -> None:
+        self._starting = None
         self._start_calls()
 
     def _start_calls(self) -> None:
@@ -262,40 +268,3 @@ class Coalescer:
             # Nobody can say what became of the call, and its messages must still be settled.
             log.exception("gateway_call_broke", gateway=self.route.name)
             return [Answer(AnswerKind.UNANSWERED, message="the call broke on our side")] * len(parcels)
-
-
-class Coalescers:
-    """One Coalescer for each gateway."""
-
-    def __init__(self, gateway: Gateway, breakers: Breakers, paces: Paces, clock: Clock, limits: CallLimits) -> None:
-        """Start with none; they are made as routes are met."""
-        self._gateway = gateway
-        self._breakers = breakers
-        self._paces = paces
-        self._clock = clock
-        self._limits = limits
-        self._by_route: dict[GatewayRoute, Coalescer] = {}
-        self._stopped = False
-        self._answered: Answered
-
-    def wire(self, answered: Answered) -> None:
-        """Name who hears of each answer."""
-        self._answered = answered
-
-    def to(self, route: GatewayRoute) -> Coalescer:
-        """Return the way to a gateway."""
-        coalescer = self._by_route.get(route)
-        if coalescer is None:
-            pace = self._paces.of(route)
-            coalescer = Coalescer(route, self._gateway, self._breakers, pace, self._clock, self._limits)
-            self._by_route[route] = coalescer
-            coalescer.wire(self._answered)
-            if self._stopped:
-                coalescer.stop()
-        return coalescer
-
-    def stop(self) -> None:
-        """Start no call to any gateway any more; see `Coalescer.stop`."""
-        self._stopped = True
-        for coalescer in self._by_route.values():
-            coalescer.stop()

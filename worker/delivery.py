@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from worker.coalescing import Coalescers
+from worker.coalescers import Coalescers
 from worker.contract.answers import Answer, AnswerKind
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Channel, GatewayNote, Hint

@@ -5,15 +5,39 @@ Two tags match when their CLDR distance is below `FAR`: the same language, perha
 """
 
 from collections.abc import Collection, Mapping
+from enum import StrEnum
 from functools import lru_cache
 from operator import itemgetter
 from types import MappingProxyType
+from typing import NamedTuple
 
 import langcodes
 from langcodes.tag_parser import LanguageTagError
 
 FAR = 10
 """CLDR distance from which a language is another one; below it a text reads as one's own."""
+
+
+class Why(StrEnum):
+    """Why a user gets a language (R62)."""
+
+    PREFERRED = "PREFERRED"
+    """It is the closest of those sent to what the user prefers."""
+    DEFAULT = "DEFAULT"
+    """None sent matches what the user prefers; it is the template's default, and was sent."""
+    FIRST = "FIRST"
+    """Neither a preferred one nor the template's default was sent; it is the first that was."""
+    NONE_SENT = "NONE_SENT"
+    """None sent is a language of the template: its default, with the parameters of the first entry."""
+
+
+class Pick(NamedTuple):
+    """The language that wins."""
+
+    language: str
+    entry: int
+    """Index of the entry of the send that has its parameters."""
+    why: Why
 
 
 def closest(wanted: str, offered: Collection[str]) -> str | None:
@@ -52,18 +76,18 @@ def choose_language(
     languages: tuple[str, ...],
     sent: tuple[str | None, ...],
     preferred: tuple[str, ...],
-) -> tuple[str, int] | None:
-    """Return the language that wins with the index of its entry; None when no entry has a language of the template.
+) -> Pick | None:
+    """Return the language that wins; None when no entry has a language of the template.
 
     The user's preferences count in their order: the first that matches some candidate takes the closest one.
     """
     found = candidates(languages, sent)
     for wanted in preferred:
         if (match := closest(wanted, found)) is not None:
-            return match, found[match]
+            return Pick(match, found[match], Why.PREFERRED)
     if languages[0] in found:
-        return languages[0], found[languages[0]]
-    return next(iter(found.items()), None)
+        return Pick(languages[0], found[languages[0]], Why.DEFAULT)
+    return next((Pick(language, index, Why.FIRST) for language, index in found.items()), None)
 
 
 @lru_cache(maxsize=4096)

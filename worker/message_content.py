@@ -11,7 +11,7 @@ Links (R5): a template either shows the send's redirectUrl everywhere, or takes 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any, TypeAlias, assert_never
+from typing import Any, NamedTuple, TypeAlias, assert_never
 
 import orjson
 
@@ -47,6 +47,13 @@ class ChannelLimits:
     """The whole messageContent as JSON text, whatever the channel."""
 
 
+class Length(NamedTuple):
+    """How long one part of a message is."""
+
+    characters: int
+    most: int
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelContent:
     """One channel of one language, compiled."""
@@ -78,6 +85,16 @@ class ChannelContent:
         if len(content) > self._content_limit:
             raise self._too_long("messageContent", content, self._content_limit)
         return content
+
+    def lengths(self, parameters: Mapping[str, str], link: str) -> dict[str, Length]:
+        """Return how long title, body and messageContent are, be it too long; raises KeyError as `render` does."""
+        title, body = self._title.fill(parameters), self._body.fill(parameters)
+        content = orjson.dumps(self._shape(title, body, parameters, link)).decode()
+        return {
+            "title": Length(len(title), self._title_limit),
+            "body": Length(len(body), self._body_limit),
+            "messageContent": Length(len(content), self._content_limit),
+        }
 
     def _too_long(self, field: str, text: str, limit: int) -> RenderingError:
         found = f"{self.channel} {field} has {len(text)} characters, at most {limit} are allowed"

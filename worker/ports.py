@@ -29,11 +29,12 @@ from worker.contract.messages import (
     Settled,
     Settlement,
 )
+from worker.contract.origins import NO_BATCH, BatchPart
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
 from worker.contract.rates import Grant, RateLimit, Turn
 from worker.contract.templates import TemplateVersion
-from worker.contract.users import GatewayRoute, SendCap, TokenGrant, User, Wallet
+from worker.contract.users import GatewayRoute, SendCap, TokenGrant, Unresolved, User, Wallet
 
 ShardLane: TypeAlias = tuple[int, Lane]
 """A shard and a lane: what has backlogs of its own."""
@@ -73,12 +74,16 @@ class Ledger(Protocol):
         lane: Lane,
         messages: Sequence[NewMessage],
         told: Outcomes = NO_OUTCOMES,
+        part: BatchPart = NO_BATCH,
     ) -> list[Acceptance]:
-        """Take new messages; one Acceptance each, in order. Their merchant is called back for the outcomes `told`."""
+        """Take new messages, of one batch or of none; one Acceptance each, in order.
+
+        Their merchant is called back for the outcomes `told`.
+        """
         ...
 
     async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
-        """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
+        """Say of each REPEATED, INCONSISTENT, STAGED or ABSENT, in order."""
         ...
 
     async def claim(
@@ -110,7 +115,7 @@ class Ledger(Protocol):
     async def release(self, places: Sequence[ShardLane]) -> list[Hint]:
         """Move messages from backlogs to due indexes: what has room in its window, and what is past its deadline.
 
-        Merchants of one place take turns. A window is filled again once a quarter of it is free: chunks stay large.
+        Origins of one place take turns. A window is filled again once a quarter of it is free: chunks stay large.
         """
         ...
 
@@ -245,11 +250,26 @@ class Templates(Protocol):
         ...
 
 
+class TemplateCatalogue(Templates, Protocol):
+    """What clients may see of the templates. Raises LedgerUnavailableError when the store did not answer."""
+
+    async def published(self, code: str, version: int) -> TemplateVersion | None:
+        """Return a version that is live or was so once; None for a draft, as for one that is not there."""
+        ...
+
+    async def list(self) -> Sequence[TemplateVersion]:
+        """Return the live version of every template that has one, by code."""
+        ...
+
+
 class Users(Protocol):
     """Resolves access tokens."""
 
-    async def resolve(self, tokens: Sequence[str]) -> list[TokenGrant | None]:
-        """Return what each token grants, None for an unknown one, in order."""
+    async def resolve(self, tokens: Sequence[str]) -> Sequence[TokenGrant | Unresolved | None]:
+        """Return what each token grants, None for an unknown one, in order.
+
+        Raises LedgerUnavailableError when the store of all tokens did not answer.
+        """
         ...
 
 

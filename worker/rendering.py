@@ -12,8 +12,15 @@ from worker.contract.errors import TidingsError
 from worker.contract.messages import Channel
 from worker.contract.requests import ContentTemplate, ContractViolationError, json_path
 from worker.contract.templates import LinkSource, TemplateVersion
-from worker.languages import candidates, choose_language
-from worker.message_content import LINK_PARAMETERS, ChannelContent, ChannelLimits, RenderingError, compile_content
+from worker.languages import Why, candidates, choose_language
+from worker.message_content import (
+    LINK_PARAMETERS,
+    ChannelContent,
+    ChannelLimits,
+    Length,
+    RenderingError,
+    compile_content,
+)
 from worker.placeholders import faults_of
 from worker.recent import Recent
 
@@ -36,6 +43,7 @@ class Choice:
     parameters: Mapping[str, str]
     index: int
     """Which entry of the send's `templates` they come from."""
+    why: Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,21 @@ class CompiledTemplate:
         """Return the parameters that all channels together need in a language of the template (R9)."""
         return self._required[language]
 
+    def required_on(self, language: str, channel: Channel) -> frozenset[str]:
+        """Return the parameters that one channel needs in a language of the template."""
+        return self._contents[language, channel].required
+
+    def offered(self, entries: Sequence[ContentTemplate]) -> Mapping[str, int]:
+        """Return the languages that a send may be shown in, each with the index of its entry.
+
+        Where no entry has a language of the template it is the default alone, with the first entry (R62).
+        """
+        return candidates(self.languages, _sent(entries)) or {self.languages[0]: 0}
+
+    def lacking(self, language: str, entry: ContentTemplate) -> tuple[str, ...]:
+        """Return the parameters that an entry lacks for a language of the template, sorted."""
+        return tuple(sorted(self._required[language] - entry.parameters.keys()))
+
     def choose(self, entries: Sequence[ContentTemplate], preferred: Sequence[str]) -> Choice:
         """Return what a user with these preferred languages gets (R62); how tags match: see `worker.languages`.
 
@@ -66,8 +89,7 @@ class CompiledTemplate:
         chosen = choose_language(self.languages, _sent(entries), tuple(preferred))
         if chosen is None:
             return self._default(entries[0].parameters)
-        language, index = chosen
-        return Choice(language, entries[index].parameters, index)
+        return Choice(chosen.language, entries[chosen.entry].parameters, chosen.entry, chosen.why)
 
     def missing(self, entries: Sequence[ContentTemplate]) -> list[str]:
         """Return a fault for each parameter that an entry of a language of the template lacks (R9)."""
@@ -83,8 +105,7 @@ class CompiledTemplate:
         """Return a remark for each entry and each parameter that the template has no use for (R9, the send's lint)."""
         if self._fits(entries):
             return []
-        found = candidates(self.languages, _sent(entries)) or {self.languages[0]: 0}
-        languages = {index: language for language, index in found.items()}
+        languages = {index: language for language, index in self.offered(entries).items()}
         return [
             remark for index, entry in enumerate(entries) for remark in self._unused(languages.get(index), index, entry)
         ]
@@ -109,6 +130,15 @@ class CompiledTemplate:
         except orjson.JSONEncodeError as error:
             raise RenderingError(f"{channel}: a text or a link is not valid Unicode") from error
 
+    def lengths(
+        self, channel: Channel, language: str, parameters: Mapping[str, str], link: str
+    ) -> Mapping[str, Length]:
+        """Return how long each part of one channel would be; arguments and errors as of `render`, but for limits."""
+        try:
+            return self._contents[language, channel].lengths(parameters, link)
+        except orjson.JSONEncodeError as error:
+            raise RenderingError(f"{channel}: a text or a link is not valid Unicode") from error
+
     def target(self, channel: Channel, language: str, parameters: Mapping[str, str], link: str) -> str:
         """Return where a click on a channel's message leads, the wallet's redirectUrl (R66); arguments as `render`."""
         return self._contents[language, channel].target(parameters, link)
@@ -123,7 +153,7 @@ class CompiledTemplate:
         faults = self._lacking(self.languages[0], 0, parameters)
         if faults:
             raise ContractViolationError(faults)
-        return Choice(self.languages[0], parameters, 0)
+        return Choice(self.languages[0], parameters, 0, Why.NONE_SENT)
 
     def _lacking(self, language: str, index: int, parameters: Mapping[str, str]) -> list[str]:
         required = self._required[language]

@@ -13,6 +13,8 @@ from worker.retry import RetryPolicy, condemn, decide, expire
 
 Settlements = Callable[[list[Held]], None]
 _PATIENCE = 0.5
+_PACE = 0.002
+"""Seconds between the beginnings of two round trips: what is answered meanwhile is settled together."""
 
 log = structlog.get_logger(__name__)
 
@@ -41,11 +43,14 @@ class Settler:
 
     async def run(self) -> None:
         """Settle whatever was put, for ever."""
+        loop = asyncio.get_running_loop()
         while True:
             await self._wake.wait()
             self._wake.clear()
             batch, self._answered = self._answered, []
+            begun = loop.time()
             await self._settle(batch)
+            await asyncio.sleep(begun + _PACE - loop.time())
 
     async def _settle(self, batch: list[Held]) -> None:
         results = await self._record([self._end(one) for one in batch])

@@ -1,5 +1,6 @@
-"""What every worker process does beside delivering: hint what is overdue, release backlogs, forget, learn of breakers.
+"""What every worker process does beside delivering.
 
+It hints what is overdue, releases backlogs, forgets, learns of breakers, and ends what waits in vain.
 Any number may run at once; there is no leader (DESIGN 5, 6, 8).
 """
 
@@ -11,6 +12,7 @@ import structlog
 from worker.breaking import Breakers
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import CHUNK
+from worker.origin_ports import Upkeep
 from worker.ports import Hints, Ledger
 
 _RELEASE_PAUSE = 0.1
@@ -27,6 +29,7 @@ class Sweeper:
         self,
         *,
         ledger: Ledger,
+        upkeep: Upkeep,
         hints: Hints,
         breakers: Breakers,
         interval: int,
@@ -34,6 +37,7 @@ class Sweeper:
     ) -> None:
         """Keep the collaborators; `interval` is in milliseconds, `draw` spreads processes in time."""
         self._ledger = ledger
+        self._upkeep = upkeep
         self._hints = hints
         self._breakers = breakers
         self._interval = interval / 1000
@@ -69,6 +73,7 @@ class Sweeper:
     async def _round(self) -> None:
         await self._breakers.refresh()
         self._hints.publish(await self._ledger.sweep())
+        self._hints.publish(await self._upkeep.look_after())
         await self._release()
         forgotten = await self._forget()
         if forgotten:

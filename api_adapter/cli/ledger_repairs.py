@@ -25,7 +25,7 @@ def repair_lines(repairs: Sequence[ShardRepair], names: int) -> Iterator[str]:
     """Yield a line for each thing that was mended; of messages at most `names`, and how many more there are."""
     for repair in repairs:
         for backlog in repair.relisted:
-            place = f"shard {repair.shard}, app {backlog.app_id}, lane {backlog.lane}"
+            place = f"shard {repair.shard}, app {backlog.origin.text}, lane {backlog.lane}"
             yield f"mended: {place}: its backlog was in no index, it is released again"
     mended = _mended(repairs)
     for one in islice(mended, names):
@@ -45,7 +45,12 @@ def repairs_json(repairs: Sequence[ShardRepair], names: int) -> dict[str, object
     mended = _mended(repairs)
     return {
         "backlogs": [
-            {"shard": repair.shard, "appId": backlog.app_id, "lane": backlog.lane}
+            {
+                "shard": repair.shard,
+                "appId": backlog.origin.app_id,
+                "batchId": backlog.origin.batch_id or None,
+                "lane": backlog.lane,
+            }
             for repair in repairs
             for backlog in repair.relisted
         ],

@@ -1,108 +1,148 @@
-"""`tidings template`: put, list, show and preview message templates."""
+"""`tidings template`: message templates, their versions and texts."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NamedTuple
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console, Group
+from rich.console import Group
 from rich.panel import Panel
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson, print_json
+from api_adapter.cli.printing import AsJson, print_json, screen, table
+from api_adapter.cli.template_arguments import By, Code, VersionNumber, find, found, warn_of, warn_of_move, whoever
+from api_adapter.cli.template_lint import EPILOG as LINT_EPILOG
+from api_adapter.cli.template_lint import lint_templates
+from api_adapter.cli.template_preview import EPILOG as PREVIEW_EPILOG
+from api_adapter.cli.template_preview import preview
+from api_adapter.cli.template_versions import (
+    DIFF_EPILOG,
+    HISTORY_EPILOG,
+    PUBLISH_EPILOG,
+    ROLLBACK_EPILOG,
+    diff,
+    history,
+    publish,
+    rollback,
+)
+from api_adapter.template_facts import all_required, template_json
 from api_adapter.template_files import TemplateFileError, read_templates
-from worker.contract.errors import TidingsError
 from worker.contract.messages import Channel
-from worker.contract.requests import ContentTemplate
+from worker.contract.template_history import TemplateStanding
 from worker.contract.templates import TemplateDefinition, TemplateVersion
-from worker.languages import closest
 from worker.rendering import CompiledTemplate, compile_template
 
-app = typer.Typer(help="Put, list, show and preview message templates.", no_args_is_help=True)
+_PUT_EPILOG = (
+    "Examples:\n\n"
+    "tidings template put payment_notice.yaml shipping_notice.yaml\n\n"
+    "tidings template put --draft payment_notice.yaml   (then: diff, preview --version, publish)"
+)
+_LIST_EPILOG = "Example:\n\ntidings template list --json"
+_SHOW_EPILOG = "Examples:\n\ntidings template show PAYMENT_NOTICE\n\ntidings template show PAYMENT_NOTICE --version 2"
 
-Code = Annotated[str, typer.Argument(help="Template code, as templateCode in a send.")]
-VersionNumber = Annotated[int | None, typer.Option("--version", min=1, help="A version; default: the live one.")]
+app = typer.Typer(
+    help="Put, publish, roll back, compare, check and preview message templates.",
+    no_args_is_help=True,
+)
+
+app.command("publish", epilog=PUBLISH_EPILOG)(publish)
+app.command("rollback", epilog=ROLLBACK_EPILOG)(rollback)
+app.command("history", epilog=HISTORY_EPILOG)(history)
+app.command("diff", epilog=DIFF_EPILOG)(diff)
+app.command("lint", epilog=LINT_EPILOG)(lint_templates)
+app.command("preview", epilog=PREVIEW_EPILOG)(preview)
 
 
-class TemplateCommandError(TidingsError):
-    """What was asked of a template can't be done; the text says what to give instead."""
-
-
-@app.command()
+@app.command(epilog=_PUT_EPILOG)
 def put(
     files: Annotated[list[Path], typer.Argument(help="YAML files; one template a document, several allowed.")],
+    *,
+    draft: Annotated[
+        bool,
+        typer.Option("--draft", help="Store without making it live; see `tidings template publish`."),
+    ] = False,
+    by: By = None,
 ) -> None:
     """Make the templates of YAML files live; nothing is put when any file has a fault.
 
-    A template that differs from its live version gets a new version; sends already taken keep theirs.
+    A template that differs from its live version gets a new version; sends already taken keep theirs. What is
+    suspicious is told on standard error, as is what gets sends refused that were taken before.
     """
     with told():
-        definitions = _read_all(files)
+        definitions, name = _read_all(files), whoever(by)
 
-        async def main(services: Services) -> list[TemplateVersion]:
-            return [await services.templates.put(definition) for definition in definitions]
+        async def main(services: Services) -> list[_Put]:
+            live = await services.templates.live([definition.code for definition in definitions])
+            put_one = _draft if draft else _make_live
+            return [
+                _Put(await put_one(services, definition, name), live.get(definition.code)) for definition in definitions
+            ]
 
-        for version in run(main):
-            typer.echo(f"{version.code}: version {version.version} is live")
+        for one in run(main):
+            version = one.version
+            warn_of(version)
+            if draft and (one.live is None or version.version != one.live.version):
+                typer.echo(f"{version.code}: version {version.version} is a draft")
+            else:
+                warn_of_move(one.live, version)
+                typer.echo(f"{version.code}: version {version.version} is live")
 
 
-@app.command("list")
+@app.command("list", epilog=_LIST_EPILOG)
 def list_templates(*, as_json: AsJson = False) -> None:
-    """List the live version of every template."""
+    """List every template: its live version, the newest one, its languages and the parameters that it requires."""
     with told():
-
-        async def main(services: Services) -> tuple[TemplateVersion, ...]:
-            return await services.templates.list()
-
-        versions = run(main)
+        rows = run(_all)
         if as_json:
-            print_json([version.model_dump(mode="json") for version in versions])
+            print_json(
+                [
+                    {**template_json(row.compiled), "live": row.standing.live or None, "newest": row.standing.newest}
+                    for row in rows
+                ],
+            )
         else:
-            Console().print(_overview(versions))
+            screen().print(_overview(rows))
 
 
-@app.command()
+@app.command(epilog=_SHOW_EPILOG)
 def show(code: Code, *, version: VersionNumber = None, as_json: AsJson = False) -> None:
     """Show a template's texts and the parameters that they need, by language and channel."""
     with told():
-        found = _find(code, version)
-        compiled = compile_template(found)
+        compiled = compile_template(find(code, version))
         if as_json:
-            required = {language: sorted(compiled.required(language)) for language in compiled.languages}
-            print_json({**found.model_dump(mode="json"), "required": required})
+            print_json(template_json(compiled))
         else:
-            Console().print(*_pages(compiled), sep="\n")
+            screen().print(*_pages(compiled), sep="\n")
 
 
-@app.command()
-def preview(
-    code: Code,
-    *,
-    language: Annotated[str | None, typer.Option(help="BCP 47 tag; default: the template's own default.")] = None,
-    param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter; repeat for more.")] = None,
-    link: Annotated[str, typer.Option(help="The send's redirectUrl.")] = "/pages/index",
-    version: VersionNumber = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show what a user would get on each channel. Nothing is sent."""
-    with told():
-        compiled = compile_template(_find(code, version))
-        entry = _entry(language, param or [])
-        chosen = _fitting_language(compiled, entry)
-        contents = {
-            channel: json.loads(compiled.render(channel, chosen, entry.parameters, link))
-            for channel in compiled.version.channels
-        }
-        for remark in compiled.superfluous([entry]):
-            typer.echo(f"note: {remark}", err=True)
-        if as_json:
-            print_json({"code": code, "version": compiled.version.version, "language": chosen, "channels": contents})
-        else:
-            Console().print(*(_preview_panel(channel, chosen, contents[channel]) for channel in contents), sep="\n")
+class _Put(NamedTuple):
+    version: TemplateVersion
+    live: TemplateVersion | None
+    """What was live before."""
+
+
+class _Row(NamedTuple):
+    standing: TemplateStanding
+    compiled: CompiledTemplate
+
+
+async def _make_live(services: Services, definition: TemplateDefinition, by: str) -> TemplateVersion:
+    return await services.templates.put(definition, by)
+
+
+async def _draft(services: Services, definition: TemplateDefinition, by: str) -> TemplateVersion:
+    version, _ = await services.templates.draft(definition, by)
+    return version
+
+
+async def _all(services: Services) -> list[_Row]:
+    """Return the live version of every template, and the newest one of those that have none."""
+    return [
+        _Row(standing, compile_template(await found(services, standing.code, standing.live or standing.newest)))
+        for standing in await services.templates.standings()
+    ]
 
 
 def _read_all(files: Sequence[Path]) -> list[TemplateDefinition]:
@@ -118,71 +158,39 @@ def _read_all(files: Sequence[Path]) -> list[TemplateDefinition]:
     return definitions
 
 
-def _find(code: str, number: int | None) -> TemplateVersion:
-    async def main(services: Services) -> TemplateVersion | None:
-        if number is not None:
-            return await services.templates.version(code, number)
-        return (await services.templates.live([code])).get(code)
-
-    found = run(main)
-    if found is None:
-        which = code if number is None else f"{code} version {number}"
-        raise TemplateCommandError(f"there is no template {which}: see `tidings template list`")
-    return found
+def _overview(rows: Sequence[_Row]) -> Table:
+    headings = ["Code", "Live", "Newest", "Channels", "Languages", "Parameters", "Format", "Links"]
+    return table(headings, (_facts(row) for row in rows))
 
 
-def _entry(language: str | None, parameters: Sequence[str]) -> ContentTemplate:
-    pairs = [parameter.partition("=") for parameter in parameters]
-    for name, equals, _ in pairs:
-        if not equals:
-            raise TemplateCommandError(f"--param {name}: write it as NAME=VALUE")
-    try:
-        return ContentTemplate(language=language, templateParameters={name: value for name, _, value in pairs})
-    except ValidationError as error:
-        raise TemplateCommandError("--language: give a BCP 47 tag, such as en-US") from error
+def _facts(row: _Row) -> Sequence[str]:
+    version, (_, live, newest) = row.compiled.version, row.standing
+    return (
+        version.code,
+        str(live) if live else "no",
+        f"{newest} (draft)" if not live else str(newest),
+        ", ".join(version.channels),
+        ", ".join(row.compiled.languages),
+        ", ".join(all_required(row.compiled)),
+        version.body_format,
+        version.links,
+    )
 
 
-def _fitting_language(compiled: CompiledTemplate, entry: ContentTemplate) -> str:
-    """Return the language that a send with this one entry is rendered in (R62)."""
-    default = compiled.languages[0]
-    language = default if entry.language is None else closest(entry.language, compiled.languages) or default
-    lacking = sorted(compiled.required(language) - entry.parameters.keys())
-    if lacking:
-        options = " ".join(f"--param {name}=VALUE" for name in lacking)
-        raise TemplateCommandError(f"in {language} the template needs more parameters: add {options}")
-    return language
-
-
-def _overview(versions: Sequence[TemplateVersion]) -> Table:
-    table = Table(Column("Code", overflow="fold"), "Version", "Channels", "Languages", "Format", "Links")
-    for version in versions:
-        languages = dict.fromkeys((version.default_language, *version.contents))
-        facts = (", ".join(version.channels), ", ".join(languages), version.body_format, version.links)
-        table.add_row(version.code, str(version.version), *facts)
-    return table
-
-
-def _pages(compiled: CompiledTemplate) -> Iterator[Panel | Table]:
-    yield _overview([compiled.version])
+def _pages(compiled: CompiledTemplate) -> Iterator[Panel | Text]:
+    version = compiled.version
+    links = "redirectUrl of the send" if compiled.needs_link else "parameters"
+    yield Text(f"{version.code} version {version.version}, bodies are {version.body_format}, links are {links}")
     for language in compiled.languages:
-        contents = compiled.version.contents[language]
-        parts = [
-            part
-            for channel in compiled.version.channels
-            for part in (Text(channel, "dim"), Text(contents[channel].title, "bold"), Text(contents[channel].body), "")
-        ]
+        parts = [part for channel in version.channels for part in _channel_page(compiled, language, channel)]
         needs = Text(f"parameters: {', '.join(sorted(compiled.required(language))) or 'none'}", "cyan")
         yield Panel(Group(*parts, needs), title=language, title_align="left")
 
 
-def _preview_panel(channel: Channel, language: str, content: Mapping[str, Any]) -> Panel:
-    if channel is Channel.PUSH:
-        return _panel(f"PUSH in {language}", content["title"], content["content"], content["linkUrl"])
-    body, header = content["body"], content["header"]
-    title = " · ".join(filter(None, (f"INBOX in {language}", header["appName"])))
-    return _panel(title, body["title"], body["content"], body["target"]["path"])
-
-
-def _panel(heading: str, title: str, content: str, link: str) -> Panel:
-    shown = Group(Text(title, "bold"), Text(content), Text(f"→ {link}", "cyan"))
-    return Panel(shown, title=Text(heading), title_align="left", width=72)
+def _channel_page(compiled: CompiledTemplate, language: str, channel: Channel) -> Iterator[Text]:
+    content = compiled.version.contents[language][channel]
+    names = ", ".join(sorted(compiled.required_on(language, channel))) or "none"
+    yield Text(f"{channel} ({names})", "dim")
+    yield Text(content.title, "bold")
+    yield Text(content.body)
+    yield Text("")

@@ -9,8 +9,14 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from api_adapter.doctor.urls import masked
-from worker.bootstrap import Addresses, Services, broker_presence, durability
-from worker.contract.errors import BrokerUnavailableError, LedgerMismatchError, LedgerUnavailableError, TidingsError
+from worker.bootstrap import Addresses, Services, broker_presence, durability, introspection_finding
+from worker.contract.errors import (
+    BrokerUnavailableError,
+    LedgerMismatchError,
+    LedgerUnavailableError,
+    SettingsError,
+    TidingsError,
+)
 from worker.contract.findings import Finding, Severity
 from worker.contract.users import GatewayRoute, Wallet
 from worker.local_secrets import token_secret
@@ -40,7 +46,10 @@ class Patient:
 
 async def examine(patient: Patient) -> list[Checked]:
     """Look at everything; what needs a ledger that is away is left out."""
-    checked = [_settings(patient), await _guarded("ledger", _ledger, patient)]
+    checked = [_settings(patient)]
+    if patient.settings.introspection_url:
+        checked.append(await _guarded("introspection", _introspection, patient))
+    checked.append(await _guarded("ledger", _ledger, patient))
     needs_ledger = [("durability", _durability), ("templates", _templates), ("wallets", _wallets)]
     if not _failed(checked[-1]):
         checked += [await _guarded(name, check, patient) for name, check in needs_ledger]
@@ -58,7 +67,7 @@ def _failed(checked: Checked) -> bool:
 async def _guarded(name: str, check: Callable[[Patient], Awaitable[Sequence[Finding]]], patient: Patient) -> Checked:
     try:
         findings = await check(patient)
-    except (LedgerUnavailableError, LedgerMismatchError, BrokerUnavailableError) as error:
+    except (LedgerUnavailableError, LedgerMismatchError, BrokerUnavailableError, SettingsError) as error:
         what, _, advice = str(error).partition("; ")
         findings = [Finding(ERROR, what, advice)]
     return Checked(name, tuple(findings))
@@ -67,7 +76,8 @@ async def _guarded(name: str, check: Callable[[Patient], Awaitable[Sequence[Find
 def _settings(patient: Patient) -> Checked:
     ledger, broker = masked(patient.addresses.redis_url), masked(patient.addresses.broker_url)
     try:
-        token_secret(patient.settings)
+        if not patient.settings.introspection_url:
+            token_secret(patient.settings)
     except TidingsError as error:
         what, _, advice = str(error).partition("; ")
         return Checked("settings", (Finding(WARNING, f"the API and `tidings token` won't start: {what}", advice),))
@@ -118,6 +128,10 @@ async def _gateway(route: GatewayRoute) -> Finding:
         return Finding(ERROR, what, "see docs/runbooks/gateway-away.md; messages wait for it meanwhile")
     writer.close()
     return Finding(OK, f"{route.name} takes connections")
+
+
+async def _introspection(patient: Patient) -> list[Finding]:
+    return [await introspection_finding(patient.settings)]
 
 
 async def _broker(patient: Patient) -> list[Finding]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.ledger_driver import LedgerDriver, OpenLedger, model, real
-from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.limits import LedgerLimits
 
 
 @pytest.fixture(params=["model", "valkey"])

@@ -82,6 +82,7 @@ class FakeDeadLetters:
         if not letter.given_up:
             record.forget_at, record.payload = ledger.now + ledger.limits.retention, None
             return
+        ledger._count_message(record.origin, open=1, **{record.outcome().whole.status: -1})
         for channel in letter.given_up:
             before = record.deliveries[channel.channel]
             unknown = before.state is DeliveryState.U
@@ -91,12 +92,12 @@ class FakeDeadLetters:
             )
         record.note_missing_answer(record.unknown_since or ledger.now)
         record.unknown_since = None
-        merchant = (record.shard, record.lane, record.app_id)
+        place = (record.shard, record.lane, record.origin)
         record.waiting = False
-        if merchant not in ledger.backlogs and ledger._room(merchant) > 0:
+        if ledger._may_pass(place):
             record.due_at = ledger.now
         else:
-            ledger._wait_in_backlog(merchant, record.new.message_id)
+            ledger._wait_in_backlog(place, record.new.message_id)
 
     async def discard(self, letters: Sequence[DeadLetter], run: str, reason: str) -> list[Discarded]:
         """Let letters be forgotten after their retention; their outcomes stay."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
 from tests.fakes.record import Record, first_deliveries
-from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.limits import LedgerLimits
 from worker.batching import chunks
 from worker.contract.callbacks import NO_OUTCOMES, CallbackKey, Outcomes
 from worker.contract.dead_letters import label
@@ -28,14 +28,15 @@ from worker.contract.messages import (
     Settlement,
     Verdict,
 )
+from worker.contract.origins import NO_BATCH, BatchPart, BatchStart, BatchTally, Decision, Origin
 from worker.contract.outcomes import MessageOutcome, Tally, WholeOutcome
 from worker.ports import Probe, ShardLane
 
 CHUNK = 200
 QUANTUM = 50
 
-Merchant = tuple[int, Lane, str]
-"""Shard, lane and appId: what has a window and a backlog of its own."""
+Place = tuple[int, Lane, Origin]
+"""Shard, lane and origin: what has a backlog of its own."""
 
 
 class FakeLedger:
@@ -48,10 +49,20 @@ class FakeLedger:
         self.limits = limits or LedgerLimits()
         self.shards = shards
         self.records: dict[str, Record] = {}
-        self.backlogs: dict[Merchant, list[str]] = {}
+        self.backlogs: dict[Place, list[str]] = {}
         """Messages by their deadlines, those of one deadline by their ids."""
-        self.released: dict[Merchant, int] = {}
-        """Messages released so far by each merchant that has a backlog: the least served is next."""
+        self.released: dict[Place, int] = {}
+        """Messages released so far from each backlog that is not paused: the least served is next."""
+        self.stopped: dict[Place, int] = {}
+        """When to look for what is past its deadline in each backlog that is paused."""
+        self.paused: dict[tuple[int, Origin], int] = {}
+        """Since when, by shard."""
+        self.started: dict[tuple[int, Origin], int] = {}
+        """Batches that were resumed, and when, by shard."""
+        self.staged: dict[tuple[int, Origin], int] = {}
+        """Until when, by shard."""
+        self.decisions: dict[Origin, Decision] = {}
+        self.batch_tallies: dict[Origin, BatchTally] = {}
         self.forgotten: Counter[tuple[str, Channel]] = Counter()
         self.outbox: dict[CallbackKey, int] = {}
         """What merchants are to be told, and since when."""
@@ -62,38 +73,83 @@ class FakeLedger:
         lane: Lane,
         messages: Sequence[NewMessage],
         told: Outcomes = NO_OUTCOMES,
+        part: BatchPart = NO_BATCH,
     ) -> list[Acceptance]:
         """Take new messages; one Acceptance each, in order. Their merchant is called back for the outcomes `told`."""
         await self.ping()
-        return [self._accept(app_id, lane, message, told) for message in messages]
+        answers: dict[int, Acceptance] = {}
+        for shard in range(self.shards):
+            own = [index for index, one in enumerate(messages) if shard_of(one.message_id, self.shards) == shard]
+            origin = Origin(app_id, part.batch_id)
+            begun = bool(own and part.batch_id) and self._begin(shard, origin, part.start)
+            answers |= {index: self._accept(origin, lane, messages[index], told) for index in own}
+            if begun and {answers[index] for index in own}.isdisjoint({Acceptance.DUE, Acceptance.BACKLOGGED}):
+                del self.paused[shard, origin]
+                self.staged.pop((shard, origin), None)
+        return [answers[index] for index in range(len(messages))]
 
-    def _accept(self, app_id: str, lane: Lane, new: NewMessage, told: Outcomes) -> Acceptance:
+    def _accept(self, origin: Origin, lane: Lane, new: NewMessage, told: Outcomes) -> Acceptance:
+        shard = shard_of(new.message_id, self.shards)
         known = self.records.get(new.message_id)
         if known is not None:
-            return _compare(known, new.fingerprint, new.user)
-        shard = shard_of(new.message_id, self.shards)
-        record = Record(app_id, lane, shard, new, self.now, first_deliveries(new), new.payload, told=told)
-        merchant = (shard, lane, app_id)
-        has_room = merchant not in self.backlogs and self._room(merchant) > 0
+            return self._compare(known, new.fingerprint, new.user, origin)
+        record = Record(origin, lane, shard, new, self.now, first_deliveries(new), new.payload, told=told)
+        place = (shard, lane, origin)
+        has_room = self._may_pass(place)
         self.records[new.message_id] = record
+        self._count_message(origin, taken=1, open=1)
         if has_room:
             record.due_at = self.now + self.limits.grace
             return Acceptance.DUE
-        self._wait_in_backlog(merchant, new.message_id)
+        self._wait_in_backlog(place, new.message_id)
         return Acceptance.BACKLOGGED
 
-    def _wait_in_backlog(self, merchant: Merchant, message_id: str) -> None:
-        waiting = self.backlogs.setdefault(merchant, [])
+    def _begin(self, shard: int, batch: Origin, start: BatchStart) -> bool:
+        """Pause or stage a batch that is new in a shard; say whether it was not paused before."""
+        first = all((record.shard, record.origin) != (shard, batch) for record in self.records.values())
+        staged = start is BatchStart.STAGED and (first or (shard, batch) in self.staged)
+        if staged:
+            self.staged[shard, batch] = self.now + self.limits.staging
+        if not staged and not (start is BatchStart.PAUSED and first and (shard, batch) not in self.started):
+            return False
+        before = len(self.paused)
+        self.paused.setdefault((shard, batch), self.now)
+        return len(self.paused) > before
+
+    def _count_message(self, origin: Origin, **moved: int) -> None:
+        if origin.batch_id:
+            self.batch_tallies[origin] = self.batch_tallies.get(origin, BatchTally()) + BatchTally(**moved)
+
+    def _may_pass(self, place: Place) -> bool:
+        return not self.is_paused(*place[::2]) and place not in self.backlogs and self._room(place) > 0
+
+    def is_paused(self, shard: int, origin: Origin) -> bool:
+        """Say whether nothing of an origin is sent in a shard."""
+        return any((shard, one) in self.paused for one in origin.pausing)
+
+    def _wait_in_backlog(self, place: Place, message_id: str) -> None:
+        waiting = self.backlogs.setdefault(place, [])
         waiting.append(message_id)
         waiting.sort(key=lambda one: (self.records[one].expires_at, one))
-        others = (served for other, served in self.released.items() if other[:2] == merchant[:2])
-        self.released.setdefault(merchant, min(others, default=0))
+        if self.is_paused(*place[::2]):
+            earliest = self.records[waiting[0]].expires_at
+            self.stopped[place] = min(self.stopped.get(place, earliest), earliest)
+        else:
+            self.list_backlog(place)
 
-    def _room(self, merchant: Merchant) -> int:
-        own = [one for one in self.records.values() if (one.shard, one.lane, one.app_id) == merchant]
+    def list_backlog(self, place: Place) -> None:
+        """Let a backlog have its turns, beside the least served."""
+        others = (served for other, served in self.released.items() if other[:2] == place[:2])
+        self.released.setdefault(place, min(others, default=0))
+
+    def _room(self, place: Place) -> int:
+        shard, lane, origin = place
+        own = [
+            one for one in self.records.values() if (one.shard, one.lane, one.app_id) == (shard, lane, origin.app_id)
+        ]
         if sum(record.waits for record in own) >= self.limits.waiting:
             return 0
-        return self.limits.window(merchant[1]) - sum(record.occupies_window for record in own)
+        return self.limits.window(lane) - sum(record.occupies_window for record in own)
 
     async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
         """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
@@ -102,7 +158,15 @@ class FakeLedger:
 
     def _probe(self, probe: Probe) -> Acceptance:
         known = self.records.get(probe.message_id)
-        return _compare(known, probe.fingerprint, probe.user or known.new.user) if known else Acceptance.ABSENT
+        if known is None:
+            return Acceptance.ABSENT
+        return self._compare(known, probe.fingerprint, probe.user or known.new.user, Origin(known.app_id))
+
+    def _compare(self, known: Record, fingerprint: str, user: str, origin: Origin) -> Acceptance:
+        if known.origin != origin and (known.shard, known.origin) in self.staged:
+            return Acceptance.STAGED
+        same = (known.new.fingerprint, known.new.user) == (fingerprint, user)
+        return Acceptance.REPEATED if same else Acceptance.INCONSISTENT
 
     async def claim(
         self,
@@ -179,6 +243,7 @@ class FakeLedger:
 
     def _close(self, record: Record, settlement: Settlement) -> None:
         record.due_at = None
+        self._count_message(record.origin, open=-1, **{record.outcome().whole.status: 1})
         self._announce(record)
         if settlement.verdict is Verdict.DEAD:
             record.dead_at, record.dead_cause = self.now, settlement.cause
@@ -201,46 +266,59 @@ class FakeLedger:
 
     def _sweep_shard(self, shard: int) -> list[Hint]:
         timed = [(record.due_at, record) for record in self._of_shard(shard)]
-        swept = _first(self.limits.sweep_size, self.now, timed)
+        overdue = _first(self.limits.sweep_size, self.now, timed)
+        swept = [record for record in overdue if not self._rests(record)]
+        for record in overdue:
+            if self._rests(record):
+                record.due_at = min(self.now + self.limits.longest_grace, record.expires_at)
         for record in swept:
             record.due_at = self.now + min(self.limits.grace * 2**record.hints, self.limits.longest_grace)
             record.hints += 1
             record.waiting = False
         return [hint for kind, lane in product(HintKind, Lane) for hint in _hints(lane, shard, swept, kind)]
 
+    def _rests(self, record: Record) -> bool:
+        return self.is_paused(record.shard, record.origin) and record.expires_at > self.now
+
     async def release(self, places: Sequence[ShardLane]) -> list[Hint]:
-        """Move messages from the backlogs of places to their due indexes, round robin between a place's merchants."""
+        """Move messages from the backlogs of places to their due indexes, round robin between a place's origins."""
         await self.ping()
         hints = ((place, self._release_place(place)) for place in places)
         return [Hint(lane, shard, tuple(ids)) for (shard, lane), ids in hints if ids]
 
-    def _release_place(self, place: ShardLane) -> list[str]:
-        merchants = [merchant for merchant in self.backlogs if merchant[:2] == place]
-        quantum = max(QUANTUM, CHUNK // max(1, len(merchants)))
+    def _release_place(self, shard_lane: ShardLane) -> list[str]:
+        places = [place for place in self.released if place[:2] == shard_lane]
+        quantum = max(QUANTUM, CHUNK // max(1, len(places)))
         released: list[str] = []
-        for merchant in sorted(merchants, key=lambda merchant: (self.released[merchant], merchant)):
-            released += self._release(merchant, min(quantum, CHUNK - len(released)))
+        for place in sorted(places, key=lambda place: (self.released[place], place[2].text)):
+            released += self._release(place, min(quantum, CHUNK - len(released)))
         return released
 
-    def _release(self, merchant: Merchant, most: int) -> list[str]:
-        expired = sum(self.records[one].expires_at <= self.now for one in self.backlogs[merchant])
-        room = self._room(merchant)
-        if room < min(self.limits.window(merchant[1]) / 4, len(self.backlogs[merchant])):
+    def _release(self, place: Place, most: int) -> list[str]:
+        expired = sum(self.records[one].expires_at <= self.now for one in self.backlogs[place])
+        room = self._room(place)
+        if room < min(self.limits.window(place[1]) / 4, len(self.backlogs[place])):
             room = 0
-        turn = max(0, min(max(room, expired), most))
-        ids, left = self.backlogs[merchant][:turn], self.backlogs[merchant][turn:]
+        ids = self.take_out(place, max(0, min(max(room, expired), most)))
+        self.released[place] += len(ids)
+        if place not in self.backlogs:
+            del self.released[place]
+        return ids
+
+    def take_out(self, place: Place, number: int) -> list[str]:
+        """Make the first messages of a backlog due."""
+        ids, left = self.backlogs[place][:number], self.backlogs[place][number:]
         for message_id in ids:
             self.records[message_id].due_at = self.now + self.limits.grace
-        self.backlogs[merchant] = left
-        self.released[merchant] += len(ids)
+        self.backlogs[place] = left
         if not left:
-            del self.backlogs[merchant], self.released[merchant]
+            del self.backlogs[place]
         return ids
 
     async def backlogged(self) -> list[ShardLane]:
         """Return the places that have a backlog."""
         await self.ping()
-        found = {merchant[:2] for merchant in self.backlogs}
+        found = {place[:2] for place in self.released}
         return [(shard, lane) for lane in Lane for shard in range(self.shards) if (shard, lane) in found]
 
     async def forget(self) -> int:
@@ -253,6 +331,10 @@ class FakeLedger:
         for record in erased:
             del self.records[record.new.message_id]
             self.forgotten.update((record.app_id, channel) for channel in record.new.channels)
+            self._count_message(record.origin, forgotten=1, **{record.outcome().whole.status: -1})
+            tally = self.batch_tallies.get(record.origin)
+            if tally is not None and tally.taken == tally.forgotten:
+                del self.batch_tallies[record.origin]
         return len(erased)
 
     async def find(self, message_ids: Sequence[str]) -> list[MessageOutcome | None]:
@@ -282,11 +364,6 @@ class FakeLedger:
         """Return, or raise LedgerUnavailableError while `away`."""
         if self.away:
             raise LedgerUnavailableError("the fake ledger is away; set `away` to False")
-
-
-def _compare(known: Record, fingerprint: str, user: str) -> Acceptance:
-    same = (known.new.fingerprint, known.new.user) == (fingerprint, user)
-    return Acceptance.REPEATED if same else Acceptance.INCONSISTENT
 
 
 def _first(most: int, now: int, timed: Iterable[tuple[int | None, Record]]) -> list[Record]:

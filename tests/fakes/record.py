@@ -17,6 +17,7 @@ from worker.contract.messages import (
     Settlement,
     Verdict,
 )
+from worker.contract.origins import Origin
 from worker.contract.outcomes import DeliveryOutcome, Intervention, MessageOutcome, Reason, TimelineEntry
 
 KEPT_FIRST = 10
@@ -28,7 +29,7 @@ DIED = "a worker died or froze while it held the message"
 class Record:
     """One message; times are milliseconds of the ledger's clock."""
 
-    app_id: str
+    origin: Origin
     lane: Lane
     shard: int
     new: NewMessage
@@ -70,6 +71,11 @@ class Record:
     interventions: tuple[Intervention, ...] = ()
     reopened_until: int | None = None
     """The deadline that the newest replay gave."""
+
+    @property
+    def app_id(self) -> str:
+        """Whose it is."""
+        return self.origin.app_id
 
     @property
     def expires_at(self) -> int:

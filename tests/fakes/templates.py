@@ -8,13 +8,14 @@ from worker.contract.templates import TemplateVersion
 
 
 class FakeTemplates(Outage):
-    """Implements `ports.Templates`: the highest version of a code is its live one."""
+    """Implements `ports.TemplateCatalogue`: the highest version of a code is its live one."""
 
     def __init__(self, *versions: TemplateVersion) -> None:
         """Hold these versions; `versions` may be changed later."""
         self.unreadable: set[str] = set()
         """Codes whose stored content another release wrote: asking for them raises LedgerMismatchError."""
         self.versions = {(version.code, version.version): version for version in versions}
+        self.drafts: dict[tuple[str, int], TemplateVersion] = {}
 
     async def live(self, codes: Sequence[str]) -> dict[str, TemplateVersion]:
         """Return the live version of each code that exists."""
@@ -26,7 +27,17 @@ class FakeTemplates(Outage):
         """Return one version, or None."""
         self.answer()
         self._read([code])
+        return self.versions.get((code, version)) or self.drafts.get((code, version))
+
+    async def published(self, code: str, version: int) -> TemplateVersion | None:
+        """Return one version that is no draft, or None."""
+        self.answer()
+        self._read([code])
         return self.versions.get((code, version))
+
+    async def list(self) -> Sequence[TemplateVersion]:
+        """Return the live version of every template, by code."""
+        return tuple((await self.live(sorted({code for code, _ in self.versions}))).values())
 
     def _read(self, codes: Sequence[str]) -> None:
         if self.unreadable.intersection(codes):

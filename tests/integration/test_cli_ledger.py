@@ -9,7 +9,8 @@ import pytest
 from tests.command_line import CommandLine
 from tests.ledger_driver import final, learnt, new_message, new_messages
 from worker.adapters.redis import repair
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.redis.limits import LedgerLimits
 from worker.bootstrap import Services
 from worker.contract.messages import Channel, DeliveryState, Lane
 

@@ -68,7 +68,7 @@ class Place:
             (f"token-{one}", TokenGrant(User(one, "GCASH"), APP, frozenset({SEND_SCOPE}), None)) for one in customers
         ]
         await self.services.users.put(grants)
-        intake = make_intake(self.services, Clients(self.services.clients, {}), FakeHints())
+        intake = make_intake(self.services, Clients(self.services.clients, {}), self.services.users, FakeHints())
         bodies = [
             orjson.dumps(
                 {
@@ -93,6 +93,12 @@ class Place:
             counts: dict[str, int] = await answer.json()
             return counts
 
+    async def shown(self, customer: str) -> set[str]:
+        """Return the contents that the simulator showed to a customer."""
+        async with ClientBuilder().no_proxy().build() as client:
+            answer = await client.get(f"{self.gateway_url}/deliveries?customerId={customer}").build().send()
+            return {orjson.dumps(delivery).decode() for delivery in (await answer.json())["deliveries"]}
+
     async def called(self) -> None:
         """Return once the gateway was called."""
         deadline = time.monotonic() + PATIENCE
@@ -111,6 +117,14 @@ class Place:
             await asyncio.sleep(0.05)
 
 
+def notice(title: str) -> TemplateDefinition:
+    """Return the template that is sent."""
+    text = Content(title=title, body="Hello, ${who}")
+    contents = {"en-US": {"PUSH": text, "INBOX": text}}
+    definition = {"code": "TP_1", "channels": ("PUSH", "INBOX"), "default_language": "en-US", "contents": contents}
+    return TemplateDefinition.model_validate(definition)
+
+
 @asynccontextmanager
 async def place(redis_url: str, **changed: object) -> AsyncIterator[Place]:
     """Open the stores and the simulator, and put a template and a wallet."""
@@ -118,12 +132,9 @@ async def place(redis_url: str, **changed: object) -> AsyncIterator[Place]:
     addresses = Addresses(redis_url, redis_url)
     simulator = Simulator()
     gateway_url = f"http://127.0.0.1:{await simulator.start()}"
-    text = Content(title="Payment", body="Hello, ${who}")
-    contents = {"en-US": {"PUSH": text, "INBOX": text}}
-    definition = {"code": "TP_1", "channels": ("PUSH", "INBOX"), "default_language": "en-US", "contents": contents}
     async with services(settings, addresses) as found:
         await found.ledger.open()
-        await found.templates.put(TemplateDefinition.model_validate(definition))
+        await found.templates.put(notice("Payment"))
         await found.wallets.put(Wallet("GCASH", (GatewayRoute("simulator", gateway_url),)))
         yield Place(found, gateway_url, settings, addresses)
     await simulator.stop()
@@ -239,6 +250,26 @@ def test_a_merchant_beyond_its_window_is_delivered_in_the_end(redis_url: str) ->
             async def then() -> None:
                 outcomes = await here.outcomes(ids)
                 assert {outcome.whole.status for outcome in outcomes.values()} == {ResultStatus.S}
+
+            await with_loop(here, then)
+
+    asyncio.run(main())
+
+
+def test_R60_a_send_is_rendered_with_the_version_that_was_live_when_it_was_taken(redis_url: str) -> None:
+    async def main() -> None:
+        async with place(redis_url) as here:
+            await here.services.templates.put(notice("The second version"))
+            before = await here.send(["ann"])
+            await here.services.templates.roll_back("TP_1")
+            after = await here.send(["bob"])
+            await here.services.templates.put(notice("The third version"))
+
+            async def then() -> None:
+                outcomes = await here.outcomes([*before, *after])
+                assert {who: outcome.template_version for who, outcome in outcomes.items()} == {"ann": 2, "bob": 1}
+                assert all("The second version" in shown for shown in await here.shown("ann"))
+                assert all("Payment" in shown for shown in await here.shown("bob"))
 
             await with_loop(here, then)
 

@@ -19,7 +19,7 @@ from typing_extensions import override
 from tests.ledger_driver import DAY, LedgerDriver, ids, model, new_message, real
 from tests.ledger_invariants import check_conservation, check_history, check_homes
 from tests.ledger_state import LedgerState
-from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.limits import LedgerLimits
 from worker.contract.callbacks import EVERY_OUTCOME, NO_OUTCOMES
 from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 from worker.contract.identity import shard_of
@@ -38,13 +38,14 @@ from worker.contract.messages import (
     Settlement,
     Verdict,
 )
+from worker.contract.origins import BatchPart, BatchStart, Origin
 from worker.ports import Probe
 
 Item = TypeVar("Item")
 
 SHARDS = 2
 LIMITS = LedgerLimits(
-    lease=6, grace=3, longest_grace=10, sweep_size=3, window_single=1, window_bulk=2, waiting=2, retention=15
+    lease=6, grace=3, longest_grace=10, sweep_size=3, window_single=1, window_bulk=2, waiting=2, retention=15, staging=8
 )
 APPS = ("shop", "shop1")
 CHANNELS = (
@@ -55,11 +56,14 @@ CHANNELS = (
 """Channels and skipped channels of requests, by turns."""
 REQUESTS = 12
 MESSAGE_IDS = ids(new_message(f"r{index}", app) for app in APPS for index in range(REQUESTS))
+BATCHES = ("b1", "b2")
 CLAIM_IDS = ("claim-a", "claim-b", "claim-c")
 OPEN, S, F, U = DeliveryState.OPEN, DeliveryState.S, DeliveryState.F, DeliveryState.U
 
 seeds = st.integers(0, 2**16 - 1)
 chance = st.booleans()
+twice = st.integers(1, 2)
+"""How often something is asked, as its answer may be lost."""
 pauses = st.sampled_from([0, 0, 1, 3, 7])
 """Milliseconds before an operation: nothing waits longer than 10, but for retention."""
 
@@ -111,7 +115,58 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.hints.append(Hint(lane, shard_of(message.message_id, SHARDS), (message.message_id,)))
         if again:
             repeated = self.both(lambda ledger: ledger.accept(messages, app, lane, told))
-            assert set(repeated) <= {Acceptance.REPEATED, Acceptance.INCONSISTENT}
+            assert set(repeated) <= {Acceptance.REPEATED, Acceptance.INCONSISTENT, Acceptance.STAGED}
+
+    @rule(
+        app=st.sampled_from(APPS),
+        lane=st.sampled_from(Lane),
+        seed=seeds,
+        start=st.sampled_from(BatchStart),
+        times=twice,
+    )
+    def accept_batch(self, app: str, lane: Lane, seed: int, start: BatchStart, times: int) -> None:
+        dice = Random(seed)
+        messages = [new_request(dice, app)._replace(row=dice.choice([None, 3, index])) for index in range(3)]
+        part = BatchPart(dice.choice(BATCHES), start)
+        answers = [self.both(lambda ledger: ledger.accept(messages, app, lane, part=part)) for _ in range(times)]
+        for message, answer in zip(messages, answers[0], strict=True):
+            if answer in (Acceptance.DUE, Acceptance.BACKLOGGED):
+                self.accepted.update((app, channel) for channel in message.channels)
+        assert {answer for later in answers[1:] for answer in later}.isdisjoint({Acceptance.DUE, Acceptance.BACKLOGGED})
+
+    @rule(app=st.sampled_from(APPS), batch=st.sampled_from(["", *BATCHES]), times=twice, again=chance)
+    def pause_or_resume(self, app: str, batch: str, times: int, again: bool) -> None:  # noqa: FBT001 - drawn
+        step = LedgerDriver.pause if again else LedgerDriver.resume
+        self.until_heard(times, partial(step, origin=Origin(app, batch)))
+        self.both(LedgerDriver.paused)
+
+    @rule(app=st.sampled_from(APPS), batch=st.sampled_from(BATCHES), times=twice, run=chance)
+    def decide(self, app: str, batch: str, times: int, run: bool) -> None:  # noqa: FBT001 - drawn
+        step = LedgerDriver.run_batch if run else LedgerDriver.withdraw
+        self.withdrawing(times, partial(step, batch=Origin(app, batch)))
+
+    @rule(times=twice, pause=pauses)
+    def look_after(self, times: int, pause: int) -> None:
+        self.advance(pause)
+        self.hints += self.withdrawing(times, LedgerDriver.look_after)
+
+    def withdrawing(self, times: int, operation: Callable[[LedgerDriver], Item]) -> Item:
+        """Do what may erase messages as if they had never been taken."""
+        before = self.real.state().records
+        answer = self.until_heard(times, operation)
+        for message_id in before.keys() - self.real.state().records.keys():
+            outcome = before[message_id].outcome
+            assert outcome.attempts == 0
+            self.accepted.subtract(
+                (outcome.app_id, one.channel) for one in outcome.deliveries if one.state is not DeliveryState.SKIPPED
+            )
+        self.accepted = +self.accepted
+        return answer
+
+    @rule(app=st.sampled_from(APPS), batch=st.sampled_from(BATCHES), first=st.integers(0, 4))
+    def read_batch(self, app: str, batch: str, first: int) -> None:
+        self.both(lambda ledger: ledger.rows(Origin(app, batch), first, 2))
+        self.both(lambda ledger: ledger.tally(Origin(app, batch)))
 
     @rule(seed=seeds)
     def probe(self, seed: int) -> None:
@@ -213,7 +268,10 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.claims) > 20)
     @rule()
     def work_until_nothing_is_open(self) -> None:
-        """A worker that lives delivers everything, whatever happened before."""
+        """A worker that lives delivers everything, whatever happened before, once nothing is paused."""
+        for batch in self.both(LedgerDriver.paused):
+            self.withdrawing(1, partial(LedgerDriver.run_batch, batch=batch.origin))
+            self.both(partial(LedgerDriver.resume, origin=batch.origin))
         for _ in MESSAGE_IDS:
             self.advance(30)
             hints = self.both(LedgerDriver.sweep)

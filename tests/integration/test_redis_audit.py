@@ -11,15 +11,18 @@ from typing_extensions import override
 from tests.ledger_driver import final, learnt, new_message, new_messages
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.reading import LedgerReader, Place
 from worker.contract.audits import Fault, Miscount, Misplaced, ShardAudit
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Channel, DeliveryState, Lane
+from worker.contract.origins import Origin
 
 Result = TypeVar("Result")
 
 KEYS = Keys(shards=2)
+SHOP = Origin("shop")
 MESSAGES = new_messages(600)
 OPEN, FINAL = MESSAGES[0].message_id, MESSAGES[-1].message_id
 WINDOW = 20
@@ -72,7 +75,7 @@ def due(id_: str) -> str:
 
 
 def backlog(id_: str) -> str:
-    return KEYS.backlog(KEYS.shard(id_), Lane.BULK, "shop")
+    return KEYS.backlog(KEYS.shard(id_), Lane.BULK, SHOP)
 
 
 def misplaced(id_: str, app_id: str, request_id: str, fault: Fault) -> tuple[Misplaced, ...]:

@@ -13,18 +13,22 @@ from tests.ledger_invariants import check_homes
 from tests.ledger_state import state_of_redis
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.redis.limits import LedgerLimits
+from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.reading import LedgerReader, Reading, Seen
 from worker.adapters.redis.repair import RedisRepair
 from worker.contract.audits import Fault, Misplaced, ShardAudit
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Channel, DeliveryState, Lane
+from worker.contract.origins import BatchPart, BatchStart, Origin
 from worker.contract.repairs import Mend, Recounted, Relisted, ShardRepair
 
 Result = TypeVar("Result")
 Harm = Callable[[Redis], Awaitable[object]]
 
 KEYS = Keys(shards=2)
+SHOP = Origin("shop")
 MESSAGES = new_messages(100)
 WINDOW = 10
 FINAL = MESSAGES[0].message_id
@@ -66,7 +70,7 @@ def counters(id_: str) -> str:
 
 
 def backlog(id_: str) -> str:
-    return KEYS.backlog(KEYS.shard(id_), Lane.BULK, "shop")
+    return KEYS.backlog(KEYS.shard(id_), Lane.BULK, SHOP)
 
 
 def own_place(id_: str) -> str:
@@ -251,8 +255,46 @@ def test_a_backlog_that_was_in_no_index_is_listed_again_and_its_messages_stay_in
     async def story(redis: Redis) -> None:
         before = await everything(redis)
         await redis.zrem(KEYS.backlogs(1, Lane.BULK), "shop")
-        assert await mended(redis, await audited(redis)) == [ShardRepair(1, (), (Relisted(Lane.BULK, "shop"),), ())]
+        assert await mended(redis, await audited(redis)) == [ShardRepair(1, (), (Relisted(Lane.BULK, SHOP),), ())]
         assert (await everything(redis)).keys() == before.keys()
+        assert all(audit.clean for audit in await audited(redis))
+
+    on_redis(redis_url, story)
+
+
+def test_a_backlog_that_is_listed_as_paused_and_is_not_has_its_turns_again(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        before = await everything(redis)
+        await redis.zrem(KEYS.backlogs(1, Lane.BULK), "shop")
+        await redis.zadd(KEYS.stopped(1, Lane.BULK), {"shop": 1})
+        assert await mended(redis, await audited(redis)) == [ShardRepair(1, (), (Relisted(Lane.BULK, SHOP),), ())]
+        assert (await everything(redis)).keys() == before.keys()
+
+    on_redis(redis_url, story)
+
+
+def test_a_paused_backlog_that_is_listed_as_if_it_were_not_is_paused_again(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        pauses = RedisPauses(redis, KEYS)
+        await pauses.pause(SHOP)
+        assert all(audit.clean for audit in await audited(redis))
+        await redis.zrem(KEYS.stopped(1, Lane.BULK), "shop")
+        await redis.zadd(KEYS.backlogs(1, Lane.BULK), {"shop": 1})
+        assert await mended(redis, await audited(redis)) == [ShardRepair(1, (), (Relisted(Lane.BULK, SHOP),), ())]
+        assert await redis.zrange(KEYS.stopped(1, Lane.BULK), 0, -1) == [b"shop"]
+        assert all(audit.clean for audit in await audited(redis))
+
+    on_redis(redis_url, story)
+
+
+def test_the_open_message_of_a_batch_goes_back_to_where_its_record_says(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        (message,) = new_messages(1, prefix="batch")
+        await RedisLedger(redis, KEYS).accept("shop", Lane.BULK, [message], part=BatchPart("b1", BatchStart.PAUSED))
+        shard = KEYS.shard(message.message_id)
+        await redis.zadd(due(message.message_id), {message.message_id: 1})
+        assert len(await mended(redis, await audited(redis))) == 1
+        assert not await redis.exists(KEYS.backlog(shard, Lane.BULK, Origin("shop", "b1")))
         assert all(audit.clean for audit in await audited(redis))
 
     on_redis(redis_url, story)
@@ -292,7 +334,7 @@ def test_what_is_sound_by_the_time_of_the_repair_is_left_alone(redis_url: str) -
         before = await everything(redis)
         for id_ in (DUE, WAITING, FINAL, NOBODY):
             said = [Misplaced(id_, "shop", "r", fault) for fault in Fault]
-            place, seen = (Lane.BULK, "shop"), Seen({DUE: own_place(DUE)}, {})
+            place, seen = (Lane.BULK, SHOP), Seen({DUE: own_place(DUE)}, {})
             assert await RedisRepair(redis, KEYS)._mend(KEYS.shard(id_), place, said, seen) == []
         assert await everything(redis) == before
 
@@ -311,7 +353,7 @@ def test_a_repair_done_twice_changes_nothing_the_second_time(redis_url: str) -> 
 
         again = await mended(redis, audits)
         for audit in audits:
-            place, nothing = (Lane.BULK, "shop"), Seen({}, {})
+            place, nothing = (Lane.BULK, SHOP), Seen({}, {})
             assert await RedisRepair(redis, KEYS)._mend(audit.shard, place, audit.misplaced, nothing) == []
 
         assert {(repair.mended, repair.relisted, repair.recounted) for repair in again} <= {((), (), ())}

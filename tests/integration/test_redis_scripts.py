@@ -14,13 +14,15 @@ from redis.asyncio import Redis
 from tests.ledger_driver import final, ids, new_messages, retry
 from tests.ledger_state import state_of_redis
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits, RedisLedger
+from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.scripts import Call, Script, run
 from worker.contract.dead_letters import Discarded, Replayed
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
 from worker.contract.messages import Acceptance, Channel, Hint, Lane, Settled
 from worker.contract.outcomes import Tally
+from worker.contract.template_history import Published
 from worker.ports import Probe
 
 Result = TypeVar("Result")
@@ -82,6 +84,7 @@ def test_a_header_counts_the_arguments_as_the_script_does(script: str) -> None:
         ("settle_messages", Settled, set()),
         ("replay_messages", Replayed, set()),
         ("discard_messages", Discarded, set()),
+        ("publish_template", Published, set()),
     ],
 )
 def test_a_header_names_the_codes_that_the_caller_reads(script: str, codes: type[IntEnum], others: set[str]) -> None:
@@ -127,7 +130,9 @@ def test_a_pipeline_whose_scripts_are_half_known_gives_every_result_in_order(red
         key = KEYS.message(KEYS.shard(message.message_id), message.message_id)
         await redis.script_flush()
         await redis.script_load(known.text)
-        look_up, probe = Call(unknown, [key], ["req", "app"]), Call(known, [key], ["content", "user"])
+        shard = KEYS.shard(message.message_id)
+        look_up = Call(unknown, [key], ["req", "app"])
+        probe = Call(known, [KEYS.staged(shard), key], ["content", "user"])
 
         assert await run(redis, [probe, look_up, probe, look_up]) == [[3], [[b"r0", b"shop"]]] * 2
 

@@ -53,8 +53,9 @@ def test_list_shows_code_version_and_languages() -> None:
     shown = template("list").stdout
     [as_json] = json.loads(template("list", "--json").stdout)
 
-    assert all(part in shown for part in ("PROMOTION", "1", "PUSH", "en-US, ja-JP, zh-Hans"))
-    assert (as_json["code"], as_json["version"]) == ("PROMOTION", 1)
+    assert all(part in shown for part in ("PROMOTION", "1", "PUSH", "en-US, ja-JP, zh-Hans", "percent, until"))
+    assert (as_json["code"], as_json["version"], as_json["live"], as_json["newest"]) == ("PROMOTION", 1, 1, 1)
+    assert as_json["required"]["en-US"] == ["percent", "until"]
 
 
 def test_show_has_texts_and_required_parameters_by_language() -> None:
@@ -66,6 +67,7 @@ def test_show_has_texts_and_required_parameters_by_language() -> None:
     assert "Your statement for ${month}" in shown
     assert shown.count("parameters: month, spent, visits, who") == 3
     assert as_json["required"]["ja-JP"] == ["month", "spent", "visits", "who"]
+    assert as_json["requiredByChannel"]["ja-JP"] == {"INBOX": ["month", "spent", "visits", "who"]}
 
 
 def test_show_finds_an_old_version(tmp_path: Path) -> None:
@@ -114,7 +116,7 @@ def test_preview_notes_what_the_template_does_not_use() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["show", "NONE"], "there is no template NONE: see `tidings template list`"),
+        (["show", "NONE"], "there is no template NONE that is live: see `tidings template list`"),
         (["show", "STATEMENT", "--version", "2"], "there is no template STATEMENT version 2: see"),
         (["preview", "STATEMENT", "--language", "e!"], "--language: give a BCP 47 tag, such as en-US"),
         (["preview", "STATEMENT", "--param", "who"], "--param who: write it as NAME=VALUE"),

@@ -76,6 +76,8 @@ class NewMessage(NamedTuple):
     """Milliseconds from acceptance after which the message expires (R43)."""
     payload: bytes
     """A `Payload` as bytes; erased once every channel has S."""
+    row: int | None = None
+    """Its number in its batch, from 0 to 99,999,999, where its batch is to be read by rows."""
 
 
 class Acceptance(IntEnum):
@@ -91,6 +93,8 @@ class Acceptance(IntEnum):
     """Known with another content (R41)."""
     ABSENT = 5
     """Never seen: answered to a probe alone, which takes nothing."""
+    STAGED = 6
+    """Known, in another batch of which nobody has decided yet: it may be withdrawn, so the answer is U (R31)."""
 
 
 class Claim(NamedTuple):

@@ -5,6 +5,7 @@ from enum import IntEnum
 
 from worker.contract.audits import Misplaced
 from worker.contract.messages import Channel, Lane
+from worker.contract.origins import Origin
 
 
 class Mend(IntEnum):
@@ -37,7 +38,7 @@ class Relisted:
     """A backlog that exists and was not in the index of backlogs, so that nobody released from it."""
 
     lane: Lane
-    app_id: str
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)

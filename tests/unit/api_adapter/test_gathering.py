@@ -38,10 +38,10 @@ def names(number: int, start: int = 0) -> list[str]:
     return [f"m{index}" for index in range(start, number)]
 
 
-def run(play: Callable[[Store, Gathering], Awaitable[None]], *bad: str) -> Store:
+def run(play: Callable[[Store, Gathering], Awaitable[None]], *bad: str, pace: float = 0) -> Store:
     async def main() -> Store:
         store = Store(*bad)
-        await play(store, Gathering(store.take))
+        await play(store, Gathering(store.take, pace))
         return store
 
     return asyncio.run(main())
@@ -52,6 +52,15 @@ async def come(gathering: Gathering, *ids: str) -> "list[asyncio.Task[SendResult
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return tasks
+
+
+def test_sends_that_come_soon_after_each_other_are_taken_together() -> None:
+    async def play(store: Store, gathering: Gathering) -> None:
+        store.open.set()
+        await gathering.take(send("m0"))
+        await asyncio.gather(*await come(gathering, "m1"), *await come(gathering, "m2"))
+
+    assert run(play, pace=0.2).parts == [["m0"], ["m1", "m2"]]
 
 
 def test_a_send_that_comes_alone_is_taken_at_once() -> None:

@@ -6,6 +6,7 @@ import pytest
 from typing_extensions import override
 
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.origins import FakeBatches
 from tests.front_desk import APP, SHARDS, TOKEN, FrontDesk, grant, payment_notice, user
 from tests.samples import INBOX, PUSH, payload, send_body
 from worker.contract.callbacks import NO_OUTCOMES, Outcomes
@@ -13,6 +14,7 @@ from worker.contract.codes import SUCCESS, UNKNOWN, ResultCode, ResultStatus
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import message_id
 from worker.contract.messages import Acceptance, Lane, NewMessage
+from worker.contract.origins import NO_BATCH, BatchPart, BatchStart, Origin
 
 ID = message_id(APP, "10017019")
 
@@ -29,8 +31,9 @@ class AnswerLost(FakeLedger):
         lane: Lane,
         messages: Sequence[NewMessage],
         told: Outcomes = NO_OUTCOMES,
+        part: BatchPart = NO_BATCH,
     ) -> list[Acceptance]:
-        accepted = await super().accept(app_id, lane, messages, told)
+        accepted = await super().accept(app_id, lane, messages, told, part)
         if not self.lost:
             self.lost = True
             raise LedgerUnavailableError("the answer was lost; repeat the send")
@@ -49,11 +52,12 @@ class SlowAtFirst(FakeLedger):
         lane: Lane,
         messages: Sequence[NewMessage],
         told: Outcomes = NO_OUTCOMES,
+        part: BatchPart = NO_BATCH,
     ) -> list[Acceptance]:
         self.calls += 1
         for _ in range(100 if self.calls == 1 else 0):
             await asyncio.sleep(0)
-        return await super().accept(app_id, lane, messages, told)
+        return await super().accept(app_id, lane, messages, told, part)
 
 
 def test_R50_the_same_content_while_the_first_is_in_flight_is_the_same_message() -> None:
@@ -264,3 +268,16 @@ def test_R50_a_thousand_at_once_are_one_message() -> None:
     assert asyncio.run(all_at_once()) == [ID] * 1000
     assert len(desk.taken()) == 1
     assert desk.hints.message_ids == [ID]
+
+
+def test_R31_a_send_that_is_staged_in_a_batch_is_unknown_until_that_is_decided() -> None:
+    desk = FrontDesk()
+    desk.send()
+    (message,) = (record.new for record in desk.ledger.records.values())
+    staged = FrontDesk()
+    part = BatchPart("b1", BatchStart.STAGED)
+    asyncio.run(staged.ledger.accept(APP, Lane.BULK, [message], part=part))
+
+    assert staged.send().result == UNKNOWN
+    asyncio.run(FakeBatches(staged.ledger).run(Origin(APP, "b1")))
+    assert staged.send().result == SUCCESS

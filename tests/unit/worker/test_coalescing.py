@@ -15,7 +15,8 @@ from tests.fakes.turns import FakeTurns
 from tests.samples import PUSH, held, route, wallet_message
 from worker.breaking import BreakerLimits, Breakers
 from worker.call_limit import CallBounds
-from worker.coalescing import CallLimits, Coalescer, Coalescers
+from worker.coalescers import Coalescers
+from worker.coalescing import CallLimits, Coalescer
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
 from worker.contract.gateways import BreakerState
 from worker.contract.messages import Lane
@@ -77,6 +78,7 @@ class Stand:
 
     async def done(self) -> None:
         """Wait until no call is in flight and everything that was learnt is shared."""
+        await a_moment()
         while tasks := [*self.coalescer._calls, *self.breakers._sharing, *filter(None, [self.coalescer._asking])]:
             await asyncio.gather(*tasks)
 
@@ -157,12 +159,20 @@ def test_R65_calls_are_filled_up_to_their_limit_in_order() -> None:
     assert stand.answers == dict.fromkeys(names(45), DELIVERED)
 
 
+def test_R65_what_is_put_in_one_turn_of_the_loop_shares_a_call() -> None:
+    async def play(stand: Stand) -> None:
+        for one in parcels(8):
+            stand.put(one)
+
+    assert run(play).calls == [names(8)]
+
+
 def test_R65_what_gathers_while_calls_are_in_flight_shares_the_next_call() -> None:
     async def play(stand: Stand) -> None:
         answer = stand.gateway.hang("gcash")
         for one in parcels(8):
             stand.put(one)
-        await a_moment()
+            await a_moment()
         assert stand.calls == [["m0"], ["m1"]]
         answer.set()
 
@@ -250,8 +260,10 @@ def test_R69_while_the_breaker_is_open_nothing_is_sent_and_afterwards_one_delive
     async def play(stand: Stand) -> None:
         stand.breakers.of("gcash").open(5_000)
         stand.put(parcel("m0", deadline=60))
+        await a_moment()
         stand.wait(4_999)
         stand.put(parcel("m1", deadline=60))
+        await a_moment()
         stand.wait(1)
         stand.put(*(parcel(f"n{number}", deadline=60) for number in range(5)))
 
@@ -352,6 +364,7 @@ def test_the_lease_is_judged_when_the_call_starts_and_not_when_the_message_came(
     async def play(stand: Stand) -> None:
         answer = stand.gateway.hang("gcash")
         stand.put(parcel("m0"))
+        await a_moment()
         stand.put(parcel("m1", deadline=6.0), parcel("m2", deadline=60.0))
         await a_moment()
         stand.clock.advance(6_000)

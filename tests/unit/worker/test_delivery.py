@@ -410,6 +410,8 @@ def test_a_message_may_be_sent_until_its_lease_ends_counted_from_before_the_clai
     async def main() -> None:
         office.gateway.hang("gcash")
         await office.delivery.deliver(await office.accept(notices(1)))
+        await asyncio.sleep(0)  # calls start once all who run have put their parcels
+        await asyncio.sleep(0)
 
     asyncio.run(main())
 

@@ -8,7 +8,7 @@ from typing_extensions import override
 from tests.back_office import BackOffice, OfficeHours, a_moment, notice, notices, until
 from tests.fakes.ledger import FakeLedger
 from worker import dispatch
-from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.limits import LedgerLimits
 from worker.contract.codes import ResultStatus
 from worker.contract.messages import Claim, Hint, HintKind, Lane, NewMessage, Settled, Settlement
 

@@ -5,7 +5,7 @@ from tests.back_office import notices
 from tests.fakes.clock import FakeClock
 from tests.fakes.ledger import FakeLedger
 from tests.samples import claim
-from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.limits import LedgerLimits
 from worker.contract.messages import CHUNK, Hint, HintKind, Lane
 from worker.holding import Held, Holdings, hints_of
 

@@ -126,7 +126,7 @@ def test_what_gathers_while_one_settlement_is_under_way_is_settled_together() ->
             await a_moment()
         assert stand.settled == []
         stand.ledger.answers.set()
-        await a_moment()
+        await until(lambda: len(stand.settled) == 2)
         assert stand.ledger.sizes == [1, 6]
         assert stand.settled == [held[:1], held[1:]]
 

@@ -10,8 +10,9 @@ from tests.fakes.breakers import FakeBreakers
 from tests.fakes.clock import FakeClock
 from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.origins import FakeUpkeep
 from tests.ledger_driver import DAY, final, ids
-from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.limits import LedgerLimits
 from worker.breaking import BreakerLimits, Breakers
 from worker.contract.gateways import OpenedBreaker
 from worker.contract.messages import Hint, Lane, NewMessage
@@ -30,6 +31,7 @@ class Stand:
         self.breakers = Breakers(self.store, FakeClock(), BreakerLimits())
         self.sweeper = Sweeper(
             ledger=self.ledger,
+            upkeep=FakeUpkeep(self.ledger),
             hints=self.hints,
             breakers=self.breakers,
             interval=interval,

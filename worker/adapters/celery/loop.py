@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +20,9 @@ from worker.ports import Hints
 _FLUSH_SECONDS = 2
 _BEAT_SECONDS = 0.1
 _EX_SOFTWARE = 70
+_AHEAD = 4
+"""Tasks whose hints may wait for slots at once. Celery's thread waits for none of them, as that costs it two changes of
+threads a task, and each may take as long as the other thread likes to compute."""
 
 log = structlog.get_logger(__name__)
 
@@ -72,14 +75,16 @@ class DeliveryLoop:
         self._hints = hints
         self._pulse = pulse
         self._stopping = threading.Event()
+        self._ahead = threading.Semaphore(_AHEAD)
         self._running: Future[Running] = Future()
         self._thread = threading.Thread(target=self._run, name="delivery-loop", daemon=True)
         self._thread.start()
 
     def take(self, hints: Sequence[Hint]) -> None:
-        """Return once the hints' messages have slots, or drop them: what finds no slot in time falls due again.
+        """Hand hints to the loop; where some wait for slots already, return once those have them.
 
-        A loop that stops takes nothing: it hands the hints on to other workers.
+        What finds no slot in time is dropped and falls due again. A loop that stops takes nothing: it hands the hints
+        on to other workers.
         """
         if self._stopping.is_set():
             self._hints.publish(hints)
@@ -89,7 +94,11 @@ class DeliveryLoop:
         except TimeoutError:
             log.warning("hints_dropped_not_ready", messages=_size(hints))
             return
-        self._hand_in(running, hints)
+        if not self._ahead.acquire(timeout=self._patience):
+            log.info("hints_dropped_no_slots", messages=_size(hints))
+            return
+        taking = asyncio.run_coroutine_threadsafe(self._find_slots(running.dispatcher, hints), running.loop)
+        taking.add_done_callback(lambda _: self._ahead.release())
 
     def stop(self) -> None:
         """Drain: finish what is in hand, then end the thread. A loop that never became ready holds nothing."""
@@ -99,22 +108,18 @@ class DeliveryLoop:
         self._thread.join(self._drain + _FLUSH_SECONDS)
         self._hints.flush(_FLUSH_SECONDS)
 
-    def _hand_in(self, running: Running, hints: Sequence[Hint]) -> None:
+    async def _find_slots(self, dispatcher: Dispatcher, hints: Sequence[Hint]) -> None:
         left = list(hints)
-
-        async def take() -> None:
-            while left:
-                await running.dispatcher.take(left[0])
-                del left[0]
-
-        taking = asyncio.run_coroutine_threadsafe(take(), running.loop)
         try:
-            taking.result(self._patience)
-        except CancelledError:  # the loop ended while they waited for slots
-            self._hints.publish(left)
+            async with asyncio.timeout(self._patience):
+                while left:
+                    await dispatcher.take(left[0])
+                    del left[0]
         except TimeoutError:
-            taking.cancel()
             log.info("hints_dropped_no_slots", messages=_size(left))
+        except asyncio.CancelledError:  # the loop ended while they waited for slots
+            self._hints.publish(left)
+            raise
 
     def _run(self) -> None:
         try:

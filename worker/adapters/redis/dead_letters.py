@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from worker.adapters.redis.dead_letter_cards import bounds, pattern, read_card, texts
 from worker.adapters.redis.dead_letter_index import complete_index
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.ledger import LedgerLimits
+from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.replies import raw, text
 from worker.adapters.redis.scripts import Call, Script, execute, run, run_each
 from worker.adapters.redis.times import Now, ledger_time, server_time
@@ -20,6 +20,7 @@ from worker.contract.dead_letters import (
     Replayed,
 )
 from worker.contract.messages import Lane
+from worker.contract.origins import Origin
 from worker.contract.payload import MaskedPayload, Payload
 
 _SCAN = Script.read("scan_dead_letters")
@@ -99,15 +100,17 @@ class RedisDeadLetters:
         """Open letters again, each once in a run however often it dies."""
         keys, limits = self._keys, self._limits
 
-        def place(letter: DeadLetter) -> tuple[int, Lane, str]:
-            return keys.shard(letter.message_id), letter.lane, letter.app_id
+        batches = await self._batches(letters)
 
-        def call(place: tuple[int, Lane, str], chunk: Sequence[DeadLetter]) -> Call:
-            shard, lane, app = place
+        def place(letter: DeadLetter) -> tuple[int, Lane, Origin]:
+            return keys.shard(letter.message_id), letter.lane, Origin(letter.app_id, batches[letter.message_id])
+
+        def call(place: tuple[int, Lane, Origin], chunk: Sequence[DeadLetter]) -> Call:
+            shard, lane, origin = place
             shared = [
                 keys.due(shard),
                 keys.window(shard),
-                keys.backlog(shard, lane, app),
+                keys.backlog(shard, lane, origin),
                 keys.backlogs(shard, lane),
                 keys.counters(shard),
                 keys.retention(shard),
@@ -117,11 +120,23 @@ class RedisDeadLetters:
                 keys.unanswered(shard),
                 keys.unknown(shard),
                 keys.uncalled(shard),
+                keys.stopped(shard, lane),
+                keys.paused(shard),
+                keys.batches(shard),
             ]
-            arguments = [self._now(), app, lane, limits.window(lane), deliver_within, limits.retention, run]
-            return Call(_REPLAY, shared + self._pairs(chunk), [*arguments, limits.waiting, *_ids(chunk)])
+            arguments = [self._now(), origin.app_id, lane, limits.window(lane), deliver_within, limits.retention, run]
+            return Call(
+                _REPLAY, shared + self._pairs(chunk), [*arguments, limits.waiting, origin.batch_id, *_ids(chunk)]
+            )
 
         return [Replayed(code) for code in await run_each(self._redis, letters, place, call)]
+
+    async def _batches(self, letters: Sequence[DeadLetter]) -> dict[str, str]:
+        """Return each message's batchId, empty of one that came in none; the script asks once more."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for message_id in _ids(letters):
+            pipeline.hget(self._keys.message(self._keys.shard(message_id), message_id), "batch")
+        return dict(zip(_ids(letters), (text(batch or b"") for batch in await execute(pipeline)), strict=True))
 
     async def discard(self, letters: Sequence[DeadLetter], run: str, reason: str) -> list[Discarded]:
         """Let letters be forgotten after their retention; their outcomes stay."""

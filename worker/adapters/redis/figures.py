@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
@@ -14,6 +15,7 @@ from worker.adapters.redis.scripts import execute
 from worker.adapters.redis.times import Now, ledger_time, server_time
 from worker.contract.figures import Crowd, LedgerFigures, Missing
 from worker.contract.messages import Lane
+from worker.contract.origins import Origin
 from worker.contract.rates import LimitedBy
 
 
@@ -76,12 +78,16 @@ class RedisFigures:
     async def _backlogged(self, lane: Lane) -> int:
         """Return how many messages of a lane are in backlogs; how many backlogs there are is not known before."""
         keys = self._keys
-        apps = await self._every_shard(lambda pipeline, shard: pipeline.zrange(keys.backlogs(shard, lane), 0, -1))
+        listings = await self._every_shard(partial(self._ask_listings, lane))
         pipeline = self._redis.pipeline(transaction=False)
-        for shard, (members,) in enumerate(apps):
-            for app in members:
-                pipeline.zcard(keys.backlog(shard, lane, text(app)))
+        for shard, (running, stopped) in enumerate(listings):
+            for origin in {*running, *stopped}:
+                pipeline.zcard(keys.backlog(shard, lane, Origin.read(text(origin))))
         return sum(await execute(pipeline))
+
+    def _ask_listings(self, lane: Lane, pipeline: Any, shard: int) -> None:  # noqa: ANN401 - as above
+        pipeline.zrange(self._keys.backlogs(shard, lane), 0, -1)
+        pipeline.zrange(self._keys.stopped(shard, lane), 0, -1)
 
     async def _every_shard(self, ask: Callable[[Any, int], object]) -> list[list[Any]]:
         """Ask the same of each shard in one round trip; return its answers by shard."""

@@ -9,8 +9,16 @@ tidings:ledger                          hash    fixed parameters: `schema`, `sha
 tidings:{n}:message:<messageId>         hash    the record, see `FIELDS` below
 tidings:{n}:payload:<messageId>         string  what a worker needs to deliver; erased once every channel has S
 tidings:{n}:due                         zset    due index: messageId -> ms when somebody must look at it next
-tidings:{n}:backlog:<lane>:<appId>      zset    messageId -> ms deadline, of what is beyond the merchant's window
-tidings:{n}:backlogs:<lane>             zset    appId -> messages released so far; the least served is next
+tidings:{n}:backlog:<lane>:<origin>     zset    messageId -> ms deadline, of what is beyond the window or paused
+tidings:{n}:backlogs:<lane>             zset    origin -> messages released so far; the least served is next
+tidings:{n}:stopped:<lane>              zset    paused origin with a backlog -> ms when to look for what is past its
+                                                deadline there; never later than the first deadline
+tidings:{n}:paused                      zset    origin -> ms since when nothing of it is sent
+tidings:{n}:started                     zset    batch's origin -> ms when it was resumed, for the retention
+tidings:{n}:staged                      zset    batch's origin -> ms when it is withdrawn, unless it is to run
+tidings:{n}:decision:<origin>           string  `run` or `withdraw`: what was decided of a staged batch
+tidings:{n}:batches                     hash    `<origin>#<status>` -> number of messages, see `BatchTally`
+tidings:{n}:rows                        zset    `<origin>#<row, 8 digits>#<messageId>`, score 0: a batch by its rows
 tidings:{n}:window                      zset    `<lane>#<appId>#<messageId>`, score 0: due, and not in `waiting`
 tidings:{n}:waiting                     zset    `<lane>#<appId>#<messageId>`, score 0: due for a retry, not yet swept
 tidings:{n}:unanswered                  zset    open messageId -> ms since when an open channel's answer is missing
@@ -30,12 +38,17 @@ tidings:{n}:rate:<by>#<name>            string  ms at which a limit's next send 
 tidings:{n}:refused                     hash    `<by>#<name>` -> sends refused by that rate limit; by: client or app
 tidings:{gateways}:breakers             hash    gateway name -> `<open until>|<since>|<times>|<probed until>|<reason>`
 tidings:{gateways}:turns:<gateway>      string  ms when its next turn begins
-tidings:{templates}                     hash    `<code>` -> live version; `<code>#<n>` -> that version (JSON)
+tidings:{templates}                     hash    `<code>` -> live version; `<code>#newest` -> highest one; `<code>#<n>`
+                                                -> that version (JSON); `<code>#<n>#since` -> ms when first live
+tidings:{templates}:history:<code>      list    newest first: `<id>|<ms>|<act>|<version>|<live before>|<who>`
 tidings:{wallets}                       hash    wallet name -> its gateways and cap (JSON)
 tidings:{clients}                       hash    Client-Id -> its appIds, public keys, rate and networks (JSON)
 tidings:{callbacks}                     hash    appId -> its URL, outcomes and sealed secrets (JSON)
 tidings:{callbacks}:callers             hash    appId -> `<process>|<ms until>`: who calls the merchant back
 ======================================  ======  =================================================================
+
+An origin is `<appId>`, or `<appId>#<batchId>` of what came in a batch. The window is the merchant's, whatever batch its
+messages came in. A backlog is listed in `stopped` while its origin or its merchant is in `paused`, else in `backlogs`.
 
 An open message is in exactly one of `due` and a `backlog`; being there is what makes it open. What is due is in exactly
 one of `window` and `waiting`. `unanswered` holds what is open and has an open channel with code UNANSWERED, `unknown`
@@ -58,6 +71,7 @@ fp         accept       fingerprint of the content (R41, R53)
 user       accept       digest of the user the token resolved to
 client     accept       Client-Id of the caller
 lane       accept       single or bulk
+batch row  accept       batchId, and its row there, where it came in a batch
 tpl ver    accept       template code and version that was live when the send was taken (R60)
 lang       accept       language chosen (R62)
 taken      accept       ms of acceptance
@@ -98,6 +112,7 @@ from hashlib import blake2b
 
 from worker.contract.identity import shard_of
 from worker.contract.messages import Lane
+from worker.contract.origins import Origin
 from worker.contract.rates import RateLimit
 from worker.contract.users import User
 
@@ -140,13 +155,42 @@ class Keys:
         """Return the key of a due index."""
         return f"{PREFIX}:{{{shard}}}:due"
 
-    def backlog(self, shard: int, lane: Lane, app_id: str) -> str:
-        """Return the key of a merchant's backlog."""
-        return f"{PREFIX}:{{{shard}}}:backlog:{lane}:{app_id}"
+    def backlog(self, shard: int, lane: Lane, origin: Origin) -> str:
+        """Return the key of the backlog of a merchant or batch."""
+        return f"{PREFIX}:{{{shard}}}:backlog:{lane}:{origin.text}"
 
     def backlogs(self, shard: int, lane: Lane) -> str:
         """Return the key of the index of backlogs."""
         return f"{PREFIX}:{{{shard}}}:backlogs:{lane}"
+
+    def stopped(self, shard: int, lane: Lane) -> str:
+        """Return the key of the index of paused backlogs."""
+        return f"{PREFIX}:{{{shard}}}:stopped:{lane}"
+
+    def paused(self, shard: int) -> str:
+        """Return the key of what is paused in a shard."""
+        return f"{PREFIX}:{{{shard}}}:paused"
+
+    def started(self, shard: int) -> str:
+        """Return the key of the batches that were resumed in a shard."""
+        return f"{PREFIX}:{{{shard}}}:started"
+
+    def staged(self, shard: int) -> str:
+        """Return the key of the staged batches of a shard."""
+        return f"{PREFIX}:{{{shard}}}:staged"
+
+    def decision(self, batch: Origin) -> str:
+        """Return the key of what was decided of a staged batch; it is in one shard, whatever shards have messages."""
+        place = blake2b(batch.text.encode(), digest_size=4).hexdigest()
+        return f"{PREFIX}:{{{shard_of(place, self.shards)}}}:decision:{batch.text}"
+
+    def batches(self, shard: int) -> str:
+        """Return the key of the counters of a shard's batches."""
+        return f"{PREFIX}:{{{shard}}}:batches"
+
+    def rows(self, shard: int) -> str:
+        """Return the key of a shard's batches by their rows."""
+        return f"{PREFIX}:{{{shard}}}:rows"
 
     def window(self, shard: int) -> str:
         """Return the key of a shard's windows."""
@@ -236,6 +280,10 @@ class Keys:
     def templates(self) -> str:
         """Return the key of all template versions."""
         return f"{PREFIX}:{{templates}}"
+
+    def template_history(self, code: str) -> str:
+        """Return the key of what was done to a template."""
+        return f"{PREFIX}:{{templates}}:history:{code}"
 
     def wallets(self) -> str:
         """Return the key of all wallets."""

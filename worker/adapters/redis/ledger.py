@@ -1,25 +1,27 @@
 """The ledger in Redis: one Lua script a transition, each for a chunk of messages of one shard (DESIGN 1-9)."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
 from worker.adapters.redis.dead_letter_index import index_dead_letters
 from worker.adapters.redis.keys import SCHEMA, Keys
+from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.marshalling import (
     new_message_arguments,
     note_arguments,
     outcomes_text,
     read_claim,
+    row_arguments,
     settlement_arguments,
     sweep_hints,
 )
+from worker.adapters.redis.releasing import Releases
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run, run_each
 from worker.adapters.redis.times import Now, ledger_time, server_time
+from worker.adapters.redis.together import Together
 from worker.batching import chunks
 from worker.contract.callbacks import NO_OUTCOMES, Outcomes
 from worker.contract.errors import LedgerMismatchError
@@ -37,11 +39,8 @@ from worker.contract.messages import (
     Settlement,
     Verdict,
 )
+from worker.contract.origins import NO_BATCH, BatchPart, Origin
 from worker.ports import Probe, ShardLane
-
-_MERCHANTS_A_RELEASE = 64
-_QUANTUM = 50
-"""Messages of a merchant's turn where there are many merchants; else a chunk is shared out."""
 
 Item = TypeVar("Item")
 
@@ -52,26 +51,7 @@ _NOTE = Script.read("note_gateways")
 _RENEW = Script.read("renew_leases")
 _SETTLE = Script.read("settle_messages")
 _SWEEP = Script.read("sweep_due")
-_RELEASE = Script.read("release_backlog")
 _FORGET = Script.read("forget_messages")
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerLimits:
-    """How the ledger schedules; durations in milliseconds. See the settings of the same names."""
-
-    lease: int = 6_000
-    grace: int = 3_000
-    longest_grace: int = 60_000
-    sweep_size: int = 400
-    window_single: int = 200
-    window_bulk: int = 500
-    waiting: int = 1_000
-    retention: int = 7 * 86_400_000
-
-    def window(self, lane: Lane) -> int:
-        """Return how many messages of one merchant may be released and not final, per shard."""
-        return self.window_single if lane is Lane.SINGLE else self.window_bulk
 
 
 class RedisLedger:
@@ -86,9 +66,11 @@ class RedisLedger:
     ) -> None:
         """Keep the connection pool; connects at the first call."""
         self._redis = redis
+        self._together = Together(redis)
         self._keys = keys
         self._limits = limits or LedgerLimits()
         self._now = now
+        self._releases = Releases(redis, keys, self._limits, now)
 
     async def open(self) -> None:
         """Fix the ledger's parameters at the first start; raise LedgerMismatchError where they differ later."""
@@ -115,24 +97,34 @@ class RedisLedger:
         lane: Lane,
         messages: Sequence[NewMessage],
         told: Outcomes = NO_OUTCOMES,
+        part: BatchPart = NO_BATCH,
     ) -> list[Acceptance]:
         """Take new messages; one Acceptance each, in order. Their merchant is called back for the outcomes `told`."""
+        origin = Origin(app_id, part.batch_id)
 
         def call(shard: int, chunk: Sequence[NewMessage]) -> Call:
             keys = self._keys
             shared = [
                 keys.due(shard),
                 keys.window(shard),
-                keys.backlog(shard, lane, app_id),
+                keys.backlog(shard, lane, origin),
                 keys.backlogs(shard, lane),
                 keys.counters(shard),
                 keys.waiting(shard),
+                keys.stopped(shard, lane),
+                keys.paused(shard),
+                keys.staged(shard),
+                keys.started(shard),
+                keys.batches(shard),
+                keys.rows(shard),
             ]
             limits = self._limits
             arguments: list[str | bytes | int] = [self._now(), app_id, lane]
             arguments += (limits.grace, limits.window(lane), limits.waiting, outcomes_text(told))
+            arguments += (part.batch_id, part.start, limits.staging)
             for message in chunk:
                 arguments += new_message_arguments(message)
+            arguments += row_arguments(chunk)
             return Call(_ACCEPT, shared + self._pairs(shard, chunk), arguments)
 
         return [Acceptance(code) for code in await self._each(messages, call)]
@@ -141,8 +133,12 @@ class RedisLedger:
         """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
 
         def call(shard: int, chunk: Sequence[Probe]) -> Call:
-            keys = [self._keys.message(shard, probe.message_id) for probe in chunk]
-            return Call(_PROBE, keys, [text for probe in chunk for text in (probe.fingerprint, probe.user)])
+            records = [self._keys.message(shard, probe.message_id) for probe in chunk]
+            return Call(
+                _PROBE,
+                [self._keys.staged(shard), *records],
+                [text for probe in chunk for text in (probe.fingerprint, probe.user)],
+            )
 
         return [Acceptance(code) for code in await self._each(probes, call)]
 
@@ -161,7 +157,7 @@ class RedisLedger:
             for message_id in ids:
                 keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
             calls.append(Call(_CLAIM, keys, [self._now(), claim_id, self._limits.lease, kind, LONE_CRASHES, *ids]))
-        return [read_claim(row, claim_id) for rows in await run(self._redis, calls) for row in rows]
+        return [read_claim(row, claim_id) for rows in await self._together.run(calls) for row in rows]
 
     async def renew(self, claims: Sequence[Claim]) -> list[bool]:
         """Extend the leases of claims still held; False where another claim has the message."""
@@ -199,6 +195,7 @@ class RedisLedger:
                 keys.unanswered(shard),
                 keys.unknown(shard),
                 keys.outbox(shard),
+                keys.batches(shard),
             ]
             arguments: list[str | bytes | int] = [self._now(), self._limits.retention]
             for settlement in chunk:
@@ -221,59 +218,34 @@ class RedisLedger:
         return hints
 
     def _sweep_call(self, shard: int, ids: Sequence[str]) -> Call:
-        keys = [self._keys.due(shard), self._keys.window(shard), self._keys.waiting(shard)]
-        keys += [self._keys.message(shard, message_id) for message_id in ids]
-        return Call(_SWEEP, keys, [self._now(), self._limits.grace, self._limits.longest_grace, *ids])
+        keys = self._keys
+        shared = [keys.due(shard), keys.window(shard), keys.waiting(shard), keys.paused(shard)]
+        records = [keys.message(shard, message_id) for message_id in ids]
+        return Call(_SWEEP, shared + records, [self._now(), self._limits.grace, self._limits.longest_grace, *ids])
 
     async def release(self, places: Sequence[ShardLane]) -> list[Hint]:
-        """Move messages from the backlogs of places to their due indexes, round robin between a place's merchants."""
-        released: dict[ShardLane, list[str]] = {place: [] for place in places}
-        start, left = 0, list(places)
-        while left:
-            merchants = await self._least_served(left, start)
-            calls = [self._release_call(place, apps, CHUNK - len(released[place])) for place, apps in merchants.items()]
-            for place, ids in zip(merchants, await run(self._redis, calls), strict=True):
-                released[place] += map(text, ids)
-            # Merchants whose windows are full must not hide those behind them.
-            full = [place for place, apps in merchants.items() if len(apps) == _MERCHANTS_A_RELEASE]
-            start, left = start + _MERCHANTS_A_RELEASE, [place for place in full if len(released[place]) < CHUNK]
-        return [Hint(lane, shard, tuple(ids)) for (shard, lane), ids in released.items() if ids]
-
-    async def _least_served(self, places: Sequence[ShardLane], start: int) -> dict[ShardLane, list[str]]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for shard, lane in places:
-            pipeline.zrange(self._keys.backlogs(shard, lane), start, start + _MERCHANTS_A_RELEASE - 1)
-        pages = zip(places, await execute(pipeline), strict=True)
-        return {place: [text(app) for app in apps] for place, apps in pages if apps}
-
-    def _release_call(self, place: ShardLane, apps: Sequence[str], most: int) -> Call:
-        (shard, lane), keys, limits = place, self._keys, self._limits
-        shared = [keys.due(shard), keys.window(shard), keys.backlogs(shard, lane), keys.waiting(shard)]
-        quantum = max(_QUANTUM, most // len(apps))
-        arguments = [self._now(), lane, limits.grace, limits.window(lane), quantum, most, limits.waiting, *apps]
-        return Call(_RELEASE, shared + [keys.backlog(shard, lane, app) for app in apps], arguments)
+        """Move messages from the backlogs of places to their due indexes, round robin between a place's origins."""
+        return await self._releases.release(places)
 
     async def backlogged(self) -> list[ShardLane]:
         """Return the places that have a backlog."""
-        found = []
-        for lane in Lane:
-            sizes = await self._pipeline(partial(self._ask_backlogs, lane))
-            found += [(shard, lane) for shard, size in enumerate(sizes) if size]
-        return found
-
-    def _ask_backlogs(self, lane: Lane, pipeline: Any, shard: int) -> None:  # noqa: ANN401 - redis-py's own is untyped
-        pipeline.exists(self._keys.backlogs(shard, lane))
+        return await self._releases.backlogged()
 
     async def forget(self) -> int:
         """Erase messages past their retention, at most a chunk per shard; return how many."""
         calls = []
         for shard, ids in enumerate(await self._until_now(self._keys.retention, CHUNK)):
             if ids:
-                keys = [self._keys.retention(shard), self._keys.counters(shard), self._keys.uncalled(shard)]
-                for message_id in ids:
-                    keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
-                calls.append(Call(_FORGET, keys, [self._now(), *ids]))
+                calls.append(Call(_FORGET, self._forget_keys(shard, ids), [self._now(), *ids]))
         return sum(await run(self._redis, calls))
+
+    def _forget_keys(self, shard: int, ids: Sequence[str]) -> list[str]:
+        keys = self._keys
+        found = [keys.retention(shard), keys.counters(shard), keys.uncalled(shard)]
+        found += (keys.batches(shard), keys.rows(shard))
+        for message_id in ids:
+            found += (keys.message(shard, message_id), keys.payload(shard, message_id))
+        return found
 
     async def _until_now(self, index: Callable[[int], str], most: int) -> list[list[str]]:
         """Return the first ids of an index whose time has come, by shard."""

@@ -43,6 +43,13 @@ def new_message_arguments(message: NewMessage) -> tuple[str | bytes | int, ...]:
     )
 
 
+def row_arguments(messages: Sequence[NewMessage]) -> list[str | int]:
+    """Return the messages' rows for `accept_messages`: nothing where none has one."""
+    if all(message.row is None for message in messages):
+        return []
+    return ["" if message.row is None else message.row for message in messages]
+
+
 def outcomes_text(outcomes: Outcomes) -> str:
     """Return outcomes as records and registrations write them, such as `FSU`."""
     return "".join(sorted(outcomes))

@@ -13,6 +13,7 @@ from worker.adapters.redis.scripts import Call, Script, run
 from worker.batching import chunks
 from worker.contract.audits import Home, Misplaced, Tallies
 from worker.contract.messages import CHUNK, Channel, DeliveryState, Lane
+from worker.contract.origins import Origin
 from worker.contract.outcomes import Reason, Tally
 
 _AUDIT = Script.read("audit_messages")
@@ -29,8 +30,8 @@ _COUNTED = {
 }
 """What a channel's state adds to the counters; a skipped one adds nothing."""
 
-Place: TypeAlias = tuple[Lane, str]
-"""Lane and appId: whose backlog it is."""
+Place: TypeAlias = tuple[Lane, Origin]
+"""Lane and origin: whose backlog it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +104,20 @@ class LedgerReader:
     async def backlogs(self, shard: int) -> dict[Place, set[str]]:
         """Return what the backlogs hold; one that its index does not list is never released, so it is no home."""
         found = {}
+        keys = self._keys
         for lane in Lane:
-            for app in await self._redis.zrange(self._keys.backlogs(shard, lane), 0, -1):
-                app_id = text(app)  # type: ignore[arg-type]  # no scores were asked for
-                found[lane, app_id] = set(await self._members(self._keys.backlog(shard, lane, app_id)))
+            for origin in await self._listed(shard, lane):
+                found[lane, origin] = set(await self._members(keys.backlog(shard, lane, origin)))
         return found
+
+    async def _listed(self, shard: int, lane: Lane) -> set[Origin]:
+        """Return the origins whose backlogs are listed where they must be: paused ones apart from the others."""
+        keys = self._keys
+        running, stopped, paused = [
+            set(map(Origin.read, await self._members(index)))
+            for index in (keys.backlogs(shard, lane), keys.stopped(shard, lane), keys.paused(shard))
+        ]
+        return {one for one in running | stopped if (one in stopped) == (not paused.isdisjoint(one.pausing))}
 
     async def tallies(self, shard: int) -> Tallies:
         """Return the counters of a shard."""

@@ -13,6 +13,7 @@ from worker.adapters.redis.times import Now, server_time
 from worker.batching import chunks, grouped
 from worker.contract.audits import Misplaced, ShardAudit
 from worker.contract.messages import CHUNK, Channel, Lane
+from worker.contract.origins import Origin
 from worker.contract.outcomes import Tally
 from worker.contract.repairs import Mend, Mended, Recounted, Relisted, ShardRepair
 
@@ -22,7 +23,7 @@ _RELIST = Script.read("relist_backlog")
 _ROUNDS = 3
 """How often a shard is counted anew because its counters moved meanwhile."""
 _STATUSES = tuple(field.name for field in fields(Tally))
-_NOWHERE: Place = (Lane.SINGLE, "")
+_NOWHERE: Place = (Lane.SINGLE, Origin(""))
 """Stands for the merchant of a message without a record that is in no backlog."""
 
 
@@ -73,15 +74,21 @@ class RedisRepair:
         }
         pipeline = self._redis.pipeline(transaction=False)
         for message_id in ids:
-            pipeline.hmget(self._keys.message(shard, message_id), "lane", "app")
-        for message_id, (lane, app_id) in zip(ids, await pipeline.execute(), strict=True):
+            pipeline.hmget(self._keys.message(shard, message_id), "lane", "app", "batch")
+        for message_id, (lane, app_id, batch_id) in zip(ids, await pipeline.execute(), strict=True):
             if app_id:
-                places[message_id] = (Lane(text(lane)), text(app_id))
+                places[message_id] = (Lane(text(lane)), Origin(text(app_id), text(batch_id or b"")))
         return places
 
     async def _relist(self, shard: int, place: Place) -> bool:
-        keys = [self._keys.backlogs(shard, place[0]), self._keys.backlog(shard, *place)]
-        (done,) = await run(self._redis, [Call(_RELIST, keys, [place[1]])])
+        (lane, origin), keys = place, self._keys
+        touched = [
+            keys.backlogs(shard, lane),
+            keys.backlog(shard, lane, origin),
+            keys.stopped(shard, lane),
+            keys.paused(shard),
+        ]
+        (done,) = await run(self._redis, [Call(_RELIST, touched, [origin.text])])
         return bool(done)
 
     async def _mend(self, shard: int, place: Place, messages: Sequence[Misplaced], seen: Seen) -> list[Mended]:
@@ -95,7 +102,7 @@ class RedisRepair:
             keys.unknown(shard),
         ]
         records = [keys.message(shard, message.message_id) for message in messages]
-        arguments: list[str | bytes | int] = [self._now(), *place]
+        arguments: list[str | bytes | int] = [self._now(), place[0], place[1].app_id]
         for message in messages:
             arguments += (message.message_id, *seen.of(message.message_id))
         (codes,) = await run(self._redis, [Call(_MESSAGES, shared + records, arguments)])

@@ -7,21 +7,25 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.scripts import Call, Script, redis_answers, run
+from worker.adapters.redis.replies import text
+from worker.adapters.redis.scripts import redis_answers
+from worker.adapters.redis.template_moves import TemplateMoves
 from worker.contract.errors import LedgerMismatchError
+from worker.contract.template_history import TemplateAct, TemplateEvent, TemplateMove, TemplateStanding
 from worker.contract.templates import TemplateDefinition, TemplateVersion
 from worker.ports import Clock
 from worker.recent import Recent
 from worker.rendering import compile_template
 
-_PUT = Script.read("put_template")
+_NEWEST = "#newest"
+_SINCE = "#since"
 
 
 class RedisTemplates:
-    """The Templates port on Redis, and the writing side of it.
+    """The Templates and TemplateCatalogue ports on Redis, and the writing side of them.
 
-    A live version is asked for again after `live_for` seconds, so all processes follow a put within that time; a
-    version never changes, so it is remembered until the memory is full. What is not there is asked for every time.
+    A live version is asked for again after `live_for` seconds, so all processes follow a publication within that time;
+    a version never changes, so it is remembered until the memory is full. What is not there is asked for every time.
 
     Every method raises LedgerUnavailableError when Redis did not answer, LedgerMismatchError when what it holds was
     written by another release.
@@ -40,6 +44,7 @@ class RedisTemplates:
         """
         self._redis = redis
         self._hash = keys.templates()
+        self._moves = TemplateMoves(redis, keys)
         self._clock = clock
         self._live_for = live_for
         self._live: Recent[str, tuple[float, TemplateVersion]] = Recent(remembered)
@@ -64,27 +69,72 @@ class RedisTemplates:
         """Return one version, or None."""
         return (await self._read([(code, version)])).get((code, version))
 
-    async def put(self, definition: TemplateDefinition) -> TemplateVersion:
+    async def published(self, code: str, version: int) -> TemplateVersion | None:
+        """Return a version that is live or was so once; None for a draft, as for one that is not there."""
+        with redis_answers():
+            since = await self._redis.hget(self._hash, f"{code}#{version}{_SINCE}")
+        return None if since is None else await self.version(code, version)
+
+    async def put(self, definition: TemplateDefinition, by: str = "") -> TemplateVersion:
         """Make a definition the live version of its code and return it; the live one again when nothing differs.
 
-        To go back to an old version put it again: it gets a new number.
+        What has the text of an old version gets a new number; `publish` makes the old one live itself.
 
         Raises TemplateSyntaxError when it can't be compiled (R61).
         """
+        version, _ = await self._store(definition, TemplateAct.PUBLISH, by)
+        return version
+
+    async def draft(self, definition: TemplateDefinition, by: str = "") -> tuple[TemplateVersion, TemplateMove]:
+        """Store a definition as a version that is not live; raises as `put` does."""
+        return await self._store(definition, TemplateAct.PUT, by)
+
+    async def publish(self, code: str, version: int, by: str = "") -> TemplateMove:
+        """Make a version the live one; raises TemplateMoveError where there is no such version."""
+        move = await self._moves.publish(code, version, by)
+        self._live.drop(code)
+        return move
+
+    async def roll_back(self, code: str, by: str = "") -> TemplateMove:
+        """Make the version live that was so before the live one; raises TemplateMoveError where there is none."""
+        move = await self._moves.roll_back(code, by)
+        self._live.drop(code)
+        return move
+
+    async def history(self, code: str) -> tuple[TemplateEvent, ...]:
+        """Return what was done to a template, the newest first."""
+        return await self._moves.history(code)
+
+    async def list(self) -> tuple[TemplateVersion, ...]:
+        """Return the live version of every template that has one, by code."""
+        codes = [standing.code for standing in await self.standings() if standing.live]
+        live = await self._ask_live(codes, self._clock.monotonic() + self._live_for) if codes else {}
+        return tuple(live.values())
+
+    async def standings(self) -> tuple[TemplateStanding, ...]:
+        """Return which versions every template has, by code."""
+        with redis_answers():
+            fields = [text(field) for field in await self._redis.hkeys(self._hash)]
+            codes = sorted({field.removesuffix(_NEWEST) for field in fields if "#" not in field.removesuffix(_NEWEST)})
+            wanted = [name for code in codes for name in (code, code + _NEWEST)]
+            numbers = await self._redis.hmget(self._hash, wanted) if wanted else []
+        return tuple(
+            TemplateStanding(code, int(live or 0), int(newest or live or 0))
+            for code, live, newest in zip(codes, numbers[::2], numbers[1::2], strict=True)
+        )
+
+    async def _store(
+        self,
+        definition: TemplateDefinition,
+        act: TemplateAct,
+        by: str,
+    ) -> tuple[TemplateVersion, TemplateMove]:
         fields = definition.model_dump(mode="json", exclude={"version"})
         compile_template(TemplateVersion(version=0, **fields))
         content = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
-        [number] = await run(self._redis, [Call(_PUT, [self._hash], [definition.code, content])])
+        move = await self._moves.put(definition.code, content, act, by)
         self._live.drop(definition.code)
-        return TemplateVersion(version=number, **fields)
-
-    async def list(self) -> tuple[TemplateVersion, ...]:
-        """Return the live version of every template, by code."""
-        with redis_answers():
-            fields = await self._redis.hkeys(self._hash)
-        codes = sorted(_text(field) for field in fields if "#" not in _text(field))
-        live = await self._ask_live(codes, self._clock.monotonic() + self._live_for) if codes else {}
-        return tuple(live.values())
+        return TemplateVersion(version=move.version, **fields), move
 
     async def _ask_live(self, codes: Sequence[str], fresh_until: float) -> dict[str, TemplateVersion]:
         with redis_answers():
@@ -122,7 +172,3 @@ def _version(name: tuple[str, int], content: bytes | str) -> TemplateVersion:
     except (ValidationError, orjson.JSONDecodeError) as error:
         text = f"template {code} version {number} was stored by another release of tidings: put the template again"
         raise LedgerMismatchError(text) from error
-
-
-def _text(field: bytes | str) -> str:
-    return field.decode() if isinstance(field, bytes) else field

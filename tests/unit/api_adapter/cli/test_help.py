@@ -10,6 +10,15 @@ from api_adapter.cli.main import app
 VERBS = (
     ("send",),
     ("status",),
+    ("template", "put"),
+    ("template", "list"),
+    ("template", "show"),
+    ("template", "publish"),
+    ("template", "rollback"),
+    ("template", "history"),
+    ("template", "diff"),
+    ("template", "lint"),
+    ("template", "preview"),
     ("token", "put"),
     ("token", "list"),
     ("token", "revoke"),
@@ -47,7 +56,7 @@ def test_every_option_of_a_verb_is_explained(verb: tuple[str, ...]) -> None:
     assert all(len(text.split()) > 2 for _, text in options)
 
 
-@pytest.mark.parametrize("group", ["token", "wallet", "client", "dlq", "ledger"])
+@pytest.mark.parametrize("group", ["template", "token", "wallet", "client", "dlq", "ledger"])
 def test_a_group_alone_shows_its_verbs(group: str) -> None:
     shown = CliRunner().invoke(app, [group]).stdout
 

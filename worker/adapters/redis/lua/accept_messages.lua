@@ -1,38 +1,63 @@
 #!lua
--- Take new messages of one merchant in one lane: record, payload, counters and one home, the due index while the
--- merchant's window has room and nothing waits in its backlog, else that backlog, by its deadline.
+-- Take new messages of one merchant in one lane, of one batch or of none: record, payload, counters and one home, the
+-- due index while the merchant's window has room, nothing waits in the origin's backlog and nothing is paused, else that
+-- backlog, by its deadline. A batch is paused or staged, where that is asked for, by the call that brings its first
+-- message.
 -- Safe to repeat: a known message answers REPEATED or INCONSISTENT and is left alone.
 --
--- KEYS  1 due, 2 window, 3 backlog of (lane, app), 4 backlogs of the lane, 5 counters, 6 waiting, then 2 for each
---       message: record, payload
+-- KEYS  1 due, 2 window, 3 backlog of (lane, origin), 4 backlogs of the lane, 5 counters, 6 waiting, 7 stopped of the
+--       lane, 8 paused, 9 staged, 10 started, 11 batches, 12 rows, then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 grace in ms, 5 window size, 6 most that may wait for
---       a retry, 7 outcomes that the merchant is told as in SFU, then 12 for each message: id, requestId, fingerprint,
+--       a retry, 7 outcomes that the merchant is told as in SFU, 8 batchId ('' = none), 9 start of a batch (at once,
+--       paused, staged), 10 how long a batch may be staged in ms, then 12 for each message: id, requestId, fingerprint,
 --       user, client, template, version, language, deliver_within in ms, PUSH state, INBOX state ('' = not a channel of
---       it), payload
--- RETURNS  an array: 1 DUE, 2 BACKLOGGED, 3 REPEATED, 4 INCONSISTENT
-local FIXED, WIDTH, SHARED = 7, 12, 6
+--       it), payload; then, where any message has one, the row of each message in the batch ('' = not read by rows)
+-- RETURNS  an array: 1 DUE, 2 BACKLOGGED, 3 REPEATED, 4 INCONSISTENT, 6 STAGED
+local FIXED, WIDTH, SHARED = 10, 12, 12
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 end
-local app, lane = ARGV[2], ARGV[3]
-local prefix = lane .. '#' .. app .. '#'
-local first, last, room = '[' .. prefix, '(' .. lane .. '#' .. app .. '$', 0
-if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('ZLEXCOUNT', KEYS[6], first, last) < tonumber(ARGV[6]) then
-  room = ARGV[5] - redis.call('ZLEXCOUNT', KEYS[2], first, last)
-end
+local app, lane, batch = ARGV[2], ARGV[3], ARGV[8]
+local number = (#KEYS - SHARED) / 2
+local rows = FIXED + number * WIDTH
 -- Numbers are written as text once: Redis would format each anew.
 local taken, due_at = string.format('%.0f', now), string.format('%.0f', now + ARGV[4])
+local prefix, origin, paused, begun = lane .. '#' .. app .. '#', app, nil, 0
+if batch == '' then
+  paused = redis.call('ZSCORE', KEYS[8], app)
+else
+  origin = app .. '#' .. batch
+  local first = redis.call('HEXISTS', KEYS[11], origin .. '#taken') == 0
+  if ARGV[9] == 'staged' and (first or redis.call('ZSCORE', KEYS[9], origin)) then
+    redis.call('ZADD', KEYS[9], 'GT', string.format('%.0f', now + ARGV[10]), origin)
+    begun = redis.call('ZADD', KEYS[8], 'NX', taken, origin)
+  elseif ARGV[9] == 'paused' and first and not redis.call('ZSCORE', KEYS[10], origin) then
+    begun = redis.call('ZADD', KEYS[8], 'NX', taken, origin)
+  end
+  paused = redis.call('ZSCORE', KEYS[8], origin) or redis.call('ZSCORE', KEYS[8], app)
+end
+local first, last, room = '[' .. prefix, '(' .. lane .. '#' .. app .. '$', 0
+if not paused and redis.call('EXISTS', KEYS[3]) == 0 and redis.call('ZLEXCOUNT', KEYS[6], first, last) < tonumber(ARGV[6]) then
+  room = ARGV[5] - redis.call('ZLEXCOUNT', KEYS[2], first, last)
+end
 local within, expires
-local result, due, window, waiting = {}, {}, {}, {}
+local result, due, window, waiting, listed, new = {}, {}, {}, {}, {}, 0
 local opened = { PUSH = 0, INBOX = 0 }
-for i = 1, (#ARGV - FIXED) / WIDTH do
+
+-- A known message of another batch that is staged may yet be withdrawn.
+local function staged(record)
+  local other = redis.call('HGET', record, 'batch')
+  return other and other ~= batch and redis.call('ZSCORE', KEYS[9], app .. '#' .. other)
+end
+
+for i = 1, number do
   local a = FIXED + (i - 1) * WIDTH
   local record = KEYS[SHARED + i * 2 - 1]
   local known = redis.call('HMGET', record, 'fp', 'user')
   if known[1] then
-    result[i] = (known[1] == ARGV[a + 3] and known[2] == ARGV[a + 4]) and 3 or 4
+    result[i] = staged(record) and 6 or (known[1] == ARGV[a + 3] and known[2] == ARGV[a + 4]) and 3 or 4
   else
     local push, inbox = ARGV[a + 10], ARGV[a + 11]
     if within ~= ARGV[a + 9] then
@@ -46,6 +71,16 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
     if ARGV[7] ~= '' then redis.call('HSET', record, 'cb', ARGV[7] .. '|0') end
     if push == 'O' then opened.PUSH = opened.PUSH + 1 end
     if inbox == 'O' then opened.INBOX = opened.INBOX + 1 end
+    if batch ~= '' then
+      local row = ARGV[rows + i] or ''
+      new = new + 1
+      redis.call('HSET', record, 'batch', batch)
+      if row ~= '' then
+        redis.call('HSET', record, 'row', row)
+        listed[#listed + 1] = 0
+        listed[#listed + 1] = string.format('%s#%08d#%s', origin, row, ARGV[a + 1])
+      end
+    end
     if room > 0 then
       room = room - 1
       result[i] = 1
@@ -66,13 +101,27 @@ if #due > 0 then
 end
 if #waiting > 0 then
   redis.call('ZADD', KEYS[3], unpack(waiting))
-  local least = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
-  redis.call('ZADD', KEYS[4], 'NX', least[2] or 0, app)
+  if paused then
+    local earliest = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+    redis.call('ZADD', KEYS[7], 'LT', earliest[2], origin)
+  else
+    local least = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
+    redis.call('ZADD', KEYS[4], 'NX', least[2] or 0, origin)
+  end
 end
-for channel, number in pairs(opened) do
-  if number > 0 then
-    redis.call('HINCRBY', KEYS[5], app .. '#' .. channel .. '#accepted', number)
-    redis.call('HINCRBY', KEYS[5], app .. '#' .. channel .. '#open', number)
+if #listed > 0 then redis.call('ZADD', KEYS[12], unpack(listed)) end
+if new == 0 and begun == 1 then
+  redis.call('ZREM', KEYS[8], origin)
+  redis.call('ZREM', KEYS[9], origin)
+end
+if new > 0 then
+  redis.call('HINCRBY', KEYS[11], origin .. '#taken', new)
+  redis.call('HINCRBY', KEYS[11], origin .. '#open', new)
+end
+for channel, opens in pairs(opened) do
+  if opens > 0 then
+    redis.call('HINCRBY', KEYS[5], app .. '#' .. channel .. '#accepted', opens)
+    redis.call('HINCRBY', KEYS[5], app .. '#' .. channel .. '#open', opens)
   end
 end
 return result

@@ -4,7 +4,7 @@
 -- in the window or waits; and unanswered and unknown name who misses an answer.
 -- Safe to repeat: what is sound is left alone.
 --
--- KEYS  1 due, 2 window, 3 waiting, 4 backlog of (lane, app), 5 unanswered, 6 unknown, then the records
+-- KEYS  1 due, 2 window, 3 waiting, 4 backlog of (lane, origin), 5 unanswered, 6 unknown, then the records
 -- ARGV  1 now in ms ('' = the server's clock), 2 lane, 3 appId, then 3 for each message: id, a member of the window
 --       that names it, a member of waiting that does ('' = none was seen)
 -- RETURNS  an array: 0 NOTHING, 1 PUT_BACK, 2 TAKEN_OUT, 3 MOVED_IN, 4 MADE_ROOM, 5 INDEXED

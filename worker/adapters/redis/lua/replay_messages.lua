@@ -1,13 +1,14 @@
 #!lua
--- Open dead letters of one merchant in one lane again: F and U channels are open, S stays, tries and crashes begin
+-- Open dead letters of one origin in one lane again: F and U channels are open, S stays, tries and crashes begin
 -- anew, the attempt number goes on (a fencing token never goes back), and the home is chosen as at accept. A letter
 -- without F and U is final.
 -- Safe to repeat: what this run replayed answers the same and is left alone, even if it died again.
 --
--- KEYS  1 due, 2 window, 3 backlog of (lane, app), 4 backlogs of the lane, 5 counters, 6 retention, 7 dead, 8 cards,
---       9 waiting, 10 unanswered, 11 unknown, 12 uncalled, then 2 for each message: record, payload
+-- KEYS  1 due, 2 window, 3 backlog of (lane, origin), 4 backlogs of the lane, 5 counters, 6 retention, 7 dead, 8 cards,
+--       9 waiting, 10 unanswered, 11 unknown, 12 uncalled, 13 stopped of the lane, 14 paused, 15 batches, then 2 for
+--       each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 window size, 5 deliver_within in ms, 6 retention in
---       ms, 7 run, 8 most that may wait for a retry, then the ids
+--       ms, 7 run, 8 most that may wait for a retry, 9 batchId ('' = none), then the ids
 -- RETURNS  an array: 1 SENT, 2 SUPPRESSED, 3 REFUSED, 4 EMPTY
 local now = tonumber(ARGV[1])
 if not now then
@@ -15,13 +16,15 @@ if not now then
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 end
 local app, lane, run = ARGV[2], ARGV[3], ARGV[7]
+local origin = ARGV[9] == '' and app or app .. '#' .. ARGV[9]
+local paused = redis.call('ZSCORE', KEYS[14], origin) or redis.call('ZSCORE', KEYS[14], app)
 local prefix, now_text = lane .. '#' .. app .. '#', string.format('%.0f', now)
 local expires = string.format('%.0f', now + ARGV[5])
 local first, last, room = '[' .. prefix, '(' .. lane .. '#' .. app .. '$', 0
-if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('ZLEXCOUNT', KEYS[9], first, last) < tonumber(ARGV[8]) then
+if not paused and redis.call('EXISTS', KEYS[3]) == 0 and redis.call('ZLEXCOUNT', KEYS[9], first, last) < tonumber(ARGV[8]) then
   room = ARGV[4] - redis.call('ZLEXCOUNT', KEYS[2], first, last)
 end
-local result, waiting, moves = {}, {}, {}
+local result, waiting, moves, batch, reopened = {}, {}, {}, ARGV[9], {}
 
 local function reopen(changes, channel, field)
   local state, counter = string.sub(field, 1, 1), app .. '#' .. channel .. '#'
@@ -41,11 +44,11 @@ local function misses_answer(changes)
   return false
 end
 
-for i = 1, #ARGV - 8 do
-  local id, record, payload = ARGV[8 + i], KEYS[11 + i * 2], KEYS[12 + i * 2]
+for i = 1, #ARGV - 9 do
+  local id, record, payload = ARGV[9 + i], KEYS[14 + i * 2], KEYS[15 + i * 2]
   local died = redis.call('ZSCORE', KEYS[7], id)
-  local r = redis.call('HMGET', record, 'run', 'dead', 'PUSH', 'INBOX', 'attempt', 'lane', 'cb')
-  if r[6] ~= lane then
+  local r = redis.call('HMGET', record, 'run', 'dead', 'PUSH', 'INBOX', 'attempt', 'lane', 'cb', 'batch')
+  if r[6] ~= lane or (r[8] or '') ~= batch then
     result[i] = 3 -- not what the caller saw: that was forgotten, and its requestId taken again
   elseif r[1] and string.sub(r[1], 3) == run then
     result[i] = tonumber(string.sub(r[1], 1, 1))
@@ -58,6 +61,10 @@ for i = 1, #ARGV - 8 do
     result[i] = reopen(changes, 'PUSH', r[3]) + reopen(changes, 'INBOX', r[4]) > 0 and 1 or 2
     redis.call('HSET', record, 'run', result[i] .. '|' .. run,
       'n' .. (r[5] or 0), now_text .. '|REPLAYED|' .. r[2] .. '|' .. run .. '|', unpack(changes))
+    if batch ~= '' and result[i] == 1 then
+      local was = (string.match(r[3], '^U') or string.match(r[4], '^U')) and 'U' or 'F'
+      reopened[was] = (reopened[was] or 0) + 1
+    end
     redis.call('HDEL', record, 'dead', 'tries', 'crashes', 'lone', 'alone', 'hints', 'nb')
     redis.call('ZREM', KEYS[7], id)
     if misses_answer(changes) then
@@ -84,8 +91,17 @@ for i = 1, #ARGV - 8 do
 end
 if #waiting > 0 then
   redis.call('ZADD', KEYS[3], unpack(waiting))
-  local least = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
-  redis.call('ZADD', KEYS[4], 'NX', least[2] or 0, app)
+  if paused then
+    local earliest = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+    redis.call('ZADD', KEYS[13], 'LT', earliest[2], origin)
+  else
+    local least = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
+    redis.call('ZADD', KEYS[4], 'NX', least[2] or 0, origin)
+  end
 end
 for field, number in pairs(moves) do redis.call('HINCRBY', KEYS[5], field, number) end
+for status, number in pairs(reopened) do
+  redis.call('HINCRBY', KEYS[15], origin .. '#' .. status, -number)
+  redis.call('HINCRBY', KEYS[15], origin .. '#open', number)
+end
 return result

@@ -4,7 +4,7 @@
 -- outbox of callbacks, where its merchant wants to hear of the outcome.
 -- Safe to repeat: the second time is a no-op.
 --
--- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, 6 waiting, 7 unanswered, 8 unknown, 9 outbox,
+-- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, 6 waiting, 7 unanswered, 8 unknown, 9 outbox, 10 batches,
 --       then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 retention in ms, then 10 for each message: id, claim id, attempt,
 --       verdict (final, retry, dead), delay in ms, tries to add, cause, worker, PUSH update, INBOX update
@@ -18,7 +18,10 @@ if not now then
 end
 -- Numbers are written as text once: Redis would format each anew.
 local forget_at, now_text = string.format('%.0f', now + ARGV[2]), string.format('%.0f', now)
-local result, gone, idle, waiting, later, kept, dead, moves, calls = {}, {}, {}, {}, {}, {}, {}, {}, {}
+local result, gone, idle, waiting, later, kept, dead, moves, calls, ended = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+local fields = { 'claim', 'attempt', 'lease', 'app', 'lane', 'claimed', 'tries', 'PUSH', 'INBOX', 'cb' }
+-- Where there is no batch, nobody pays for the question.
+if redis.call('EXISTS', KEYS[10]) == 1 then fields[#fields + 1] = 'batch' end
 
 local function count(app, channel, status, number)
   local field = app .. '#' .. channel .. '#' .. status
@@ -28,9 +31,8 @@ end
 for i = 1, (#ARGV - FIXED) / WIDTH do
   local a = FIXED + (i - 1) * WIDTH
   local id, attempt, verdict = ARGV[a + 1], ARGV[a + 3], ARGV[a + 4]
-  local record, payload = KEYS[8 + i * 2], KEYS[9 + i * 2]
-  local r = redis.call('HMGET', record, 'claim', 'attempt', 'lease', 'app', 'lane', 'claimed', 'tries', 'PUSH', 'INBOX',
-    'cb')
+  local record, payload = KEYS[9 + i * 2], KEYS[10 + i * 2]
+  local r = redis.call('HMGET', record, unpack(fields))
   if r[1] ~= ARGV[a + 2] or r[2] ~= attempt then
     result[i] = 0
   elseif tonumber(r[3]) == 0 then
@@ -91,6 +93,12 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
           calls[#calls + 1] = r[4] .. '#' .. id .. '#' .. finality
         end
       end
+      if r[11] then
+        local batch = r[4] .. '#' .. r[11] .. '#'
+        local status = batch .. (unknown and 'U' or delivered and 'S' or 'F')
+        ended[batch .. 'open'] = (ended[batch .. 'open'] or 0) - 1
+        ended[status] = (ended[status] or 0) + 1
+      end
       if verdict == 'dead' then
         changes[#changes + 1] = 'dead'
         changes[#changes + 1] = ARGV[a + 7]
@@ -119,4 +127,5 @@ if #kept > 0 then redis.call('ZADD', KEYS[4], unpack(kept)) end
 if #dead > 0 then redis.call('ZADD', KEYS[5], unpack(dead)) end
 if #calls > 0 then redis.call('ZADD', KEYS[9], unpack(calls)) end
 for field, number in pairs(moves) do redis.call('HINCRBY', KEYS[3], field, number) end
+for field, number in pairs(ended) do redis.call('HINCRBY', KEYS[10], field, number) end
 return result

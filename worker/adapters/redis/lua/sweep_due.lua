@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
 -- Re-score overdue messages to now + grace (doubling with each hint since the newest claim), so that they can be
--- hinted again. Removes nothing: a sweeper that dies before it publishes costs a grace, not a message.
+-- hinted again. Removes nothing: a sweeper that dies before it publishes costs a grace, not a message. What is paused
+-- gets the longest grace and no hint, unless it is past its deadline and ends by being claimed.
 -- Safe to repeat: what was just re-scored is no longer overdue.
 --
--- KEYS  1 due, 2 window, 3 waiting, then the records
+-- KEYS  1 due, 2 window, 3 waiting, 4 paused, then the records
 -- ARGV  1 now in ms ('' = the server's clock), 2 grace in ms, 3 the longest grace in ms, then the ids
 -- RETURNS  an array of arrays, one for each message to hint: {id, lane, crashes}
 local now = tonumber(ARGV[1])
@@ -12,16 +13,24 @@ if not now then
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 end
 local swept, due, window, places = {}, {}, {}, {}
+local any_paused = redis.call('EXISTS', KEYS[4]) == 1
+
+local function is_paused(app, batch, expires)
+  if not any_paused or tonumber(expires) <= now then return false end
+  return redis.call('ZSCORE', KEYS[4], app) or (batch and redis.call('ZSCORE', KEYS[4], app .. '#' .. batch))
+end
+
 for i = 1, #ARGV - 3 do
-  local id, record = ARGV[3 + i], KEYS[3 + i]
+  local id, record = ARGV[3 + i], KEYS[4 + i]
   local score = redis.call('ZSCORE', KEYS[1], id)
   if score and tonumber(score) <= now then
-    local r = redis.call('HMGET', record, 'app', 'lane', 'hints', 'crashes', 'lease')
+    local r = redis.call('HMGET', record, 'app', 'lane', 'hints', 'crashes', 'lease', 'batch', 'exp')
     local hints = tonumber(r[3] or 0)
     local expired_lease = tonumber(r[5] or 0) > 0
-    due[#due + 1] = now + math.min(ARGV[2] * 2 ^ hints, tonumber(ARGV[3]))
+    local paused = r[1] and is_paused(r[1], r[6], r[7])
+    due[#due + 1] = paused and math.min(now + ARGV[3], tonumber(r[7])) or now + math.min(ARGV[2] * 2 ^ hints, tonumber(ARGV[3]))
     due[#due + 1] = id
-    if r[1] then
+    if r[1] and not paused then
       places[#places + 1] = r[2] .. '#' .. r[1] .. '#' .. id
       window[#window + 1] = 0
       window[#window + 1] = places[#places]

@@ -65,6 +65,20 @@ def test_a_hint_reaches_the_broker() -> None:
     assert broker.sent == [(SINGLE, 3, ["a", "b"])]
 
 
+def test_hints_that_come_soon_after_each_other_share_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hints, "_PACE", 0.5)
+    broker = Broker()
+    publisher = HintPublisher(broker)
+
+    publisher.publish([hint("a")])
+    assert broker.asked.acquire(timeout=10)
+    publisher.publish([hint("b")])
+    publisher.publish([hint("c", shard=1)])
+
+    assert publisher.flush(10)
+    assert broker.tasks == [1, 2]
+
+
 def test_what_gathers_while_a_hint_is_sent_is_merged_by_lane_and_shard_single_first() -> None:
     broker = Broker()
     publisher = HintPublisher(broker)

@@ -88,6 +88,7 @@ def test_a_hint_is_dropped_when_no_slot_is_free_in_time_and_what_has_slots_goes_
 
     with capture_logs() as logs, loop_of(office, patience=100) as loop:
         loop.take([accepted(office, *messages)])
+        wait_until(lambda: logs, "a hint to be dropped")
         loop._running.result().loop.call_soon_threadsafe(answer.set)
 
     assert logs[0] == {"event": "hints_dropped_no_slots", "messages": 30, "log_level": "info"}
@@ -103,10 +104,34 @@ def test_of_hints_that_came_together_those_that_find_slots_in_time_are_delivered
 
     with capture_logs() as logs, loop_of(office, patience=100) as loop:
         loop.take(hints)
+        wait_until(lambda: logs, "a hint to be dropped")
         loop._running.result().loop.call_soon_threadsafe(answer.set)
 
     assert logs[0] == {"event": "hints_dropped_no_slots", "messages": 12, "log_level": "info"}
     assert sum(office.outcome(message).whole.status is ResultStatus.S for message in messages) == 18
+
+
+def test_of_hints_that_wait_for_slots_the_first_few_keep_nobody_waiting_and_one_more_does() -> None:
+    office, messages = BackOffice(OfficeHours(slots=20)), notices(30)
+    answer = office.gateway.hang("gcash")
+    accepted(office, *messages)
+    hints = [Hint(Lane.SINGLE, 0, (message.message_id,)) for message in messages]
+
+    with capture_logs() as logs, loop_of(office, patience=60_000) as loop:
+        loop.take(hints[:18])
+        wait_until(lambda: office.slots.used == 18, "the slots to be taken")
+        for hint in hints[18:22]:
+            loop.take([hint])
+        one_more = threading.Thread(target=loop.take, args=(hints[22:],))
+        one_more.start()
+        one_more.join(0.05)
+        waits = one_more.is_alive()
+        loop._running.result().loop.call_soon_threadsafe(answer.set)
+        one_more.join()
+
+    assert waits
+    assert [log["event"] for log in logs] == ["drained"]
+    assert all(office.outcome(message).whole.status is ResultStatus.S for message in messages)
 
 
 def test_many_threads_may_hand_in_hints_at_once() -> None:

@@ -1,0 +1,68 @@
+"""`tidings template preview`: what a user would get of a template, on each channel."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from api_adapter.cli.context import told
+from api_adapter.cli.printing import AsJson, print_json, screen
+from api_adapter.cli.template_arguments import Code, TemplateCommandError, VersionNumber, find
+from api_adapter.cli.view_panels import panels
+from api_adapter.previewing import LanguageView, views
+from worker.contract.requests import ContentTemplate
+from worker.rendering import compile_template
+
+EPILOG = (
+    "Examples:\n\n"
+    "tidings template preview PROMOTION --param percent=20 --param until=Sunday\n\n"
+    "tidings template preview PROMOTION --version 4 --language ja --param percent=20 --param until=Sunday --json"
+)
+
+
+def preview(
+    code: Code,
+    *,
+    language: Annotated[str | None, typer.Option(help="BCP 47 tag; default: the template's own default.")] = None,
+    param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter; repeat for more.")] = None,
+    link: Annotated[str, typer.Option(help="The send's redirectUrl.")] = "/pages/index",
+    version: VersionNumber = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a user would get on each channel. Nothing is sent."""
+    with told():
+        entry = _entry(language, param or [])
+        compiled = compile_template(find(code, version))
+        (view,) = views(compiled, [entry], link)
+        _refuse(view)
+        for remark in compiled.superfluous([entry]):
+            typer.echo(f"note: {remark}", err=True)
+        if as_json:
+            contents = {channel.channel: channel.content for channel in view.channels}
+            print_json(
+                {"code": code, "version": compiled.version.version, "language": view.language, "channels": contents}
+            )
+        else:
+            screen().print(*panels(view), sep="\n")
+
+
+def _entry(language: str | None, parameters: Sequence[str]) -> ContentTemplate:
+    pairs = [parameter.partition("=") for parameter in parameters]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise TemplateCommandError(f"--param {name}: write it as NAME=VALUE")
+    try:
+        return ContentTemplate(language=language, templateParameters={name: value for name, _, value in pairs})
+    except ValidationError as error:
+        raise TemplateCommandError("--language: give a BCP 47 tag, such as en-US") from error
+
+
+def _refuse(view: LanguageView) -> None:
+    """Raise TemplateCommandError where nothing can be shown (R62, R63)."""
+    if view.missing:
+        options = " ".join(f"--param {name}=VALUE" for name in view.missing)
+        raise TemplateCommandError(f"in {view.language} the template needs more parameters: add {options}")
+    for channel in view.channels:
+        if channel.fault:
+            raise TemplateCommandError(channel.fault)

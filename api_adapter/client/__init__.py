@@ -1,0 +1,65 @@
+"""The merchant's side of the API: signs, repeats what is unknown, sends batches, checks who answered.
+
+    from pathlib import Path
+    from api_adapter.client import Access, Client, Content, Send, Signer
+
+    access = Access("https://api.example", "merchant-1", Signer(Path("merchant-1.pem").read_bytes(), 1))
+    with Client(access) as client:
+        answer = client.send(
+            Send(
+                app_id="333301",
+                access_token=token,
+                request_id="order-42",
+                template_code="ORDER_READY",
+                redirect_url="/orders/42",
+                templates=(Content(template_parameters={"who": "Mia", "number": "42"}),),
+            )
+        )
+
+`AsyncClient` is the same for asyncio. More: docs/client.md.
+"""
+
+from api_adapter.client.access import Access
+from api_adapter.client.answers import (
+    Attempt,
+    ChannelOutcome,
+    MessageStatus,
+    Outcome,
+    Result,
+    SendAnswer,
+    Status,
+)
+from api_adapter.client.asynchronous import AsyncClient
+from api_adapter.client.blocking import Client
+from api_adapter.client.errors import AccessError, ClientError, RefusedError, UnknownError, UntrustedAnswerError
+from api_adapter.client.exchange import Pause
+from api_adapter.client.requests import Content, Send, Sendable
+from api_adapter.client.waits import Patience
+from worker.contract.codes import ResultCode, ResultStatus
+from worker.signatures import Signer
+
+__all__ = [
+    "Access",
+    "AccessError",
+    "AsyncClient",
+    "Attempt",
+    "ChannelOutcome",
+    "Client",
+    "ClientError",
+    "Content",
+    "MessageStatus",
+    "Outcome",
+    "Patience",
+    "Pause",
+    "RefusedError",
+    "Result",
+    "ResultCode",
+    "ResultStatus",
+    "Send",
+    "SendAnswer",
+    "Sendable",
+    "Signer",
+    "Status",
+    "UnknownError",
+    "UntrustedAnswerError",
+]

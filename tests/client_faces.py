@@ -1,0 +1,88 @@
+"""Both faces of the client behind one: what a test says of the client holds for either."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+from api_adapter.client import (
+    Access,
+    AsyncClient,
+    Client,
+    MessageStatus,
+    Outcome,
+    Patience,
+    Pause,
+    Sendable,
+    SendAnswer,
+)
+
+One = TypeVar("One")
+QUICK = Patience(total=60.0, call=20.0, first=0.001, longest=0.01)
+"""Pauses that no test waits for."""
+
+
+class Face(Protocol):
+    """What both faces offer, as the blocking one has it."""
+
+    pauses: list[Pause]
+
+    def send(self, send: Sendable) -> SendAnswer: ...
+    def send_many(self, sends: Iterable[Sendable]) -> Iterator[SendAnswer]: ...
+    def inquire(self, app_id: str, request_id: str) -> Outcome | None: ...
+    def inquire_message(self, message_id: str) -> Outcome | None: ...
+    def inquire_many(self, app_id: str, request_ids: Iterable[str]) -> Iterator[MessageStatus]: ...
+
+
+class BlockingFace(Client):
+    def __init__(self, access: Access, patience: Patience) -> None:
+        self.pauses: list[Pause] = []
+        super().__init__(access, patience, waiting=self.pauses.append)
+
+
+class AsyncFace:
+    def __init__(self, client: AsyncClient, runner: asyncio.Runner, pauses: list[Pause]) -> None:
+        self._client = client
+        self._runner = runner
+        self.pauses = pauses
+
+    def send(self, send: Sendable) -> SendAnswer:
+        return self._runner.run(self._client.send(send))
+
+    def send_many(self, sends: Iterable[Sendable]) -> Iterator[SendAnswer]:
+        return self._each(self._client.send_many(sends))
+
+    def inquire(self, app_id: str, request_id: str) -> Outcome | None:
+        return self._runner.run(self._client.inquire(app_id, request_id))
+
+    def inquire_message(self, message_id: str) -> Outcome | None:
+        return self._runner.run(self._client.inquire_message(message_id))
+
+    def inquire_many(self, app_id: str, request_ids: Iterable[str]) -> Iterator[MessageStatus]:
+        return self._each(self._client.inquire_many(app_id, request_ids))
+
+    def _each(self, many: AsyncIterator[One]) -> Iterator[One]:
+        async def following() -> One:
+            return await anext(many)
+
+        while True:
+            try:
+                yield self._runner.run(following())
+            except StopAsyncIteration:
+                return
+
+
+@contextmanager
+def opened_face(kind: str, access: Access, patience: Patience = QUICK) -> Iterator[Face]:
+    """Give the face of a kind, `blocking` or `async`."""
+    if kind == "blocking":
+        with BlockingFace(access, patience) as face:
+            yield face
+        return
+    with asyncio.Runner() as runner:
+        pauses: list[Pause] = []
+        client = AsyncClient(access, patience, waiting=pauses.append)
+        try:
+            yield AsyncFace(client, runner, pauses)
+        finally:
+            runner.run(client.close())

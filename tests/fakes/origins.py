@@ -1,0 +1,144 @@
+"""Pauses and batches of FakeLedger."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tests.fakes.ledger import CHUNK, FakeLedger, Place
+from tests.fakes.record import Record
+from worker.contract.messages import Hint, Lane
+from worker.contract.origins import BatchRow, BatchTally, Decision, Origin, Pause
+
+
+@dataclass(frozen=True, slots=True)
+class FakePauses:
+    """Implements `origin_ports.Pauses`."""
+
+    ledger: FakeLedger
+
+    async def pause(self, origin: Origin) -> None:
+        """Pause a merchant with all its batches, or one batch: what is not in a worker's hands stays."""
+        ledger = self.ledger
+        await ledger.ping()
+        for shard in range(ledger.shards):
+            ledger.paused.setdefault((shard, origin), ledger.now)
+        for place in self._covered(ledger.released, origin):
+            del ledger.released[place]
+            ledger.stopped[place] = 0
+        for record in ledger.records.values():
+            if origin in record.origin.pausing and record.due_at is not None and not record.attempt:
+                record.due_at = None
+                ledger._wait_in_backlog((record.shard, record.lane, record.origin), record.new.message_id)
+
+    def _covered(self, places: Iterable[Place], origin: Origin) -> list[Place]:
+        return [place for place in places if origin in place[2].pausing]
+
+    async def resume(self, origin: Origin) -> None:
+        """Let it go on. What was paused by itself stays paused: a batch of the merchant, the merchant of the batch."""
+        ledger = self.ledger
+        await ledger.ping()
+        for shard in range(ledger.shards):
+            ledger.paused.pop((shard, origin), None)
+            ledger.staged.pop((shard, origin), None)
+            if origin.batch_id:
+                ledger.started[shard, origin] = ledger.now
+        gone = [key for key, at in ledger.started.items() if at < ledger.now - ledger.limits.retention]
+        for key in gone:
+            del ledger.started[key]
+        for place in sorted(self._covered(ledger.stopped, origin), key=lambda place: ledger.stopped[place]):
+            if not ledger.is_paused(place[0], place[2]):
+                del ledger.stopped[place]
+                ledger.list_backlog(place)
+
+    async def paused(self) -> list[Pause]:
+        """Return what is paused, by appId and batchId; staged batches too."""
+        await self.ledger.ping()
+        origins = sorted({origin for _, origin in self.ledger.paused})
+        return [Pause(one, min(at for (_, other), at in self.ledger.paused.items() if other == one)) for one in origins]
+
+
+@dataclass(frozen=True, slots=True)
+class FakeBatches:
+    """Implements `origin_ports.Batches`."""
+
+    ledger: FakeLedger
+
+    async def tally(self, batch: Origin) -> BatchTally:
+        """Return how many messages of a batch have which outcome."""
+        await self.ledger.ping()
+        return self.ledger.batch_tallies.get(batch, BatchTally())
+
+    async def rows(self, batch: Origin, first: int, number: int) -> list[BatchRow]:
+        """Return the messages with rows from `first` on, `number` rows at most, in order; rows may be missing."""
+        await self.ledger.ping()
+        found = [
+            BatchRow(record.new.row, message_id)
+            for message_id, record in self.ledger.records.items()
+            if record.origin == batch and record.new.row is not None
+        ]
+        return sorted(one for one in found if first <= one.row < first + number)
+
+    async def run(self, batch: Origin) -> bool:
+        """Let a staged batch be sent, for good; False where it was withdrawn before. Safe to repeat."""
+        return await self._decide(batch, Decision.RUN) is Decision.RUN
+
+    async def withdraw(self, batch: Origin) -> bool:
+        """Erase a staged batch as if it had never been taken; False where it runs already. Safe to repeat."""
+        return await self._decide(batch, Decision.WITHDRAW) is Decision.WITHDRAW
+
+    async def _decide(self, batch: Origin, wanted: Decision) -> Decision:
+        await self.ledger.ping()
+        decision = self.ledger.decisions.setdefault(batch, wanted)
+        if decision is Decision.RUN:
+            await FakePauses(self.ledger).resume(batch)
+        else:
+            for shard in range(self.ledger.shards):
+                if (shard, batch) in self.ledger.paused:
+                    self._withdraw(shard, batch)
+        return decision
+
+    def _withdraw(self, shard: int, batch: Origin) -> None:
+        ledger = self.ledger
+        for lane in Lane:
+            place = (shard, lane, batch)
+            for message_id in ledger.backlogs.pop(place, []):
+                del ledger.records[message_id]
+                ledger._count_message(batch, taken=-1, open=-1)
+            ledger.stopped.pop(place, None)
+        if ledger.batch_tallies.get(batch) == BatchTally():
+            del ledger.batch_tallies[batch]
+        del ledger.paused[shard, batch]
+        ledger.staged.pop((shard, batch), None)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeUpkeep:
+    """Implements `origin_ports.Upkeep`."""
+
+    ledger: FakeLedger
+
+    async def look_after(self) -> list[Hint]:
+        """End what waits in vain; return hints of what is due by that."""
+        await self.ledger.ping()
+        overdue = {batch for (_, batch), until in self.ledger.staged.items() if until <= self.ledger.now}
+        for batch in sorted(overdue, key=lambda batch: batch.text):
+            await FakeBatches(self.ledger).withdraw(batch)
+        hints = [(shard, lane, self._expire(shard, lane)) for shard in range(self.ledger.shards) for lane in Lane]
+        return [Hint(lane, shard, tuple(ids)) for shard, lane, ids in hints if ids]
+
+    def _expire(self, shard: int, lane: Lane) -> list[str]:
+        ledger = self.ledger
+        looked_at = [place for place, at in ledger.stopped.items() if place[:2] == (shard, lane) and at <= ledger.now]
+        moved: list[str] = []
+        for place in sorted(looked_at, key=lambda place: (ledger.stopped[place], place[2].text))[:64]:
+            staged = ledger.staged.get((shard, place[2]))
+            expired = sum(self._record(one).expires_at <= ledger.now for one in ledger.backlogs[place])
+            if staged is None:
+                moved += ledger.take_out(place, min(expired, CHUNK - len(moved)))
+            if place in ledger.backlogs:
+                ledger.stopped[place] = staged or self._record(ledger.backlogs[place][0]).expires_at
+            else:
+                del ledger.stopped[place]
+        return moved
+
+    def _record(self, message_id: str) -> Record:
+        return self.ledger.records[message_id]

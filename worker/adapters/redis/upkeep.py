@@ -1,0 +1,19 @@
+"""What sweepers do for what waits in Redis."""
+
+from worker.adapters.redis.batches import RedisBatches
+from worker.adapters.redis.pauses import RedisPauses
+from worker.contract.messages import Hint
+
+
+class RedisUpkeep:
+    """Implements `origin_ports.Upkeep`."""
+
+    def __init__(self, pauses: RedisPauses, batches: RedisBatches) -> None:
+        """Keep who does each part of it."""
+        self._pauses = pauses
+        self._batches = batches
+
+    async def look_after(self) -> list[Hint]:
+        """End what waits in vain; return hints of what is due by that."""
+        await self._batches.withdraw_forgotten()
+        return await self._pauses.expire()
