@@ -12,7 +12,9 @@ from api_adapter.clients import Clients
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.limiting import LimitsOf, unlimited
-from api_adapter.taking import Stores
+from api_adapter.linter import Linter
+from api_adapter.reading import Reader
+from api_adapter.taking import Sources, Stores
 from worker.bootstrap import Addresses, Services, hint_publisher, services, token_resolver
 from worker.collecting import rare_collections
 from worker.contract.errors import SettingsError
@@ -31,6 +33,7 @@ class Front:
     intake: Intake
     batch_sending: BatchSending
     inquiries: Inquiries
+    linter: Linter
     services: Services
 
 
@@ -47,6 +50,7 @@ async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf 
                 intake=intake,
                 batch_sending=BatchSending(intake),
                 inquiries=Inquiries(clients, found.records),
+                linter=make_linter(found, clients, users, rate_limits),
                 services=found,
             )
 
@@ -82,7 +86,7 @@ def make_intake(
 ) -> Intake:
     """Return the intake function of a process."""
     settings = found.settings
-    model = LenientSendRequest if settings.extend_info_object == "allow" else SendRequest
+    limits = IntakeLimits(settings.shards, settings.deliver_within, _request_model(settings))
     stores = Stores(
         ledger=found.ledger,
         users=users,
@@ -91,8 +95,26 @@ def make_intake(
         wallets=found.wallets,
         caps=found.caps,
         rates=found.rates,
+        clock=found.clock,
         hints=hints,
+    )
+    return Intake(clients, stores, limits, rate_limits)
+
+
+def make_linter(found: Services, clients: Clients, users: Users, rate_limits: LimitsOf = unlimited) -> Linter:
+    """Return what lints sends."""
+    sources = Sources(
+        ledger=found.ledger,
+        users=users,
+        templates=found.templates,
+        compiled=found.compiled,
+        wallets=found.wallets,
+        caps=found.caps,
+        rates=found.rates,
         clock=found.clock,
     )
-    limits = IntakeLimits(settings.shards, settings.deliver_within, model)
-    return Intake(clients, stores, limits, rate_limits)
+    return Linter(clients, sources, Reader(_request_model(found.settings), rate_limits))
+
+
+def _request_model(settings: Settings) -> type[SendRequest]:
+    return LenientSendRequest if settings.extend_info_object == "allow" else SendRequest

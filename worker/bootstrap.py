@@ -40,6 +40,7 @@ from worker.adapters.redis.turns import RedisTurns
 from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
+from worker.appetite import Appetite
 from worker.breaking import BreakerLimits, Breakers
 from worker.call_limit import CallBounds
 from worker.clock import SystemClock
@@ -268,6 +269,7 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
     router = Router(breakers)
     paces = Paces(found.turns, parts.clock, draw)
     coalescers = Coalescers(parts.gateway, breakers, paces, parts.clock, limits)
+    appetite = Appetite(parts.clock, coalescers.in_calls)
     policy = RetryPolicy(settings.max_tries, settings.backoff_base, settings.backoff_cap)
     settler = Settler(parts.ledger, policy, draw, worker_name())
     holdings = Holdings(parts.ledger, parts.clock, settings.lease)
@@ -295,7 +297,8 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
         settler=settler,
         sweeper=sweeper,
         holdings=holdings,
-        slots=Slots(settings.slots),
+        slots=Slots(settings.slots, appetite),
+        appetite=appetite,
         hints=hints,
         gate=Gate(parts.clock),
         lease=settings.lease,

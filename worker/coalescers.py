@@ -37,6 +37,10 @@ class Coalescers:
                 coalescer.stop()
         return coalescer
 
+    def in_calls(self) -> int:
+        """Return how many deliveries are in calls now."""
+        return sum(coalescer.in_calls for coalescer in self._by_route.values())
+
     def stop(self) -> None:
         """Start no call to any gateway any more; see `Coalescer.stop`."""
         self._stopped = True

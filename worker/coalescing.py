@@ -71,7 +71,8 @@ class Coalescer:
         self._limit = CallLimit(route.name, limits.calls)
         self._waiting = Line(min(limits.in_flight, pace.keeps_ready) if pace else limits.waiting)
         self._calls: dict[asyncio.Task[None], int] = {}
-        self._in_flight = 0
+        self.in_calls = 0
+        """Deliveries that are in calls now."""
         self._asking: asyncio.Task[None] | None = None
         """Waits for the right to probe, or for a turn."""
         self._stopped = False
@@ -130,12 +131,12 @@ class Coalescer:
             self._start(call)
 
     def _may_start(self) -> bool:
-        return len(self._calls) < self._limit.calls and self._in_flight < self._limits.in_flight
+        return len(self._calls) < self._limit.calls and self.in_calls < self._limits.in_flight
 
     def _start(self, parcels: Sequence[Parcel]) -> None:
         call = asyncio.get_running_loop().create_task(self._call(parcels))
         self._calls[call] = len(parcels)
-        self._in_flight += len(parcels)
+        self.in_calls += len(parcels)
         call.add_done_callback(self._call_ended)
 
     def _ask(self, step: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -174,7 +175,7 @@ class Coalescer:
             self._answered(parcel, answer)
 
     def _call_ended(self, call: "asyncio.Task[None]") -> None:
-        self._in_flight -= self._calls.pop(call)
+        self.in_calls -= self._calls.pop(call)
         if self._stuck is not None:
             self._stuck.cancel()
             self._stuck = None

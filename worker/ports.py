@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from worker.contract.answers import Answer, WalletMessage
 from worker.contract.callbacks import NO_OUTCOMES, CallbackRegistration, Outcomes
@@ -311,8 +311,21 @@ class CapRequest:
     cap: SendCap
 
 
+class CapUse(NamedTuple):
+    """How much of a cap is used."""
+
+    messages: int
+    """How many messages are counted in the period that ends now."""
+    counted: bool
+    """Whether the message that was asked for is one of them."""
+
+
 class Caps(Protocol):
     """The wallets' caps on messages of one appId to one customer (R35)."""
+
+    async def uses(self, requests: Sequence[CapRequest]) -> list[CapUse]:
+        """Return how much is used; nothing is counted."""
+        ...
 
     async def reserve(self, requests: Sequence[CapRequest]) -> list[bool]:
         """Count each message once, however often it is asked; False where the cap is reached."""

@@ -10,6 +10,7 @@ from api_adapter.cli import (
     doctor,
     drill,
     ledger,
+    lint,
     parts,
     send,
     sign,
@@ -39,6 +40,7 @@ app.add_typer(wallets.app, name="wallet")
 app.add_typer(tokens.app, name="token")
 app.add_typer(clients.app, name="client")
 app.command("send", epilog=send.EPILOG)(send.send)
+app.command("lint", epilog=lint.EPILOG)(lint.lint)
 app.command("sign", epilog=sign.EPILOG)(sign.sign)
 app.command("status", epilog=status.EPILOG)(status.status)
 app.add_typer(dlq.app, name="dlq")
