@@ -12,6 +12,7 @@ from api_adapter.clients import Clients
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.limiting import LimitsOf, unlimited
+from api_adapter.origins import Origins
 from api_adapter.taking import Stores
 from worker.bootstrap import Addresses, Services, hint_publisher, services
 from worker.collecting import rare_collections
@@ -31,6 +32,7 @@ class Front:
     intake: Intake
     batch_sending: BatchSending
     inquiries: Inquiries
+    origins: Origins
     services: Services
 
 
@@ -47,6 +49,7 @@ async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf 
                 intake=intake,
                 batch_sending=BatchSending(intake),
                 inquiries=Inquiries(clients, found.records),
+                origins=Origins.of(clients, found.pauses, found.cancellations),
                 services=found,
             )
 

@@ -18,6 +18,7 @@ from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.limiting import limited
+from api_adapter.origins import Origins
 from api_adapter.taking import SendResult, Stores
 from tests.fakes.caps import FakeCaps
 from tests.fakes.clients import FakeClientRegistry
@@ -26,6 +27,7 @@ from tests.fakes.durability import FakeDurability
 from tests.fakes.figures import FakeFigures
 from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.origins import FakeCancellations, FakePauses
 from tests.fakes.rates import FakeRates
 from tests.fakes.templates import FakeTemplates
 from tests.fakes.users import FakeUsers
@@ -107,6 +109,7 @@ class FrontDesk:
         self.authentication = Authentication(known, believe)
         self.answer_headers: AnswerHeaders = unsigned
         self.inquiries = Inquiries(known, self.ledger)
+        self.origins = Origins.of(known, FakePauses(self.ledger), FakeCancellations(self.ledger))
         stores = Stores(
             ledger=self.ledger,
             users=self.users,
@@ -163,6 +166,7 @@ class FrontDesk:
             intake=self.intake,
             batch_sending=BatchSending(self.intake),
             inquiries=self.inquiries,
+            origins=self.origins,
             records=self.ledger,
             figures=self.figures,
             opening=self.opening,

@@ -10,6 +10,7 @@ from api_adapter.cli import (
     doctor,
     drill,
     ledger,
+    merchant,
     parts,
     send,
     sign,
@@ -38,6 +39,7 @@ app.add_typer(templates.app, name="template")
 app.add_typer(wallets.app, name="wallet")
 app.add_typer(tokens.app, name="token")
 app.add_typer(clients.app, name="client")
+app.add_typer(merchant.app, name="merchant")
 app.command("send", epilog=send.EPILOG)(send.send)
 app.command("sign", epilog=sign.EPILOG)(sign.sign)
 app.command("status", epilog=status.EPILOG)(status.status)

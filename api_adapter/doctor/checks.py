@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from api_adapter.cli.printing import elapsed
 from api_adapter.doctor.urls import masked
 from worker.bootstrap import Addresses, Services, broker_presence, durability
 from worker.contract.errors import BrokerUnavailableError, LedgerMismatchError, LedgerUnavailableError, TidingsError
@@ -41,7 +42,12 @@ class Patient:
 async def examine(patient: Patient) -> list[Checked]:
     """Look at everything; what needs a ledger that is away is left out."""
     checked = [_settings(patient), await _guarded("ledger", _ledger, patient)]
-    needs_ledger = [("durability", _durability), ("templates", _templates), ("wallets", _wallets)]
+    needs_ledger = [
+        ("durability", _durability),
+        ("templates", _templates),
+        ("wallets", _wallets),
+        ("pauses", _pauses),
+    ]
     if not _failed(checked[-1]):
         checked += [await _guarded(name, check, patient) for name, check in needs_ledger]
         checked.append(await _guarded("gateways", _gateways, patient))
@@ -96,6 +102,20 @@ async def _wallets(patient: Patient) -> list[Finding]:
     if not wallets:
         return [Finding(WARNING, "there is none, so no user can be reached", "see tidings wallet put --help")]
     return [Finding(OK, f"{len(wallets)} known")]
+
+
+async def _pauses(patient: Patient) -> list[Finding]:
+    pauses, now = await patient.services.pauses.paused(), patient.services.clock.now()
+    merchants = [pause for pause in pauses if not pause.origin.batch_id]
+    batches = len(pauses) - len(merchants)
+    return [
+        Finding(
+            WARNING,
+            f"{pause.origin.app_id} is paused for {elapsed(max(0, now - pause.since))}",
+            f"if nobody wants that any more: tidings merchant resume {pause.origin.app_id}",
+        )
+        for pause in merchants
+    ] or [Finding(OK, f"no merchant is paused; {batches} batches wait to be run or resumed" if batches else "none")]
 
 
 async def _gateways(patient: Patient) -> list[Finding]:
