@@ -14,7 +14,8 @@ from pydantic_core import from_json, to_json
 
 from api_adapter.decompressing import NotGzipError, gunzip
 from api_adapter.inquiries import Json, result_json
-from api_adapter.intake import MAX_BODY, TOO_LARGE, Intake
+from api_adapter.intake import Intake
+from api_adapter.reading import MAX_BODY, TOO_LARGE
 from api_adapter.taking import SendResult
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode, ResultStatus
 from worker.contract.messages import Lane

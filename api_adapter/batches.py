@@ -14,7 +14,8 @@ from typing import BinaryIO, Final, TypeAlias
 import orjson
 
 from api_adapter.clients import CLIENT_ID
-from api_adapter.intake import MAX_BODY, Intake
+from api_adapter.intake import Intake
+from api_adapter.reading import MAX_BODY
 from api_adapter.taking import SendResult
 from worker.contract.codes import UNKNOWN, ResultStatus
 from worker.contract.messages import Lane

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import structlog
 
@@ -16,19 +16,15 @@ from api_adapter.admitting import Send
 from api_adapter.clients import Caller, Clients
 from api_adapter.gathering import Gathering
 from api_adapter.limiting import LimitsOf
+from api_adapter.reading import Reader, Unread
 from api_adapter.taking import Passage, Results, SendResult, Stores, take_part, unknown
 from api_adapter.turns import Turns
 from worker.batching import chunks
-from worker.contract.codes import UNKNOWN, Result, ResultCode
+from worker.contract.codes import UNKNOWN, Result
 from worker.contract.errors import LedgerUnavailableError
-from worker.contract.identity import message_id
 from worker.contract.messages import Lane
-from worker.contract.requests import ContractViolationError, SendRequest, parse, parse_fields
+from worker.contract.requests import SendRequest
 
-MAX_BODY = 64 * 1024
-"""Bytes of one send (R15)."""
-TOO_LARGE = f"$: is larger than {MAX_BODY} bytes"
-"""The fault of a send that is."""
 _AT_ONCE = 64
 """Calls that use the stores at once."""
 
@@ -38,9 +34,6 @@ _AHEAD = 3
 """Parts of a batch under way at once: one is read and judged while the store takes those before it."""
 _PATIENCE = 8.0
 """Seconds until a send is answered U: a caller that has given up by then learns nothing (R31)."""
-
-Unread: TypeAlias = bytes | Mapping[str, Any]
-"""A send that nobody has judged: the JSON, or the fields where it was a part of a larger document."""
 
 log = structlog.get_logger(__name__)
 
@@ -80,9 +73,9 @@ class Intake:
     def __init__(self, clients: Clients, stores: Stores, limits: IntakeLimits, rate_limits: LimitsOf) -> None:
         """Keep the collaborators."""
         self._clients = clients
-        self._rate_limits = rate_limits
         self._stores = stores
         self._limits = limits
+        self._reader = Reader(limits.request_model, rate_limits)
         self._turns = Turns(_AT_ONCE)
         self._singles = Gathering(partial(self._take, self._passage(Lane.SINGLE)))
 
@@ -94,7 +87,7 @@ class Intake:
         caller = await self._identify(headers)
         if isinstance(caller, Result):
             return SendResult(caller)
-        send = self._read_one(caller, 0, body)
+        send = self._reader.read(caller, 0, body)
         return await self._singles.take(send) if isinstance(send, Send) else send
 
     async def take(self, headers: Mapping[str, str], bodies: Sequence[Unread], lane: Lane) -> list[SendResult]:
@@ -137,36 +130,12 @@ class Intake:
         answered: Results = {}
         sends = []
         for place, body in enumerate(bodies):
-            send = self._read_one(caller, place, body)
+            send = self._reader.read(caller, place, body)
             if isinstance(send, Send):
                 sends.append(send)
             else:
                 answered[place] = send
         return _Part(len(bodies), answered, sends, frozenset([send.message_id for send in sends]))
-
-    def _read_one(self, caller: Caller, place: int, body: Unread) -> Send | SendResult:
-        try:
-            request = self._parsed(body)
-        except ContractViolationError as violation:
-            return SendResult(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
-        if not caller.may_send_for(request.appId):
-            refusal = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not send for it")
-            return SendResult(refusal, request_id=request.requestId)
-        return Send(
-            place,
-            caller.client_id,
-            request,
-            message_id(request.appId, request.requestId),
-            request.fingerprint(),
-            self._rate_limits(caller, request.appId),
-        )
-
-    def _parsed(self, body: Unread) -> SendRequest:
-        if not isinstance(body, bytes):
-            return parse_fields(self._limits.request_model, body)
-        if len(body) > MAX_BODY:
-            raise ContractViolationError([TOO_LARGE])
-        return parse(self._limits.request_model, body)
 
     async def _take(self, passage: Passage, sends: Sequence[Send]) -> Results:
         if not sends:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
-from worker.contract.codes import Result, ResultCode
+from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.messages import Channel
 from worker.contract.requests import ContractViolationError, SendRequest
 from worker.contract.templates import TemplateVersion
-from worker.contract.users import SEND_SCOPE, TokenGrant, User, Wallet
+from worker.contract.users import SEND_SCOPE, TokenGrant, Unresolved, User, Wallet
 from worker.rendering import Choice, CompiledTemplate
 
 _USER_DIGEST_BYTES = 8
@@ -26,7 +26,7 @@ _NO_TEMPLATE = Result.refused(ResultCode.TEMPLATE_NOT_EXIST, "$.templateCode: no
 class Facts:
     """What the stores know of everything that a chunk of sends mentions."""
 
-    grants: Mapping[str, TokenGrant | None]
+    grants: Mapping[str, TokenGrant | Unresolved | None]
     """By access token."""
     templates: Mapping[str, CompiledTemplate | Result]
     """Live versions by code; a refusal for one that can't be used."""
@@ -57,11 +57,11 @@ def user_digest(user: User) -> str:
 def resolved_user(request: SendRequest, facts: Facts) -> User | None:
     """Return the user of a send's token, be it expired; None when the token resolves to nobody of this appId (R50)."""
     grant = facts.grants[request.accessToken]
-    return grant.user if grant is not None and grant.app_id == request.appId else None
+    return grant.user if isinstance(grant, TokenGrant) and grant.app_id == request.appId else None
 
 
 def judge(request: SendRequest, facts: Facts) -> Admission | Result:
-    """Return a send's admission, or why it is refused (R32-R37)."""
+    """Return a send's admission, or why it is refused (R32-R37); UNKNOWN where nobody knows its token now."""
     grant = _grant(request, facts)
     if isinstance(grant, Result):
         return grant
@@ -91,6 +91,8 @@ def judge(request: SendRequest, facts: Facts) -> Admission | Result:
 
 def _grant(request: SendRequest, facts: Facts) -> TokenGrant | Result:
     grant = facts.grants[request.accessToken]
+    if isinstance(grant, Unresolved):
+        return UNKNOWN
     if grant is None or grant.app_id != request.appId:
         return Result.refused(ResultCode.INVALID_ACCESS_TOKEN, "$.accessToken: is not a token of this appId")
     if grant.expires_at is not None and grant.expires_at <= facts.now:

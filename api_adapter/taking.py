@@ -19,15 +19,15 @@ from api_adapter.live_templates import live_templates
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Acceptance, Lane
-from worker.contract.users import User
+from worker.contract.users import Unresolved, User
 from worker.ports import CapRequest, Caps, Clock, Hints, Ledger, Probe, Rates, Templates, Users, Wallets
 from worker.rendering import CompiledTemplates
 
-_INCONSISTENT = Result.refused(
+INCONSISTENT = Result.refused(
     ResultCode.REPEAT_REQ_INCONSISTENT,
     "$.requestId: is known with another content; use a new requestId for a new message",
 )
-_CAP_REACHED = Result.refused(
+CAP_REACHED = Result.refused(
     ResultCode.MESSAGE_SEND_EXCEED_LIMIT,
     "the wallet's limit of messages of this appId to one customer is reached",
 )
@@ -59,8 +59,8 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
-    """What taking looks at and writes to."""
+class Sources:
+    """What is asked to judge sends."""
 
     ledger: Ledger
     users: Users
@@ -69,8 +69,14 @@ class Stores:
     wallets: Wallets
     caps: Caps
     rates: Rates
-    hints: Hints
     clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Stores(Sources):
+    """What is asked to judge sends, and who is told of those that are taken."""
+
+    hints: Hints
 
 
 Verdicts: TypeAlias = dict[int, Admission | Result]
@@ -84,7 +90,7 @@ async def take_part(stores: Stores, passage: Passage, sends: Sequence[Send]) -> 
 
     Raises LedgerUnavailableError when the stores did not answer before anything was taken.
     """
-    facts = await _facts(stores, sends)
+    facts = await facts_of(stores, sends)
     verdicts: Verdicts = {send.place: judge(send.request, facts) for send in sends}
     allowed = await allowances(stores.rates, (send for send in sends if isinstance(verdicts[send.place], Admission)))
     verdicts |= {place: over_rate for place, said in allowed.items() if (over_rate := refusal(said))}
@@ -96,9 +102,12 @@ async def take_part(stores: Stores, passage: Passage, sends: Sequence[Send]) -> 
     return results | {place: results[place]._replace(allowances=said) for place, said in allowed.items()}
 
 
-async def _facts(stores: Stores, sends: Sequence[Send]) -> Facts:
+async def facts_of(stores: Sources, sends: Sequence[Send]) -> Facts:
+    """Return what the stores know of everything that sends mention; raises LedgerUnavailableError."""
     tokens = list({send.request.accessToken for send in sends})
     grants = await stores.users.resolve(tokens)
+    if unresolved := [grant for grant in grants if isinstance(grant, Unresolved)]:
+        log.warning("tokens_unresolved", tokens=len(unresolved), reason=unresolved[0].reason)
     codes = list({send.request.templateCode for send in sends})
     return Facts(
         grants=dict(zip(tokens, grants, strict=True)),
@@ -117,10 +126,10 @@ async def _over_cap(stores: Stores, sends: Sequence[Send], verdicts: Verdicts) -
     ]
     if not capped:
         return {}
-    known = await stores.ledger.probe([_probe(send, request.user) for send, request in capped])
+    known = await stores.ledger.probe([probe_of(send, request.user) for send, request in capped])
     new = [place for place, acceptance in zip(capped, known, strict=True) if acceptance is Acceptance.ABSENT]
     reserved = await stores.caps.reserve([request for _, request in new])
-    return {send.place: _CAP_REACHED for (send, _), has_place in zip(new, reserved, strict=True) if not has_place}
+    return {send.place: CAP_REACHED for (send, _), has_place in zip(new, reserved, strict=True) if not has_place}
 
 
 async def _accept(stores: Stores, passage: Passage, sends: Sequence[Send], verdicts: Verdicts) -> Results:
@@ -146,7 +155,7 @@ async def _accept_for_app(
         return unknown((send for send, _ in admitted), error)
     stores.hints.publish(hints_of(passage.lane, messages, accepted, passage.shards))
     return {
-        send.place: _accepted(send, acceptance, admission.remarks)
+        send.place: answer_of(send, acceptance, admission.remarks)
         for (send, admission), acceptance in zip(admitted, accepted, strict=True)
     }
 
@@ -161,7 +170,7 @@ async def _refuse_or_repeat(
     if not sends:
         return {}
     try:
-        probes = [_probe(send, resolved_user(send.request, facts)) for send in sends]
+        probes = [probe_of(send, resolved_user(send.request, facts)) for send in sends]
         acceptances = await stores.ledger.probe(probes)
     except LedgerUnavailableError as error:
         return unknown(sends, error)
@@ -171,7 +180,7 @@ async def _refuse_or_repeat(
         if known is Acceptance.ABSENT and isinstance(refusal, Result):
             results[send.place] = SendResult(refusal, request_id=send.request.requestId)
         else:
-            results[send.place] = _accepted(send, known, ())
+            results[send.place] = answer_of(send, known, ())
     return results
 
 
@@ -182,14 +191,16 @@ def unknown(sends: Iterable[Send], error: Exception) -> Results:
     return results
 
 
-def _accepted(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> SendResult:
+def answer_of(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> SendResult:
+    """Return the answer to a send that the ledger has taken, or knows."""
     request_id = send.request.requestId
     if acceptance is Acceptance.INCONSISTENT:
-        return SendResult(_INCONSISTENT, request_id=request_id)
+        return SendResult(INCONSISTENT, request_id=request_id)
     if acceptance is Acceptance.STAGED:
         return SendResult(UNKNOWN, request_id=request_id)
     return SendResult(SUCCESS, send.message_id, request_id, remarks)
 
 
-def _probe(send: Send, user: User | None) -> Probe:
+def probe_of(send: Send, user: User | None) -> Probe:
+    """Return the question whether a send was taken before; without a user it is compared without (R50)."""
     return Probe(send.message_id, send.fingerprint, user_digest(user) if user else "")

@@ -12,13 +12,15 @@ from api_adapter.clients import Clients
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.limiting import LimitsOf, unlimited
+from api_adapter.linter import Linter
 from api_adapter.origins import Origins
-from api_adapter.taking import Stores
-from worker.bootstrap import Addresses, Services, hint_publisher, services
+from api_adapter.reading import Reader
+from api_adapter.taking import Sources, Stores
+from worker.bootstrap import Addresses, Services, hint_publisher, services, token_resolver
 from worker.collecting import rare_collections
 from worker.contract.errors import SettingsError
 from worker.contract.requests import LenientSendRequest, SendRequest
-from worker.ports import Clock, Hints
+from worker.ports import Clock, Hints, Users
 from worker.settings import PREFIX, Settings
 from worker.signatures import Signer, UnusableKeyError
 
@@ -33,6 +35,7 @@ class Front:
     batch_sending: BatchSending
     inquiries: Inquiries
     origins: Origins
+    linter: Linter
     services: Services
 
 
@@ -40,9 +43,9 @@ class Front:
 async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf = unlimited) -> AsyncIterator[Front]:
     """Give intake and inquiries for one asyncio loop; only merchants have rate limits, the operator has none."""
     with rare_collections(), hint_publisher(addresses) as hints:
-        async with services(settings, addresses) as found:
+        async with services(settings, addresses) as found, token_resolver(found) as users:
             clients = make_clients(found)
-            intake = make_intake(found, clients, hints, rate_limits)
+            intake = make_intake(found, clients, users, hints, rate_limits)
             yield Front(
                 clients=clients,
                 authentication=make_authentication(found, clients),
@@ -50,6 +53,7 @@ async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf 
                 batch_sending=BatchSending(intake),
                 inquiries=Inquiries(clients, found.records),
                 origins=Origins.of(clients, found.pauses, found.cancellations),
+                linter=make_linter(found, clients, users, rate_limits),
                 services=found,
             )
 
@@ -80,20 +84,40 @@ def make_answer_headers(settings: Settings, clock: Clock) -> AnswerHeaders:
         raise SettingsError(f"{PREFIX}SIGNING_KEY_FILE: {reason}") from None
 
 
-def make_intake(found: Services, clients: Clients, hints: Hints, rate_limits: LimitsOf = unlimited) -> Intake:
+def make_intake(
+    found: Services, clients: Clients, users: Users, hints: Hints, rate_limits: LimitsOf = unlimited
+) -> Intake:
     """Return the intake function of a process."""
     settings = found.settings
-    model = LenientSendRequest if settings.extend_info_object == "allow" else SendRequest
+    limits = IntakeLimits(settings.shards, settings.deliver_within, _request_model(settings))
     stores = Stores(
         ledger=found.ledger,
-        users=found.users,
+        users=users,
         templates=found.templates,
         compiled=found.compiled,
         wallets=found.wallets,
         caps=found.caps,
         rates=found.rates,
+        clock=found.clock,
         hints=hints,
+    )
+    return Intake(clients, stores, limits, rate_limits)
+
+
+def make_linter(found: Services, clients: Clients, users: Users, rate_limits: LimitsOf = unlimited) -> Linter:
+    """Return what lints sends."""
+    sources = Sources(
+        ledger=found.ledger,
+        users=users,
+        templates=found.templates,
+        compiled=found.compiled,
+        wallets=found.wallets,
+        caps=found.caps,
+        rates=found.rates,
         clock=found.clock,
     )
-    limits = IntakeLimits(settings.shards, settings.deliver_within, model)
-    return Intake(clients, stores, limits, rate_limits)
+    return Linter(clients, sources, Reader(_request_model(found.settings), rate_limits))
+
+
+def _request_model(settings: Settings) -> type[SendRequest]:
+    return LenientSendRequest if settings.extend_info_object == "allow" else SendRequest

@@ -18,7 +18,10 @@ from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.limiting import limited
+from api_adapter.linter import Linter
+from api_adapter.linting import SendLint
 from api_adapter.origins import Origins
+from api_adapter.reading import Reader
 from api_adapter.taking import SendResult, Stores
 from tests.fakes.caps import FakeCaps
 from tests.fakes.clients import FakeClientRegistry
@@ -124,6 +127,7 @@ class FrontDesk:
         self.intake = Intake(
             known, stores, IntakeLimits(SHARDS, DELIVER_WITHIN, request_model), limited(self.app_rates)
         )
+        self.linter = Linter(known, stores, Reader(request_model, limited(self.app_rates)))
 
     def require(self, check: Check) -> None:
         """Let nothing in that a check refuses, nor anybody who is not registered."""
@@ -137,6 +141,10 @@ class FrontDesk:
         """Answer the samples' send with some fields replaced."""
         (answer,) = self.take([send_body(**replaced)])
         return answer
+
+    def lint(self, *bodies: bytes, client: str = CLIENT) -> list[SendLint]:
+        """Lint sends together."""
+        return asyncio.run(self.linter.lint({"client-id": client}, bodies))
 
     def code(self, **replaced: object) -> ResultCode:
         """Return the result code of a send."""

@@ -18,6 +18,7 @@ from worker.adapters.celery.hints import HintPublisher
 from worker.adapters.celery.loop import Opener
 from worker.adapters.celery.presence import BrokerPresence
 from worker.adapters.gateways.wallet import WalletGateway
+from worker.adapters.introspection.assembly import examine_introspection, introspected_users
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
@@ -39,11 +40,13 @@ from worker.adapters.redis.templates import RedisTemplates
 from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
+from worker.appetite import Appetite
 from worker.breaking import BreakerLimits, Breakers
 from worker.clock import SystemClock
 from worker.coalescing import CallLimits, Coalescers
 from worker.collecting import rare_collections
 from worker.contract.errors import LedgerUnavailableError
+from worker.contract.findings import Finding
 from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
 from worker.examining import log_durability
@@ -52,7 +55,7 @@ from worker.holding import Holdings
 from worker.local_secrets import token_secret
 from worker.message_content import ChannelLimits
 from worker.packing import Packer
-from worker.ports import Clock, Gateway, Hints, Ledger
+from worker.ports import Clock, Gateway, Hints, Ledger, Users
 from worker.rendering import CompiledTemplates
 from worker.retry import RetryPolicy
 from worker.routing import Router
@@ -161,6 +164,24 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
     )
 
 
+@asynccontextmanager
+async def token_resolver(found: Services) -> AsyncIterator[Users]:
+    """Give what resolves access tokens: an authorization server where the settings name one, else what was put.
+
+    Raises SettingsError where a secret is missing.
+    """
+    if not found.settings.introspection_url:
+        yield found.users
+        return
+    async with introspected_users(found.settings, found.clock) as users:
+        yield users
+
+
+async def introspection_finding(settings: Settings) -> Finding:
+    """Say whether the authorization server that the settings name answers as it should; raises SettingsError."""
+    return await examine_introspection(settings)
+
+
 def durability(found: Services, addresses: Addresses) -> RedisDurability:
     """Return what examines the stores; a broker on the ledger's own server is examined with it."""
     own = addresses.broker_url if addresses.broker_url.startswith(REDIS_SCHEMES) else ""
@@ -242,6 +263,7 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
     breakers = Breakers(found.breakers, parts.clock, BreakerLimits(settings.breaker_failures, settings.breaker_first))
     router = Router(breakers)
     coalescers = Coalescers(parts.gateway, breakers, parts.clock, limits)
+    appetite = Appetite(parts.clock, coalescers.in_calls)
     policy = RetryPolicy(settings.max_tries, settings.backoff_base, settings.backoff_cap)
     settler = Settler(parts.ledger, policy, draw, worker_name())
     holdings = Holdings(parts.ledger, parts.clock, settings.lease)
@@ -269,7 +291,8 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
         settler=settler,
         sweeper=sweeper,
         holdings=holdings,
-        slots=Slots(settings.slots),
+        slots=Slots(settings.slots, appetite),
+        appetite=appetite,
         hints=hints,
         gate=Gate(parts.clock),
         lease=settings.lease,

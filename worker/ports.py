@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from worker.contract.answers import Answer, WalletMessage
 from worker.contract.callbacks import NO_OUTCOMES, CallbackRegistration, Outcomes
@@ -34,7 +34,7 @@ from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
 from worker.contract.rates import Grant, RateLimit
 from worker.contract.templates import TemplateVersion
-from worker.contract.users import GatewayRoute, SendCap, TokenGrant, User, Wallet
+from worker.contract.users import GatewayRoute, SendCap, TokenGrant, Unresolved, User, Wallet
 
 ShardLane: TypeAlias = tuple[int, Lane]
 """A shard and a lane: what has backlogs of its own."""
@@ -265,8 +265,11 @@ class TemplateCatalogue(Templates, Protocol):
 class Users(Protocol):
     """Resolves access tokens."""
 
-    async def resolve(self, tokens: Sequence[str]) -> list[TokenGrant | None]:
-        """Return what each token grants, None for an unknown one, in order."""
+    async def resolve(self, tokens: Sequence[str]) -> Sequence[TokenGrant | Unresolved | None]:
+        """Return what each token grants, None for an unknown one, in order.
+
+        Raises LedgerUnavailableError when the store of all tokens did not answer.
+        """
         ...
 
 
@@ -308,8 +311,21 @@ class CapRequest:
     cap: SendCap
 
 
+class CapUse(NamedTuple):
+    """How much of a cap is used."""
+
+    messages: int
+    """How many messages are counted in the period that ends now."""
+    counted: bool
+    """Whether the message that was asked for is one of them."""
+
+
 class Caps(Protocol):
     """The wallets' caps on messages of one appId to one customer (R35)."""
+
+    async def uses(self, requests: Sequence[CapRequest]) -> list[CapUse]:
+        """Return how much is used; nothing is counted."""
+        ...
 
     async def reserve(self, requests: Sequence[CapRequest]) -> list[bool]:
         """Count each message once, however often it is asked; False where the cap is reached."""

@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.contract.errors import SettingsError
+from worker.contract.introspection import MemberNames
 
 PREFIX = "TIDINGS_"
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -27,6 +29,32 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Key of the hash that tokens are stored under; empty: made once in data_dir (embedded only)",
     )
+    introspection_url: str = Field(
+        "",
+        description="Where access tokens are asked for (RFC 7662); empty: they are those that tidings token put stored",
+    )
+    introspection_client_id: str = Field(
+        "", description="Our name at the authorization server; empty: the secret is a bearer token"
+    )
+    introspection_secret_file: str = Field(
+        "", description="File with our secret at the authorization server, or with the bearer token"
+    )
+    introspection_members: Annotated[MemberNames, NoDecode] = Field(
+        MemberNames(),
+        description='JSON such as {"wallet": "/ext/wallet"}: names of the answer\'s members, see docs/tokens.md',
+    )
+    introspection_wallet: str = Field(
+        "", max_length=64, description="Wallet of the users whose introspection names none"
+    )
+    introspection_scope: str = Field(
+        "SEND_MESSAGE", min_length=1, description="What the authorization server calls the scope SEND_MESSAGE"
+    )
+    introspection_timeout: Milliseconds = Field(2_000, description="Longest introspection call in all")
+    introspection_calls: int = Field(64, ge=1, description="Most introspection calls in flight from one API process")
+    introspection_ttl: Milliseconds = Field(
+        60_000, description="How long an introspected token is not asked for again: so long it outlives its revocation"
+    )
+    introspection_cache: int = Field(20_000, ge=1, description="Most introspected tokens that are remembered")
     clients: Annotated[dict[str, tuple[str, ...]], NoDecode] = Field(
         {},
         description='JSON such as {"merchant-1": ["app-1"]}: which appIds an unregistered Client-Id may send for; '
@@ -107,7 +135,7 @@ class Settings(BaseSettings):
         "info", description="Least severe level that is logged"
     )
 
-    @field_validator("clients", "app_rates", mode="before")
+    @field_validator("clients", "app_rates", "introspection_members", mode="before")
     @classmethod
     def _from_json(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -117,7 +145,15 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("is not JSON") from None
 
-    @field_validator("signing_key_file")
+    @field_validator("introspection_url")
+    @classmethod
+    def _is_asked_over_http(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc):
+            raise ValueError("must be a URL without a password in it, such as https://as.example/oauth2/introspect")
+        return value
+
+    @field_validator("signing_key_file", "introspection_secret_file")
     @classmethod
     def _the_same_wherever_a_part_runs(cls, value: str) -> str:
         return str(Path(value).absolute()) if value else value
@@ -153,6 +189,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}CLIENTS names clients without keys, who can't sign, so it can't be set with "
                 f"{PREFIX}SIGNATURES=required; register them with tidings client add"
+            )
+        if self.introspection_url and not self.introspection_secret_file:
+            raise ValueError(
+                f"{PREFIX}INTROSPECTION_SECRET_FILE is required with {PREFIX}INTROSPECTION_URL: an authorization "
+                "server tells nobody what a token grants who does not say who asks"
             )
         return self
 

@@ -17,7 +17,7 @@ EXIT_ERRORS = 1
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Look at settings, ledger, durability, templates, wallets, gateways, broker and workers: a line for each.
+    """Look at settings, authorization server, ledger, durability, templates, wallets, gateways, broker and workers.
 
     A line says ok, warning or error, what was seen, and what to do. Nothing is sent and nobody's message is touched. A
     Redis without a ledger becomes one, as with every command. Passwords in URLs are not shown.

@@ -10,6 +10,7 @@ from api_adapter.cli import (
     doctor,
     drill,
     ledger,
+    lint,
     merchant,
     parts,
     send,
@@ -41,6 +42,7 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(clients.app, name="client")
 app.add_typer(merchant.app, name="merchant")
 app.command("send", epilog=send.EPILOG)(send.send)
+app.command("lint", epilog=lint.EPILOG)(lint.lint)
 app.command("sign", epilog=sign.EPILOG)(sign.sign)
 app.command("status", epilog=status.EPILOG)(status.status)
 app.add_typer(dlq.app, name="dlq")

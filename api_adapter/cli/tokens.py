@@ -150,6 +150,7 @@ def _names() -> list[str]:
 
 def _put_one(line: TokenLine) -> None:
     async def main(services: Services) -> tuple[str, TokenGrant, bool]:
+        _note_other_source(services)
         grant = line.grant(services.clock.now())
         await services.users.put([(line.accessToken, grant)])
         return services.users.token_id(line.accessToken), grant, line.wallet in await services.wallets.all()
@@ -164,6 +165,12 @@ def _put_one(line: TokenLine) -> None:
 def _note_unknown(wallets: Iterable[str]) -> None:
     for wallet in sorted(wallets):
         typer.echo(f"note: there is no wallet {wallet} yet, so sends are refused; see tidings wallet put", err=True)
+
+
+def _note_other_source(services: Services) -> None:
+    if services.settings.introspection_url:
+        note = "note: TIDINGS_INTROSPECTION_URL is set, so the API asks there and never looks at what is put here"
+        typer.echo(note, err=True)
 
 
 def _put_file(file: str) -> None:
@@ -202,6 +209,7 @@ class _FileOutcome:
 
 
 async def _put_lines(services: Services, stream: BinaryIO, size: int | None) -> _FileOutcome:
+    _note_other_source(services)
     outcome, done = _FileOutcome(), 0
     known = (await services.wallets.all()).keys()
     lines = enumerate(stream, 1)

@@ -8,11 +8,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from api_adapter.cli.printing import elapsed
 from api_adapter.doctor.urls import masked
-from worker.bootstrap import Addresses, Services, broker_presence, durability
-from worker.contract.errors import BrokerUnavailableError, LedgerMismatchError, LedgerUnavailableError, TidingsError
+from worker.bootstrap import Addresses, Services, broker_presence, durability, introspection_finding
+from worker.contract.errors import (
+    BrokerUnavailableError,
+    LedgerMismatchError,
+    LedgerUnavailableError,
+    SettingsError,
+    TidingsError,
+)
 from worker.contract.findings import Finding, Severity
+from worker.contract.moments import moment_text
 from worker.contract.users import GatewayRoute, Wallet
 from worker.local_secrets import token_secret
 from worker.settings import Settings
@@ -41,7 +47,10 @@ class Patient:
 
 async def examine(patient: Patient) -> list[Checked]:
     """Look at everything; what needs a ledger that is away is left out."""
-    checked = [_settings(patient), await _guarded("ledger", _ledger, patient)]
+    checked = [_settings(patient)]
+    if patient.settings.introspection_url:
+        checked.append(await _guarded("introspection", _introspection, patient))
+    checked.append(await _guarded("ledger", _ledger, patient))
     needs_ledger = [
         ("durability", _durability),
         ("templates", _templates),
@@ -64,7 +73,7 @@ def _failed(checked: Checked) -> bool:
 async def _guarded(name: str, check: Callable[[Patient], Awaitable[Sequence[Finding]]], patient: Patient) -> Checked:
     try:
         findings = await check(patient)
-    except (LedgerUnavailableError, LedgerMismatchError, BrokerUnavailableError) as error:
+    except (LedgerUnavailableError, LedgerMismatchError, BrokerUnavailableError, SettingsError) as error:
         what, _, advice = str(error).partition("; ")
         findings = [Finding(ERROR, what, advice)]
     return Checked(name, tuple(findings))
@@ -73,7 +82,8 @@ async def _guarded(name: str, check: Callable[[Patient], Awaitable[Sequence[Find
 def _settings(patient: Patient) -> Checked:
     ledger, broker = masked(patient.addresses.redis_url), masked(patient.addresses.broker_url)
     try:
-        token_secret(patient.settings)
+        if not patient.settings.introspection_url:
+            token_secret(patient.settings)
     except TidingsError as error:
         what, _, advice = str(error).partition("; ")
         return Checked("settings", (Finding(WARNING, f"the API and `tidings token` won't start: {what}", advice),))
@@ -105,13 +115,13 @@ async def _wallets(patient: Patient) -> list[Finding]:
 
 
 async def _pauses(patient: Patient) -> list[Finding]:
-    pauses, now = await patient.services.pauses.paused(), patient.services.clock.now()
+    pauses = await patient.services.pauses.paused()
     merchants = [pause for pause in pauses if not pause.origin.batch_id]
     batches = len(pauses) - len(merchants)
     return [
         Finding(
             WARNING,
-            f"{pause.origin.app_id} is paused for {elapsed(max(0, now - pause.since))}",
+            f"{pause.origin.app_id} is paused since {moment_text(pause.since)}",
             f"if nobody wants that any more: tidings merchant resume {pause.origin.app_id}",
         )
         for pause in merchants
@@ -138,6 +148,10 @@ async def _gateway(route: GatewayRoute) -> Finding:
         return Finding(ERROR, what, "see docs/runbooks/gateway-away.md; messages wait for it meanwhile")
     writer.close()
     return Finding(OK, f"{route.name} takes connections")
+
+
+async def _introspection(patient: Patient) -> list[Finding]:
+    return [await introspection_finding(patient.settings)]
 
 
 async def _broker(patient: Patient) -> list[Finding]:

@@ -8,8 +8,8 @@ from api_adapter.http.endpoint import Api, Endpoint, Reply
 from api_adapter.http.rate_headers import RATE_HEADERS, rate_headers
 from api_adapter.http.schemas import RESULT, TEXT, object_schema
 from api_adapter.inquiries import Json, result_json
-from api_adapter.intake import MAX_BODY
 from api_adapter.paths import SEND
+from api_adapter.reading import MAX_BODY
 from api_adapter.taking import SendResult
 from worker.contract.requests import SendRequest
 

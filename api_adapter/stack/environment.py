@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from worker.settings import PREFIX, Settings
 
@@ -27,5 +27,7 @@ def _text(value: object) -> str:
             return str(value.absolute())
         case dict():
             return json.dumps(value)
+        case BaseModel():
+            return value.model_dump_json()
         case _:
             return str(value)

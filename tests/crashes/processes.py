@@ -103,7 +103,7 @@ class Front(Process):
     def __init__(self, name: str, around: Surroundings) -> None:
         """Start with no caller."""
         super().__init__(name, around)
-        self._intake = make_intake(self.services, Clients(self.services.clients, {}), self)
+        self._intake = make_intake(self.services, Clients(self.services.clients, {}), self.services.users, self)
 
     def take(self, bodies: Sequence[bytes], lane: Lane, answered: Callable[[list[SendResult]], None]) -> None:
         """Begin to answer sends; whoever waits hears of the results, unless the process dies."""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from tests.fakes.outage import Outage
-from worker.ports import CapRequest
+from worker.ports import CapRequest, CapUse
 
 
 class FakeCaps(Outage):
@@ -19,8 +19,19 @@ class FakeCaps(Outage):
         self.answer()
         return [self._reserve(request) for request in requests]
 
+    async def uses(self, requests: Sequence[CapRequest]) -> list[CapUse]:
+        """Return how much of each cap is used."""
+        self.answer()
+        places = [self._counted(request) for request in requests]
+        return [
+            CapUse(len(place), request.message_id in place) for place, request in zip(places, requests, strict=True)
+        ]
+
+    def _counted(self, request: CapRequest) -> set[str]:
+        return self.counted[request.user.wallet, request.app_id, request.user.customer_id]
+
     def _reserve(self, request: CapRequest) -> bool:
-        counted = self.counted[request.user.wallet, request.app_id, request.user.customer_id]
+        counted = self._counted(request)
         if request.message_id not in counted and len(counted) >= request.cap.messages:
             return False
         counted.add(request.message_id)

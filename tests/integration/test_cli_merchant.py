@@ -46,7 +46,7 @@ def test_a_pause_is_shown_until_it_is_resumed(tidings: CommandLine) -> None:
     ]
     checks = json.loads(tidings("doctor", "--json").stdout)["checks"]
     (finding,) = next(check["findings"] for check in checks if check["name"] == "pauses")
-    assert (finding["severity"], finding["what"].split(" is paused for ")[0]) == ("warning", "shop")
+    assert (finding["severity"], finding["what"].split(" is paused since ")[0]) == ("warning", "shop")
 
     assert tidings.lines("merchant", "resume", "shop")[0].startswith("shop goes on: ")
     assert "cafe" in tidings.lines("merchant", "show")[1]

@@ -68,7 +68,7 @@ class Place:
             (f"token-{one}", TokenGrant(User(one, "GCASH"), APP, frozenset({SEND_SCOPE}), None)) for one in customers
         ]
         await self.services.users.put(grants)
-        intake = make_intake(self.services, Clients(self.services.clients, {}), FakeHints())
+        intake = make_intake(self.services, Clients(self.services.clients, {}), self.services.users, FakeHints())
         bodies = [
             orjson.dumps(
                 {

@@ -46,7 +46,7 @@ async def opened(url: str) -> AsyncIterator[Desk]:
     async with services(Settings(redis_url=url, token_secret=SECRET), Addresses(url, url)) as found:
         await found.ledger.open()
         hints, clients = FakeHints(), Clients(found.clients, {})
-        yield Desk(found, make_intake(found, clients, hints), Inquiries(clients, found.records), hints)
+        yield Desk(found, make_intake(found, clients, found.users, hints), Inquiries(clients, found.records), hints)
 
 
 def at_desk(url: str, story: Callable[[Desk], Awaitable[Result]]) -> Result:

@@ -14,7 +14,7 @@ from worker.adapters.redis.scripts import Call, Script, run
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.contract.messages import Channel
 from worker.contract.users import GatewayRoute, SendCap, User, Wallet
-from worker.ports import CapRequest
+from worker.ports import CapRequest, CapUse
 
 Result = TypeVar("Result")
 
@@ -124,6 +124,32 @@ def test_R35_the_cap_holds_in_any_period_not_in_fixed_ones(redis_url: str) -> No
         return await run(redis, calls)
 
     assert [code for (code,) in on_redis(redis_url, story)] == [1, 1, 0, 1, 0, 0, 1]
+
+
+def test_R35_how_much_of_a_cap_is_used_can_be_asked_without_using_it(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        caps = RedisCaps(redis, KEYS)
+        await caps.reserve([of_message("m1")])
+        other = dataclasses.replace(REQUEST, app_id="cafe")
+
+        for _ in range(2):
+            uses = await caps.uses([of_message("m1"), of_message("m2"), other])
+            assert uses == [CapUse(1, counted=True), CapUse(1, counted=False), CapUse(0, counted=False)]
+        assert await caps.reserve([of_message("m2"), of_message("m3")]) == [True, False]
+
+    on_redis(redis_url, story)
+
+
+def test_R35_what_is_asked_of_a_cap_is_what_reserving_would_find(redis_url: str) -> None:
+    """At most 2 in 100 ms, of which two places are taken at 1,000 and 1,060."""
+    reserve, count = Script.read("reserve_cap"), Script.read("count_cap")
+
+    async def story(redis: Redis) -> list[list[int]]:
+        await run(redis, [Call(reserve, ["cap"], [now, 2, 100, id_]) for now, id_ in ((1_000, "m1"), (1_060, "m2"))])
+        asked = [(1_099, "m1"), (1_100, "m1"), (1_100, "m2"), (1_159, "m2"), (1_160, "m2")]
+        return await run(redis, [Call(count, ["cap"], [now, 100, id_]) for now, id_ in asked])
+
+    assert on_redis(redis_url, story) == [[2, 1], [1, 0], [1, 1], [1, 1], [0, 0]]
 
 
 def test_R35_what_was_counted_is_gone_after_its_period(redis_url: str) -> None:

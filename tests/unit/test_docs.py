@@ -23,6 +23,7 @@ from tests.fakes.figures import FakeFigures
 from tests.fakes.ledger import FakeLedger
 from worker.adapters.gateways.simulator.behaviours import SCRIPTABLE, behaviour_of
 from worker.contract.codes import ResultCode
+from worker.contract.introspection import MemberNames
 from worker.contract.messages import DeadCause
 from worker.settings import PREFIX, Settings
 
@@ -49,7 +50,7 @@ def first_cells(text: str) -> list[str]:
 def shown(default: object) -> str:
     """Return a default as the settings table writes it."""
     value = default.get_secret_value() if isinstance(default, SecretStr) else default
-    return "empty" if value in ("", {}) else f"`{value}`"
+    return "empty" if value in ("", {}, MemberNames()) else f"`{value}`"
 
 
 def links(page: Path) -> list[str]:

@@ -36,6 +36,13 @@ class TokenGrant(NamedTuple):
     """Milliseconds since 1970; None: never."""
 
 
+class Unresolved(NamedTuple):
+    """Nobody can say now what a token grants: a send with it is neither taken nor refused (R31)."""
+
+    reason: str
+    """Holds no token."""
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayRoute:
     """One gateway of a wallet and the channels it serves."""

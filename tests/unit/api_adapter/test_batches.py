@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api_adapter.batches import Batch, Line, LineReader
-from api_adapter.intake import MAX_BODY
+from api_adapter.reading import MAX_BODY
 from tests.front_desk import APP, CLIENT, FrontDesk
 from tests.samples import send_body
 from worker.contract.codes import ResultStatus

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 from tests.front_desk import CLIENT, FrontDesk, grant, payment_notice, user, wallet
 from tests.samples import INBOX, PUSH, send_body
 from worker.contract.codes import ResultCode
-from worker.contract.users import SendCap
+from worker.contract.users import SendCap, Unresolved
 
 TOKEN = "token-MARKED-as-secret"
 VALUE = "value-MARKED-as-private"
@@ -51,6 +51,11 @@ PATHS: dict[str, tuple[ResultCode, Callable[[FrontDesk], object], bytes]] = {
     "R30": (ResultCode.SUCCESS, nothing, body()),
     "R31 ledger": (ResultCode.UNKNOWN_EXCEPTION, take_away("ledger"), body()),
     "R31 users": (ResultCode.UNKNOWN_EXCEPTION, take_away("users"), body()),
+    "R31 token": (
+        ResultCode.UNKNOWN_EXCEPTION,
+        lambda desk: desk.users.grants.update({TOKEN: Unresolved("it is down")}),
+        body(),
+    ),
     "R31 templates": (ResultCode.UNKNOWN_EXCEPTION, take_away("templates"), body()),
     "R1": (ResultCode.PARAM_ILLEGAL, nothing, body(appId=VALUE * 9)),
     "R2 too long": (ResultCode.PARAM_ILLEGAL, nothing, body(accessToken=TOKEN * 9)),

@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from worker.contract.errors import SettingsError
+from worker.contract.introspection import MemberNames
 from worker.settings import PREFIX, Settings, read_settings
 
 NUMBERS = [name for name, field in Settings.model_fields.items() if field.annotation is int]
@@ -243,3 +244,39 @@ def test_R36_rates_of_apps_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIDINGS_APP_RATES", '{"333301": 1, "*": 50}')
 
     assert read_settings().app_rates == {"333301": 1, "*": 50}
+
+
+@pytest.mark.parametrize("url", ["as.test/introspect", "ftp://as.test", "https://", "https://tidings:hush@as.test/"])
+def test_R64_an_introspection_url_is_one_of_http_without_a_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    assert fault(monkeypatch, introspection_url=url) == (
+        "wrong settings: TIDINGS_INTROSPECTION_URL: must be a URL without a password in it, such as "
+        "https://as.example/oauth2/introspect"
+    )
+
+
+def test_R64_an_authorization_server_is_asked_with_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = fault(monkeypatch, introspection_url="https://as.test/introspect")
+
+    assert text.startswith(
+        "wrong settings: TIDINGS_INTROSPECTION_SECRET_FILE is required with TIDINGS_INTROSPECTION_URL"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("wallet", "TIDINGS_INTROSPECTION_MEMBERS: is not JSON"),
+        ('{"walet": "w"}', "TIDINGS_INTROSPECTION_MEMBERS.WALET: Extra inputs are not permitted"),
+        ('{"wallet": 1}', "TIDINGS_INTROSPECTION_MEMBERS.WALLET: Input should be a valid string"),
+    ],
+)
+def test_R64_names_of_members_that_can_not_be_used_are_named(
+    monkeypatch: pytest.MonkeyPatch, value: str, text: str
+) -> None:
+    assert fault(monkeypatch, introspection_members=value) == f"wrong settings: {text}"
+
+
+def test_R64_members_that_are_not_named_keep_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_INTROSPECTION_MEMBERS", '{"wallet": "/ext/wallet"}')
+
+    assert read_settings().introspection_members == MemberNames(wallet="/ext/wallet")

@@ -10,9 +10,10 @@ from worker.adapters.redis.replies import raw, text
 from worker.adapters.redis.scripts import Call, Script, redis_answers, run
 from worker.contract.messages import Channel
 from worker.contract.users import GatewayRoute, SendCap, Wallet
-from worker.ports import CapRequest, Clock
+from worker.ports import CapRequest, CapUse, Clock
 
 _RESERVE = Script.read("reserve_cap")
+_COUNT = Script.read("count_cap")
 _FRESH = 1.0
 """Seconds for which a process works with the wallets it read last."""
 
@@ -60,6 +61,14 @@ class RedisCaps:
             key = self._keys.cap(request.app_id, request.user)
             calls.append(Call(_RESERVE, [key], ["", request.cap.messages, request.cap.period, request.message_id]))
         return [bool(codes[0]) for codes in await run(self._redis, calls)]
+
+    async def uses(self, requests: Sequence[CapRequest]) -> list[CapUse]:
+        """Return how much of each cap is used; nothing is counted."""
+        calls = []
+        for request in requests:
+            key = self._keys.cap(request.app_id, request.user)
+            calls.append(Call(_COUNT, [key], ["", request.cap.period, request.message_id]))
+        return [CapUse(messages, bool(counted)) for messages, counted in await run(self._redis, calls)]
 
 
 def _pack(wallet: Wallet) -> bytes:

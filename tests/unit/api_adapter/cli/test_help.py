@@ -9,6 +9,7 @@ from api_adapter.cli.main import app
 
 VERBS = (
     ("send",),
+    ("lint",),
     ("status",),
     ("template", "put"),
     ("template", "list"),

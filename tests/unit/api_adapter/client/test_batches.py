@@ -9,7 +9,7 @@ import pytest
 from api_adapter.client import Patience, RefusedError, SendAnswer, UntrustedAnswerError
 from api_adapter.client.operations import MAX_CALL, parts
 from api_adapter.client.requests import LARGEST_SEND
-from api_adapter.intake import MAX_BODY
+from api_adapter.reading import MAX_BODY
 from tests.client_faces import Face, opened_face
 from tests.front_desk import APP
 from tests.harmed_api import Harm, HarmedApi

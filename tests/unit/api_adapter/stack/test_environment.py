@@ -5,6 +5,7 @@ import pytest
 from pydantic import SecretStr
 
 from api_adapter.stack.environment import environment
+from worker.contract.introspection import MemberNames
 from worker.settings import PREFIX, Settings, read_settings
 
 
@@ -17,6 +18,7 @@ def test_a_part_reads_exactly_the_settings_of_its_starter(monkeypatch: pytest.Mo
         data_dir=Path("/data/here"),
         token_secret=SecretStr("at-least-sixteen-characters"),
         clients={"merchant-1": ("app-1", "app-2")},
+        introspection_members=MemberNames(wallet="/ext/wallet"),
         api_prefix="/api/open",
         lease=4_000,
         log_format="console",

@@ -1,0 +1,54 @@
+"""One send from its bytes or fields: well-formed, and of an appId that its caller may send for (CONTRACT R1-R15)."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from api_adapter.admitting import Send
+from api_adapter.clients import Caller
+from api_adapter.limiting import LimitsOf
+from api_adapter.taking import SendResult
+from worker.contract.codes import Result, ResultCode
+from worker.contract.identity import message_id
+from worker.contract.requests import ContractViolationError, SendRequest, parse, parse_fields
+
+MAX_BODY = 64 * 1024
+"""Bytes of one send (R15)."""
+TOO_LARGE = f"$: is larger than {MAX_BODY} bytes"
+"""The fault of a send that is."""
+
+Unread: TypeAlias = bytes | Mapping[str, Any]
+"""A send that nobody has judged: the JSON, or the fields where it was a part of a larger document."""
+
+
+class Reader:
+    """Reads sends, whoever asks for it."""
+
+    def __init__(self, model: type[SendRequest], rate_limits: LimitsOf) -> None:
+        """Keep what validates, and the limits that sends come under."""
+        self._model = model
+        self._rate_limits = rate_limits
+
+    def read(self, caller: Caller, place: int, body: Unread) -> Send | SendResult:
+        """Return a send, or the refusal of one that is malformed or not the caller's to send."""
+        try:
+            request = self._parsed(body)
+        except ContractViolationError as violation:
+            return SendResult(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
+        if not caller.may_send_for(request.appId):
+            refusal = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not send for it")
+            return SendResult(refusal, request_id=request.requestId)
+        return Send(
+            place,
+            caller.client_id,
+            request,
+            message_id(request.appId, request.requestId),
+            request.fingerprint(),
+            self._rate_limits(caller, request.appId),
+        )
+
+    def _parsed(self, body: Unread) -> SendRequest:
+        if not isinstance(body, bytes):
+            return parse_fields(self._model, body)
+        if len(body) > MAX_BODY:
+            raise ContractViolationError([TOO_LARGE])
+        return parse(self._model, body)
