@@ -13,6 +13,7 @@ from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.limiting import LimitsOf, unlimited
 from api_adapter.linter import Linter
+from api_adapter.origins import Origins
 from api_adapter.reading import Reader
 from api_adapter.taking import Sources, Stores
 from worker.bootstrap import Addresses, Services, hint_publisher, services, token_resolver
@@ -33,6 +34,7 @@ class Front:
     intake: Intake
     batch_sending: BatchSending
     inquiries: Inquiries
+    origins: Origins
     linter: Linter
     services: Services
 
@@ -50,6 +52,7 @@ async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf 
                 intake=intake,
                 batch_sending=BatchSending(intake),
                 inquiries=Inquiries(clients, found.records),
+                origins=Origins.of(clients, found.pauses, found.cancellations),
                 linter=make_linter(found, clients, users, rate_limits),
                 services=found,
             )

@@ -27,6 +27,7 @@ from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
 from worker.adapters.redis.callbacks import RedisCallbacks
+from worker.adapters.redis.cancelling import RedisCancellations
 from worker.adapters.redis.clients import RedisClients
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_callbacks import RedisDeadCallbacks
@@ -119,6 +120,7 @@ class Services:
     templates: RedisTemplates
     caps: RedisCaps
     pauses: RedisPauses
+    cancellations: RedisCancellations
     batches: RedisBatches
     rates: RedisRates
     breakers: RedisBreakers
@@ -183,6 +185,7 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         templates=RedisTemplates(redis, keys, clock),
         caps=RedisCaps(redis, keys),
         pauses=RedisPauses(redis, keys, limits),
+        cancellations=RedisCancellations(redis, keys, limits),
         batches=RedisBatches(redis, keys, limits),
         rates=RedisRates(redis, keys),
         breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),

@@ -43,6 +43,7 @@ def application() -> Starlette:
                     intake=found.intake,
                     batch_sending=found.batch_sending,
                     inquiries=found.inquiries,
+                    origins=found.origins,
                     records=found.services.records,
                     figures=found.services.figures,
                     opening=opening,

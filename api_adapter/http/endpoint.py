@@ -13,6 +13,7 @@ from api_adapter.batch_sending import BatchSending
 from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries, Json, refusal
 from api_adapter.intake import Intake
+from api_adapter.origins import Origins
 from worker.contract.codes import Result, ResultCode
 from worker.ports import Durability, Figures, Records
 
@@ -26,6 +27,7 @@ class Api:
     intake: Intake
     batch_sending: BatchSending
     inquiries: Inquiries
+    origins: Origins
     records: Records
     figures: Figures
     opening: Opening
