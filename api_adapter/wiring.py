@@ -15,6 +15,7 @@ from api_adapter.limiting import LimitsOf, unlimited
 from api_adapter.linter import Linter
 from api_adapter.reading import Reader
 from api_adapter.taking import Sources, Stores
+from api_adapter.template_inquiries import TemplateInquiries
 from worker.bootstrap import Addresses, Services, hint_publisher, services, token_resolver
 from worker.collecting import rare_collections
 from worker.contract.errors import SettingsError
@@ -34,6 +35,7 @@ class Front:
     batch_sending: BatchSending
     inquiries: Inquiries
     linter: Linter
+    template_inquiries: TemplateInquiries
     services: Services
 
 
@@ -51,6 +53,7 @@ async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf 
                 batch_sending=BatchSending(intake),
                 inquiries=Inquiries(clients, found.records),
                 linter=make_linter(found, clients, users, rate_limits),
+                template_inquiries=TemplateInquiries(found.templates, found.compiled),
                 services=found,
             )
 

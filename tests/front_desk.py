@@ -22,6 +22,7 @@ from api_adapter.linter import Linter
 from api_adapter.linting import SendLint
 from api_adapter.reading import Reader
 from api_adapter.taking import SendResult, Stores
+from api_adapter.template_inquiries import TemplateInquiries
 from tests.fakes.caps import FakeCaps
 from tests.fakes.clients import FakeClientRegistry
 from tests.fakes.clock import FakeClock
@@ -171,6 +172,8 @@ class FrontDesk:
             intake=self.intake,
             batch_sending=BatchSending(self.intake),
             inquiries=self.inquiries,
+            linter=self.linter,
+            template_inquiries=TemplateInquiries(self.templates, CompiledTemplates(ChannelLimits())),
             records=self.ledger,
             figures=self.figures,
             opening=self.opening,

@@ -82,7 +82,7 @@ class HarmedApi:
 
     def _too_fast(self, path: str) -> Answer:
         body = b'{"result":{"resultCode":"REQUEST_TRAFFIC_EXCEED_LIMIT","resultStatus":"F","resultMessage":"slower"}}'
-        signed = self.desk.answer_headers(path, {"client-id": CLIENT}, body)
+        signed = self.desk.answer_headers("POST", path, {"client-id": CLIENT}, body)
         return Answer(200, {**signed, "Retry-After": "1"}, body)
 
 
