@@ -15,6 +15,7 @@ from tests.fakes.wallets import FakeWallets
 from tests.front_desk import payment_notice, wallet
 from tests.ledger_driver import new_message
 from tests.samples import payload
+from worker.appetite import Appetite
 from worker.breaking import BreakerLimits, Breakers
 from worker.coalescing import CallLimits, Coalescers
 from worker.contract.messages import Channel, Hint, Lane, NewMessage
@@ -103,6 +104,7 @@ class BackOffice:
             sweeper=self.sweeper,
             holdings=self.holdings,
             slots=self.slots,
+            appetite=Appetite(self.clock, self.coalescers.in_calls),
             hints=self.hints,
             gate=Gate(self.clock),
             lease=lease,

@@ -27,11 +27,16 @@ class Harm(StrEnum):
     ANSWER_LOST = "the API did it, the answer never comes"
     CALL_LOST = "the API never heard of it"
     BUSY = "a proxy answers 503"
+    BUSY_FOR_LONG = "a proxy answers 503 and asks to wait beyond any patience"
     GARBAGE = "the answer is no JSON"
     TAMPERED = "somebody changes the signed answer"
     UNSIGNED = "somebody answers without the server's key"
     UNKNOWN = "the store is away: U"
     TOO_FAST = "refused for its rate, with Retry-After"
+    TOO_FAST_FOR_LONG = "the same, beyond any patience"
+
+
+_WAITS = {Harm.BUSY: "0", Harm.BUSY_FOR_LONG: "3600", Harm.TOO_FAST: "1", Harm.TOO_FAST_FOR_LONG: "3600"}
 
 
 class HarmedApi:
@@ -72,18 +77,18 @@ class HarmedApi:
             harm = self.harms.popleft() if self.harms else None
             if harm is Harm.CALL_LOST:
                 return None
-            if harm is Harm.BUSY:
-                return Answer(503, {"retry-after": "0"}, b"busy")
-            if harm is Harm.TOO_FAST:
-                return self._too_fast(path)
+            if harm is not None and harm in _WAITS:
+                return self._later(path, harm)
             self.desk.ledger.away = harm is Harm.UNKNOWN
             found = exchange(self._app, Call(path, [body], headers=headers))
             return None if harm is Harm.ANSWER_LOST else _harmed(found, harm)
 
-    def _too_fast(self, path: str) -> Answer:
+    def _later(self, path: str, harm: Harm) -> Answer:
+        if harm in {Harm.BUSY, Harm.BUSY_FOR_LONG}:
+            return Answer(503, {"Retry-After": _WAITS[harm]}, b"busy")
         body = b'{"result":{"resultCode":"REQUEST_TRAFFIC_EXCEED_LIMIT","resultStatus":"F","resultMessage":"slower"}}'
         signed = self.desk.answer_headers("POST", path, {"client-id": CLIENT}, body)
-        return Answer(200, {**signed, "Retry-After": "1"}, body)
+        return Answer(200, {**signed, "Retry-After": _WAITS[harm]}, body)
 
 
 def _harmed(answer: Answer, harm: Harm | None) -> Answer:

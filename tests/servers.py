@@ -115,9 +115,9 @@ def read_answer(connection: http.client.HTTPConnection) -> HttpAnswer:
 
 
 @contextmanager
-def served(data_dir: Path, redis_url: str, **others: object) -> Iterator[ApiServer]:
-    """Serve the API on a ledger for the length of the block."""
-    port = free_port()
+def served(data_dir: Path, redis_url: str, port: int = 0, **others: object) -> Iterator[ApiServer]:
+    """Serve the API on a ledger for the length of the block; on a free port where none is given."""
+    port = port or free_port()
     settings = {
         "redis_url": redis_url,
         "token_secret": TOKEN_SECRET,

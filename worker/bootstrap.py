@@ -39,6 +39,7 @@ from worker.adapters.redis.templates import RedisTemplates
 from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
+from worker.appetite import Appetite
 from worker.breaking import BreakerLimits, Breakers
 from worker.clock import SystemClock
 from worker.coalescing import CallLimits, Coalescers
@@ -259,6 +260,7 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
     breakers = Breakers(found.breakers, parts.clock, BreakerLimits(settings.breaker_failures, settings.breaker_first))
     router = Router(breakers)
     coalescers = Coalescers(parts.gateway, breakers, parts.clock, limits)
+    appetite = Appetite(parts.clock, coalescers.in_calls)
     policy = RetryPolicy(settings.max_tries, settings.backoff_base, settings.backoff_cap)
     settler = Settler(parts.ledger, policy, draw, worker_name())
     holdings = Holdings(parts.ledger, parts.clock, settings.lease)
@@ -286,7 +288,8 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
         settler=settler,
         sweeper=sweeper,
         holdings=holdings,
-        slots=Slots(settings.slots),
+        slots=Slots(settings.slots, appetite),
+        appetite=appetite,
         hints=hints,
         gate=Gate(parts.clock),
         lease=settings.lease,

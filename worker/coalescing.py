@@ -76,7 +76,9 @@ class Coalescer:
         self._clock = clock
         self._limits = limits
         self._waiting: dict[Lane, deque[Parcel]] = {lane: deque() for lane in Lane}
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], int] = {}
+        self.in_calls = 0
+        """Deliveries that are in calls now."""
         self._asking: asyncio.Task[None] | None = None
         self._stopped = False
         self._stuck: asyncio.TimerHandle | None = None
@@ -124,7 +126,8 @@ class Coalescer:
 
     def _start(self, parcels: Sequence[Parcel]) -> None:
         call = asyncio.get_running_loop().create_task(self._call(parcels))
-        self._calls.add(call)
+        self._calls[call] = len(parcels)
+        self.in_calls += len(parcels)
         call.add_done_callback(self._call_ended)
 
     def _ask_to_probe(self) -> None:
@@ -159,7 +162,7 @@ class Coalescer:
         return any(self._waiting.values())
 
     def _call_ended(self, call: "asyncio.Task[None]") -> None:
-        self._calls.discard(call)
+        self.in_calls -= self._calls.pop(call)
         if self._stuck is not None:
             self._stuck.cancel()
             self._stuck = None
@@ -266,6 +269,10 @@ class Coalescers:
             if self._stopped:
                 coalescer.stop()
         return coalescer
+
+    def in_calls(self) -> int:
+        """Return how many deliveries are in calls now."""
+        return sum(coalescer.in_calls for coalescer in self._by_route.values())
 
     def stop(self) -> None:
         """Start no call to any gateway any more; see `Coalescer.stop`."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 import structlog
 
+from worker.appetite import Appetite
 from worker.batching import chunks
 from worker.contract.answers import AnswerKind
 from worker.contract.errors import LedgerUnavailableError
@@ -37,6 +38,7 @@ class Dispatcher:
         sweeper: Sweeper,
         holdings: Holdings,
         slots: Slots,
+        appetite: Appetite,
         hints: Hints,
         gate: Gate,
         lease: int,
@@ -51,6 +53,7 @@ class Dispatcher:
         self._sweeper = sweeper
         self._holdings = holdings
         self._slots = slots
+        self._appetite = appetite
         self._hints = hints
         self._gate = gate
         self._died = died
@@ -148,6 +151,7 @@ class Dispatcher:
         self._holdings.remove(batch)
         if self._draining:
             self._hints.publish(hints_of([one for one in batch if one.has_answer(AnswerKind.NOT_SENT)]))
+        self._appetite.settled(len(batch))
         for lane, number in Counter(one.lane for one in batch).items():
             self._slots.free(lane, number)
         self._gate.leave(len(batch))

@@ -1,6 +1,8 @@
 """How many messages one process holds at once, shared between lanes so that neither starves (DESIGN, Lanes)."""
 
 import asyncio
+from collections.abc import Callable
+from math import inf
 
 from worker.contract.messages import Lane
 
@@ -11,9 +13,10 @@ _SHARE_OF_ONE_LANE = 0.9
 class Slots:
     """Counts messages in hand by lane; waiting is first come, first served within a lane."""
 
-    def __init__(self, most: int) -> None:
-        """Allow `most` messages in all."""
+    def __init__(self, most: int, appetite: Callable[[], float] = lambda: inf) -> None:
+        """Allow `most` messages in all, and a lane that has `appetite` of them in hand no more for now."""
         self._most = most
+        self._appetite = appetite
         self._most_of_lane = max(1, int(most * _SHARE_OF_ONE_LANE))
         self._used = dict.fromkeys(Lane, 0)
         self._queues = {lane: asyncio.Lock() for lane in Lane}
@@ -32,7 +35,7 @@ class Slots:
     async def take(self, lane: Lane, number: int) -> None:
         """Wait until `number` slots, at most `most_at_once`, are free for the lane, and take them."""
         async with self._queues[lane]:
-            while self._room(lane) < number:
+            while self._room(lane) < number or self._used[lane] >= self._appetite():
                 self._freed[lane].clear()
                 await self._freed[lane].wait()
             self._used[lane] += number

@@ -10,7 +10,6 @@ from typing import Annotated, BinaryIO, Final, NamedTuple, Protocol
 import orjson
 import typer
 
-from api_adapter.batches import LineReader
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.lint_screen import TroubleLines, one_send, summary
@@ -22,6 +21,7 @@ from api_adapter.lint_input import OneSend, one_or_many
 from api_adapter.lint_totals import BAD, LintTotals, Trouble
 from api_adapter.linter import Linter
 from api_adapter.linting import Before, Fate, SendLint
+from api_adapter.send_files.lines import LineReader
 from api_adapter.wiring import make_clients, make_linter
 from worker.bootstrap import token_resolver
 from worker.contract.codes import Result

@@ -1,22 +1,27 @@
-"""`tidings send`: a file of sends, in chunks, with a result for each line."""
+"""`tidings send`: a file of sends, with a result for each line."""
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, BinaryIO, Final, NamedTuple
 
 import typer
 
-from api_adapter.batches import Batch, LineReader, Totals
 from api_adapter.cli.arguments import ArgumentError
-from api_adapter.cli.context import Front, run_front, told
+from api_adapter.cli.context import told
 from api_adapter.cli.printing import AsJson, counted, elapsed, harmless, print_json
-from api_adapter.cli.progress import Meter, Work, progress, rate
-from api_adapter.clients import CLIENT_ID
-from worker.contract.codes import Result, ResultStatus
+from api_adapter.cli.progress import Work, progress, rate
+from api_adapter.cli.send_ways import Directly, OverTheApi, Way
+from api_adapter.send_files.checkpoints import CheckpointFile
+from api_adapter.send_files.outputs import OWNER_ALONE, Output
+from api_adapter.send_files.run import Files, Run
+from api_adapter.send_files.senders import Sender, Waiting
+from api_adapter.send_files.totals import Totals
+from worker.clock import SystemClock
+from worker.contract.codes import ResultStatus
 from worker.contract.errors import TidingsError
 
 EXIT_REFUSED = 2
@@ -25,11 +30,14 @@ STDIN: Final = "-"
 EPILOG = (
     "Examples:\n\n"
     "tidings send notices.jsonl\n\n"
+    "tidings send notices.jsonl --resume\n\n"
+    "tidings send notices.jsonl --url https://api.example --client-id merchant-1 --key merchant-1.pem\n\n"
     "generate-notices | tidings send - --results /var/log/notices.results.jsonl --json\n\n"
-    "Exit code: 0 all taken, 2 some refused, 3 some unknown.\n\n"
-    "Interrupted or unknown? Run it again: a requestId that was taken before is not sent twice."
+    "Exit code: 0 all taken; 2 some refused, or an argument can't be used; 3 some unknown; 130 interrupted.\n\n"
+    "Interrupted, killed or unknown? Run it again with --resume. Without, it begins anew: a requestId that was taken "
+    "before is not sent twice.\n\n"
+    "Refused lines are in FILE.failed.jsonl with the reason, whole, tokens too. Correct them there and send that file."
 )
-_SUFFIX = ".results.jsonl"
 _WORDS = {ResultStatus.S: "taken", ResultStatus.F: "refused", ResultStatus.U: "unknown"}
 
 
@@ -37,20 +45,61 @@ class ResultsError(TidingsError):
     """A file can't be read or written on the way; the text tells what was sent and how to go on."""
 
 
-def send(
+class Paths(NamedTuple):
+    """Where everything about a file is."""
+
+    source: str
+    results: Path
+    failed: Path
+    checkpoint: Path | None
+    """None for standard input, which can't be read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a run came to."""
+
+    paths: Paths
+    totals: Totals
+    lines: int
+    """How many this run sent."""
+    seconds: float
+
+
+def send(  # noqa: PLR0913 - a typer option is a parameter
     file: Annotated[
         str,
         typer.Argument(metavar="FILE.jsonl|-", help="One send a line, as for the HTTP API; - reads standard input."),
     ],
     *,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on where FILE.checkpoint.json says that an earlier run ended."),
+    ] = False,
     results: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Where each line's result goes, as JSON; default: FILE.results.jsonl."),
     ] = None,
     client_id: Annotated[
         str,
-        typer.Option(help="Who sends: a Client-Id of TIDINGS_CLIENTS, where that is set."),
+        typer.Option(help="Who sends: without --url a Client-Id of TIDINGS_CLIENTS, where that is set."),
     ] = "tidings-cli",
+    url: Annotated[
+        str | None,
+        typer.Option(help="Send over the API there, as merchants do; default: straight to the ledger."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="With --url: private key that requests are signed with."),
+    ] = None,
+    key_version: Annotated[int, typer.Option(min=1, max=999_999_999, help="The keyVersion of --key.")] = 1,
+    server_key: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="With --url: public key of the server; only answers it signed are believed."),
+    ] = None,
+    server_key_version: Annotated[
+        int, typer.Option(min=1, max=999_999_999, help="The keyVersion of --server-key.")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Send the messages of a file.
@@ -59,58 +108,86 @@ def send(
     times with the same requestId. Whether a message was delivered tells `tidings status`.
     """
     with told():
-        target = results or _default_results(file)
-        totals, seconds = Totals(), 0.0
-        with _opened(file, target) as (lines, answers):
-            try:
-                totals, seconds = run_front(lambda front: _send_all(front, client_id, lines, answers))
-            except KeyboardInterrupt:
-                typer.echo(_how_to_go_on("stopped", target), err=True)
-                raise
+        if url is None and (key or server_key):
+            raise ArgumentError("--key, --server-key: need --url; without it nothing is signed")
+        way: Way = Directly(client_id)
+        if url is not None:
+            way = OverTheApi(url, client_id, key, key_version, server_key, server_key_version)
+        done = _run(way, _paths(file, results), resume=resume)
         if as_json:
-            print_json(_summary_json(totals, seconds, target))
+            print_json(_summary_json(done))
         else:
-            typer.echo("\n".join(_summary(totals, seconds, target)))
-        raise typer.Exit(_exit_code(totals))
+            typer.echo("\n".join(_summary(done)))
+        raise typer.Exit(_exit_code(done.totals))
 
 
-async def _send_all(front: Front, client_id: str, lines: BinaryIO, answers: BinaryIO) -> tuple[Totals, float]:
-    await _refuse_unknown_client(front, client_id)
-    clock = front.services.clock
-    start = clock.monotonic()
-    with progress(Work("send", "lines", _size(lines)), clock) as meter:
-        reader = LineReader(lines)
-        batch = Batch(front.intake, client_id, answers, partial(_say_waiting, meter))
-        for chunk in reader.chunks():
-            answered = await batch.send(chunk)
-            meter.advance(reader.bytes_read, batch.totals.lines)
-            if not answered:
-                break
-    return batch.totals, clock.monotonic() - start
+def _run(way: Way, paths: Paths, *, resume: bool) -> Done:
+    clock = SystemClock()
+    with _opened(paths) as files:
+        run = Run(files, clock)
+        start = clock.monotonic()
+        before = 0
+
+        async def use(make_sender: Callable[[Waiting], Sender]) -> None:
+            nonlocal before
+            _begin(run, files, paths, resume=resume)
+            before = run.totals.lines
+            with progress(Work("send", "lines", _size(files.lines, run.resumed_at)), clock) as meter:
+
+                def say_waiting(unknown: int, pause: float) -> None:
+                    what = f"{way.what_waits} did not answer for {counted(unknown, 'line')}"
+                    meter.say(f"{what}; asking again in {pause:.3g} s")
+
+                await run.send(make_sender(say_waiting), meter.advance)
+
+        try:
+            way.run(use)
+        except KeyboardInterrupt:
+            typer.echo(_how_to_go_on("stopped", paths), err=True)
+            raise
+        return Done(paths, run.totals, run.totals.lines - before, clock.monotonic() - start)
 
 
-def _say_waiting(meter: Meter, unknown: int, pause: float) -> None:
-    meter.say(f"the store did not answer for {counted(unknown, 'line')}; asking again in {pause:g} s")
+def _begin(run: Run, files: Files, paths: Paths, *, resume: bool) -> None:
+    if not resume:
+        run.begin()
+        return
+    if files.checkpoint is None:
+        raise ArgumentError("--resume: needs a file; standard input can't be read again")
+    checkpoint = files.checkpoint.read()
+    if checkpoint is None:
+        run.begin()
+        return
+    run.resume(checkpoint)
+    typer.echo(f"going on after line {checkpoint.line:,}, as {paths.checkpoint} says", err=True)
 
 
-async def _refuse_unknown_client(front: Front, client_id: str) -> None:
-    caller = await front.clients.identify({CLIENT_ID: client_id})
-    if isinstance(caller, Result):
-        raise ArgumentError(f"--client-id: {caller.message}; see tidings client list")
-
-
-def _default_results(file: str) -> Path:
-    return Path("stdin" + _SUFFIX) if file == STDIN else Path(file.removesuffix(".jsonl") + _SUFFIX)
+def _paths(file: str, results: Path | None) -> Paths:
+    base = "stdin" if file == STDIN else file.removesuffix(".jsonl")
+    # What belongs together is in one place, unless that is a device.
+    if results is not None and (results.is_file() or not results.exists()):
+        base = str(results).removesuffix(".jsonl").removesuffix(".results")
+    return Paths(
+        source=file,
+        results=results or Path(base + ".results.jsonl"),
+        failed=Path(base + ".failed.jsonl"),
+        checkpoint=None if file == STDIN else Path(base + ".checkpoint.json"),
+    )
 
 
 @contextmanager
-def _opened(file: str, target: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """Give the lines and the place of their results; raise TidingsError for what the files do."""
+def _opened(paths: Paths) -> Iterator[Files]:
+    """Give the files of a run; raise TidingsError for what they do."""
     try:
-        with ExitStack() as files:
-            yield _open_lines(file, files), _open_results(file, target, files)
+        with ExitStack() as opened:
+            lines = _open_lines(paths.source, opened)
+            results = _open_output(paths, paths.results, 0o644, opened)
+            failed = _open_output(paths, paths.failed, OWNER_ALONE, opened)
+            failed.lock()
+            opened.callback(failed.remove_if_empty)
+            yield Files(lines, results, failed, CheckpointFile(paths.checkpoint) if paths.checkpoint else None)
     except OSError as error:
-        raise ResultsError(f"{error.strerror}: {_how_to_go_on('stopped', target)}") from error
+        raise ResultsError(f"{error.strerror}: {_how_to_go_on('stopped', paths)}") from error
 
 
 def _open_lines(file: str, files: ExitStack) -> BinaryIO:
@@ -122,33 +199,32 @@ def _open_lines(file: str, files: ExitStack) -> BinaryIO:
         raise ArgumentError(f"{file}: can't be read ({error.strerror}); give a file of JSON lines, or -") from error
 
 
-def _open_results(file: str, target: Path, files: ExitStack) -> BinaryIO:
-    try:
-        _refuse_overwriting(file, target)
-        return files.enter_context(target.open("wb"))
-    except OSError as error:
-        reason = f"{target} can't be written ({error.strerror})"
-        raise ArgumentError(f"--results: {reason}; name another file") from error
-
-
-def _refuse_overwriting(file: str, target: Path) -> None:
-    if file != STDIN and target.exists() and target.samefile(file):
+def _open_output(paths: Paths, path: Path, mode: int, files: ExitStack) -> Output:
+    if paths.source != STDIN and path.exists() and path.samefile(paths.source):
         raise ArgumentError("--results: would overwrite the file to send; name another file")
+    try:
+        output = Output(path, mode)
+    except OSError as error:
+        raise ArgumentError(f"--results: {path} can't be written ({error.strerror}); name another file") from error
+    files.callback(output.close)
+    return output
 
 
-def _how_to_go_on(what: str, target: Path) -> str:
+def _how_to_go_on(what: str, paths: Paths) -> str:
+    resume = "" if paths.checkpoint is None else " with --resume"
     return (
-        f"{what}; {target} tells what was taken. "
-        "To go on run the same command again: what was taken already is not sent twice."
+        f"{what}; {paths.results} tells what was taken. "
+        f"To go on run the same command again{resume}: what was taken already is not sent twice."
     )
 
 
-def _size(lines: BinaryIO) -> int | None:
-    """Return how many bytes there will be, None for a pipe."""
+def _size(lines: BinaryIO, sent: int) -> int | None:
+    """Return how many bytes are left to send, None for a pipe."""
     try:
-        return os.fstat(lines.fileno()).st_size or None
+        size = os.fstat(lines.fileno()).st_size
     except OSError:
         return None
+    return max(1, size - sent) if size else None
 
 
 def _exit_code(totals: Totals) -> int:
@@ -157,25 +233,35 @@ def _exit_code(totals: Totals) -> int:
     return EXIT_REFUSED if totals.statuses[ResultStatus.F] else 0
 
 
-def _summary(totals: Totals, seconds: float, target: Path) -> Iterator[str]:
+def _summary(done: Done) -> Iterator[str]:
+    totals = done.totals
     counts = ", ".join(f"{totals.statuses[status]:,} {word}" for status, word in _WORDS.items())
-    yield f"{rate(totals.lines, 'lines', seconds)} in {elapsed(int(seconds * 1000))}: {counts}"
+    earlier = totals.lines - done.lines
+    before = f" ({earlier:,} by earlier runs)" if earlier else ""
+    pace = rate(done.lines, "lines", done.seconds)
+    yield f"{pace} in {elapsed(int(done.seconds * 1000))}{before}: {counts}"
     for (status, code), number in totals.codes.most_common():
-        if status is not ResultStatus.S:
+        if number and status is not ResultStatus.S:
             example = totals.examples[code]
             yield f"  {number:,} {_WORDS[status]}: {code}, first in line {example.line}: {harmless(example.message)}"
+    if totals.statuses[ResultStatus.F]:
+        yield f"failed: {done.paths.failed} has the refused lines with the reason; correct them and send that file"
     if totals.statuses[ResultStatus.U]:
-        yield _how_to_go_on(f"some lines have no answer (the last one tried is line {totals.last_line})", target)
+        told = f"some lines have no answer (the last one tried is line {totals.last_line})"
+        yield _how_to_go_on(told, done.paths)
     else:
-        yield f"results: {target}"
+        yield f"results: {done.paths.results}"
 
 
-def _summary_json(totals: Totals, seconds: float, target: Path) -> dict[str, object]:
+def _summary_json(done: Done) -> dict[str, object]:
+    totals = done.totals
     return {
         "lines": totals.lines,
         **{word: totals.statuses[status] for status, word in _WORDS.items()},
-        "codes": {code: number for (_, code), number in totals.codes.most_common()},
+        "codes": {code: number for (_, code), number in totals.codes.most_common() if number},
         "lastLine": totals.last_line,
-        "seconds": round(seconds, 3),
-        "results": str(target),
+        "sentByThisRun": done.lines,
+        "seconds": round(done.seconds, 3),
+        "results": str(done.paths.results),
+        "failed": str(done.paths.failed) if totals.statuses[ResultStatus.F] else None,
     }

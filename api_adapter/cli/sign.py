@@ -8,11 +8,12 @@ import typer
 
 from api_adapter.cli.arguments import ArgumentError, moment
 from api_adapter.cli.context import told
+from api_adapter.cli.private_keys import read_signer
 from api_adapter.paths import SEND
 from worker.clock import SystemClock
 from worker.contract.clients import PLAIN_CLIENT_ID
 from worker.contract.moments import moment_text
-from worker.signatures import Signer, UnusableKeyError, signed_content
+from worker.signatures import signed_content
 
 EPILOG: Final = (
     "Examples:\n\ntidings sign send.json --client-id merchant-1 --key merchant-1.pem > headers.txt\n\n"
@@ -51,7 +52,7 @@ def sign(
             raise ArgumentError("--client-id: must be 1 to 128 printable ASCII characters, no white space")
         time = _time(at)
         content = signed_content(_checked_path(path), client_id, time, _body(file), "GET" if file is None else "POST")
-        signature = _signer(key, key_version).header(content)
+        signature = read_signer("--key", key, key_version).header(content)
         if file is not None:
             typer.echo("Content-Type: application/json")
         typer.echo(f"Client-Id: {client_id}\nRequest-Time: {time}")
@@ -83,12 +84,3 @@ def _body(file: str | None) -> bytes:
         return Path(file).read_bytes()
     except OSError as error:
         raise ArgumentError(f"FILE: can't be read ({error.strerror})") from error
-
-
-def _signer(key: Path, key_version: int) -> Signer:
-    try:
-        return Signer(key.read_bytes(), key_version)
-    except OSError as error:
-        raise ArgumentError(f"--key: can't be read ({error.strerror}); give a PEM file") from error
-    except UnusableKeyError as error:
-        raise ArgumentError(f"--key: {error}") from None

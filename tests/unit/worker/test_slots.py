@@ -146,3 +146,16 @@ def test_slots_in_use_never_exceed_what_is_allowed(most: int, steps: list[tuple[
             assert max(held.values()) <= max(1, int(most * 0.9))
 
     run(play)
+
+
+def test_a_lane_that_has_enough_in_hand_takes_no_more_for_now_and_the_other_one_does() -> None:
+    async def play() -> None:
+        slots = Slots(2_000, lambda: 50)
+        assert await starts(slots.take(BULK, 49))
+        assert await starts(slots.take(BULK, 200))
+        assert not await starts(slots.take(BULK, 1))
+        assert await starts(slots.take(SINGLE, 1))
+        slots.free(BULK, 200)
+        assert await starts(slots.take(BULK, 1))
+
+    run(play)

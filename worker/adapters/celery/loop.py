@@ -13,16 +13,13 @@ import structlog
 import uvloop
 
 from worker.adapters.celery.vitals import Pulse
-from worker.contract.messages import Hint
+from worker.contract.messages import CHUNK, Hint
 from worker.dispatch import Dispatcher
 from worker.ports import Hints
 
 _FLUSH_SECONDS = 2
 _BEAT_SECONDS = 0.1
 _EX_SOFTWARE = 70
-_AHEAD = 4
-"""Tasks whose hints may wait for slots at once. Celery's thread waits for none of them, as that costs it two changes of
-threads a task, and each may take as long as the other thread likes to compute."""
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +43,32 @@ class Times:
     """To finish what is in hand, once it was told to stop."""
     patience: int
     """For slots, with a hint in hand."""
+
+
+class Ahead:
+    """Bounds what waits for slots: a chunk of ids, or one task. Safe in any thread.
+
+    Within it Celery's thread waits for nothing: that costs it two changes of threads a task, each of which may take as
+    long as the other thread likes to compute. More would only keep hints from other processes.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._changed = threading.Condition()
+        self._ids = 0
+
+    def take(self, ids: int, seconds: float) -> bool:
+        """Wait until so many more may wait for slots; say whether they may, after so many seconds at most."""
+        with self._changed:
+            may = self._changed.wait_for(lambda: not self._ids or self._ids + ids <= CHUNK, seconds)
+            self._ids += ids if may else 0
+        return may
+
+    def leave(self, ids: int) -> None:
+        """Note that so many wait no more."""
+        with self._changed:
+            self._ids -= ids
+            self._changed.notify_all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +98,7 @@ class DeliveryLoop:
         self._hints = hints
         self._pulse = pulse
         self._stopping = threading.Event()
-        self._ahead = threading.Semaphore(_AHEAD)
+        self._ahead = Ahead()
         self._running: Future[Running] = Future()
         self._thread = threading.Thread(target=self._run, name="delivery-loop", daemon=True)
         self._thread.start()
@@ -94,11 +117,11 @@ class DeliveryLoop:
         except TimeoutError:
             log.warning("hints_dropped_not_ready", messages=_size(hints))
             return
-        if not self._ahead.acquire(timeout=self._patience):
+        if not self._ahead.take(_size(hints), self._patience):
             log.info("hints_dropped_no_slots", messages=_size(hints))
             return
         taking = asyncio.run_coroutine_threadsafe(self._find_slots(running.dispatcher, hints), running.loop)
-        taking.add_done_callback(lambda _: self._ahead.release())
+        taking.add_done_callback(lambda _: self._ahead.leave(_size(hints)))
 
     def stop(self) -> None:
         """Drain: finish what is in hand, then end the thread. A loop that never became ready holds nothing."""

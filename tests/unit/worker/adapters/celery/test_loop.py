@@ -111,7 +111,8 @@ def test_of_hints_that_came_together_those_that_find_slots_in_time_are_delivered
     assert sum(office.outcome(message).whole.status is ResultStatus.S for message in messages) == 18
 
 
-def test_of_hints_that_wait_for_slots_the_first_few_keep_nobody_waiting_and_one_more_does() -> None:
+def test_hints_that_wait_for_slots_keep_nobody_waiting_until_they_are_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.adapters.celery.loop.CHUNK", 4)
     office, messages = BackOffice(OfficeHours(slots=20)), notices(30)
     answer = office.gateway.hang("gcash")
     accepted(office, *messages)
