@@ -11,13 +11,16 @@ from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.origins import FakeUpkeep
 from tests.fakes.templates import FakeTemplates
+from tests.fakes.turns import FakeTurns
 from tests.fakes.wallets import FakeWallets
 from tests.front_desk import payment_notice, wallet
 from tests.ledger_driver import new_message
 from tests.samples import payload
 from worker.appetite import Appetite
 from worker.breaking import BreakerLimits, Breakers
-from worker.coalescing import CallLimits, Coalescers
+from worker.call_limit import CallBounds
+from worker.coalescers import Coalescers
+from worker.coalescing import CallLimits
 from worker.contract.messages import Channel, Hint, Lane, NewMessage
 from worker.contract.outcomes import MessageOutcome
 from worker.contract.payload import Payload
@@ -26,6 +29,7 @@ from worker.dispatch import Dispatcher
 from worker.gate import Gate
 from worker.holding import Holdings
 from worker.message_content import ChannelLimits
+from worker.pacing import Paces
 from worker.packing import Packer
 from worker.rendering import CompiledTemplates
 from worker.retry import RetryPolicy
@@ -61,13 +65,20 @@ class BackOffice:
         self.hints = FakeHints()
         self.breaker_store = FakeBreakers()
         self.breakers = Breakers(self.breaker_store, self.clock, BreakerLimits())
+        self.turns = FakeTurns(self.clock)
         self.gateway = FakeGateway()
         self.templates = FakeTemplates(payment_notice())
         self.wallets = FakeWallets(wallet())
         self.deaths = 0
         self.slots = Slots(hours.slots)
         self.holdings = Holdings(self.ledger, self.clock, hours.lease)
-        self.coalescers = Coalescers(self.gateway, self.breakers, self.clock, CallLimits(hours.calls))
+        self.coalescers = Coalescers(
+            self.gateway,
+            self.breakers,
+            Paces(self.turns, self.clock, lambda: 0.5),
+            self.clock,
+            CallLimits(CallBounds(hours.calls)),
+        )
         self.settler = Settler(self.ledger, RetryPolicy(hours.max_tries), lambda: 0.0, "w1")
         self.sweeper = self._sweeper(hours.sweep_interval)
         self.delivery = self._delivery(hours)

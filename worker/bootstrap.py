@@ -36,13 +36,16 @@ from worker.adapters.redis.rates import RedisRates
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.repair import RedisRepair
 from worker.adapters.redis.templates import RedisTemplates
+from worker.adapters.redis.turns import RedisTurns
 from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.appetite import Appetite
 from worker.breaking import BreakerLimits, Breakers
+from worker.call_limit import CallBounds
 from worker.clock import SystemClock
-from worker.coalescing import CallLimits, Coalescers
+from worker.coalescers import Coalescers
+from worker.coalescing import CallLimits
 from worker.collecting import rare_collections
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.findings import Finding
@@ -53,7 +56,9 @@ from worker.gate import Gate
 from worker.holding import Holdings
 from worker.local_secrets import token_secret
 from worker.message_content import ChannelLimits
+from worker.pacing import Paces
 from worker.packing import Packer
+from worker.parcels import CALL_SIZE
 from worker.ports import Clock, Gateway, Hints, Ledger, Users
 from worker.rendering import CompiledTemplates
 from worker.retry import RetryPolicy
@@ -103,6 +108,7 @@ class Services:
     batches: RedisBatches
     rates: RedisRates
     breakers: RedisBreakers
+    turns: RedisTurns
     compiled: CompiledTemplates
     redis: Redis
     keys: Keys
@@ -155,6 +161,7 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         batches=RedisBatches(redis, keys, limits),
         rates=RedisRates(redis, keys),
         breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
+        turns=RedisTurns(redis, keys),
         compiled=CompiledTemplates(ChannelLimits()),
         redis=redis,
         keys=keys,
@@ -253,13 +260,15 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
     settings = found.settings
     draw = random.random
     limits = CallLimits(
-        settings.calls_per_gateway,
+        CallBounds(settings.calls_per_gateway, settings.fewest_calls_per_gateway),
         settings.waiting_per_gateway,
+        in_flight=max(CALL_SIZE, settings.slots // 2),
         hold=(settings.call_timeout + settings.lease) / 1000,
     )
     breakers = Breakers(found.breakers, parts.clock, BreakerLimits(settings.breaker_failures, settings.breaker_first))
     router = Router(breakers)
-    coalescers = Coalescers(parts.gateway, breakers, parts.clock, limits)
+    paces = Paces(found.turns, parts.clock, draw)
+    coalescers = Coalescers(parts.gateway, breakers, paces, parts.clock, limits)
     appetite = Appetite(parts.clock, coalescers.in_calls)
     policy = RetryPolicy(settings.max_tries, settings.backoff_base, settings.backoff_cap)
     settler = Settler(parts.ledger, policy, draw, worker_name())

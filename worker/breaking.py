@@ -157,8 +157,11 @@ class Breakers:
             known = self._known[gateway] = Breaker(self._clock, self._limits)
         return known
 
-    def call_ended(self, gateway: str, begun: float, answers: Sequence[Answer | None]) -> None:
-        """Learn from one call, begun at a time of the monotonic clock; open or close the breaker if that is due."""
+    def call_ended(self, gateway: str, begun: float, answers: Sequence[Answer | None]) -> Trouble | None:
+        """Learn from one call, begun at a time of the monotonic clock; open or close the breaker if that is due.
+
+        Returns what the call says against its gateway.
+        """
         breaker, trouble = self.of(gateway), trouble_of(answers)
         if trouble is None:
             if breaker.must_close(begun):
@@ -170,6 +173,7 @@ class Breakers:
             # Until the store says for how long; a longer opening in force stays.
             breaker.open(max(self._limits.first if trouble.asked is None else trouble.asked, breaker.wait))
             self._share(gateway, self._open(gateway, trouble))
+        return trouble
 
     async def may_probe(self, gateway: str) -> bool:
         """Say whether this process may make one call to a gateway whose breaker is half-open; else it is open again."""

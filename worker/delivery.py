@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from worker.coalescing import Coalescers, Parcel
+from worker.coalescers import Coalescers
 from worker.contract.answers import Answer, AnswerKind
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Channel, GatewayNote, Hint
@@ -15,6 +15,7 @@ from worker.contract.payload import Payload
 from worker.contract.users import GatewayRoute
 from worker.holding import Held, Holdings
 from worker.packing import Packer, Surroundings, unpacked
+from worker.parcels import Parcel
 from worker.ports import Clock, Ledger
 from worker.retry import open_channels
 from worker.routing import Router, Way
@@ -93,9 +94,11 @@ class Delivery:
     def answered(self, parcel: Parcel, answer: Answer) -> None:
         """Note one delivery's answer; a message whose channels all have theirs goes on to be settled.
 
-        Who has another gateway to go to need not wait for as long as this one asked.
+        Who has another gateway to go to need not wait for as long as this one asked. One that keeps its pace is no
+        reason to go elsewhere.
         """
-        if answer.retry_after is not None and any(map(self._router.may_be_called, parcel.fallbacks)):
+        asked_to_wait = answer.retry_after is not None and answer.kind is not AnswerKind.PACED
+        if asked_to_wait and any(map(self._router.may_be_called, parcel.fallbacks)):
             answer = replace(answer, retry_after=None)
         self._note(parcel.held, parcel.channel, answer)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from worker.coalescing import Parcel
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
 from worker.contract.codes import ResultCode
 from worker.contract.errors import LedgerUnavailableError, TidingsError
@@ -15,6 +14,7 @@ from worker.contract.messages import Channel, Claim, DeliveryState
 from worker.contract.payload import Payload
 from worker.contract.users import Wallet
 from worker.holding import Held
+from worker.parcels import Parcel
 from worker.ports import Templates, Wallets
 from worker.rendering import CompiledTemplate, CompiledTemplates
 from worker.retry import call_size

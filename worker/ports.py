@@ -32,7 +32,7 @@ from worker.contract.messages import (
 from worker.contract.origins import NO_BATCH, BatchPart
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
-from worker.contract.rates import Grant, RateLimit
+from worker.contract.rates import Grant, RateLimit, Turn
 from worker.contract.templates import TemplateVersion
 from worker.contract.users import GatewayRoute, SendCap, TokenGrant, Unresolved, User, Wallet
 
@@ -337,4 +337,12 @@ class Rates(Protocol):
 
     async def take(self, asked: Mapping[RateLimit, int]) -> Mapping[RateLimit, Grant]:
         """Let sends through, by how many ask under each limit; what is beyond is counted as refused."""
+        ...
+
+
+class Turns(Protocol):
+    """The turns of gateways that have a send rate, shared by all workers. Raises LedgerUnavailableError."""
+
+    async def reserve(self, gateway: str, rate: int, messages: int, patience: int) -> Turn:
+        """Take the next free turn, if it begins within `patience` milliseconds; `rate` is messages a second."""
         ...

@@ -31,7 +31,9 @@ _BURNS_A_TRY = frozenset(
         AnswerKind.REJECTED,
     },
 )
-_WAITS_FOR_GATEWAY = frozenset({AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.NOT_SENT})
+_WAITS_FOR_GATEWAY = frozenset(
+    {AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.PACED, AnswerKind.NOT_SENT},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ def _state(answer: Answer) -> DeliveryState:
             | AnswerKind.UNANSWERED
             | AnswerKind.THROTTLED
             | AnswerKind.UNREACHABLE
+            | AnswerKind.PACED
             | AnswerKind.NOT_SENT
         ):
             return DeliveryState.OPEN

@@ -112,7 +112,15 @@ class Settings(BaseSettings):
     backoff_cap: Milliseconds = Field(300_000, description="Longest back-off")
     call_timeout: Milliseconds = Field(10_000, description="Longest wallet call in all")
     call_size: int = Field(20, ge=1, le=20, description="Most messages in one wallet call (R65)")
-    calls_per_gateway: int = Field(32, ge=1, description="Most calls in flight to one gateway from one worker process")
+    calls_per_gateway: int = Field(
+        256,
+        ge=1,
+        description="Most calls in flight to one gateway from one worker process: it begins with 32, and has more if "
+        "that makes the gateway no slower",
+    )
+    fewest_calls_per_gateway: int = Field(
+        4, ge=1, description="How many it has at least, when the gateway gets slower or fails"
+    )
     waiting_per_gateway: int = Field(4_000, ge=20, description="Most deliveries waiting for one gateway in one process")
     breaker_failures: int = Field(
         5, ge=1, description="Calls in a row that must fail in one process before nobody calls the gateway for a while"

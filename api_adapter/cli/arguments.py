@@ -12,7 +12,10 @@ _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([0-9]{1,13})(ms|s|m|h|d)")
 _LONGEST = 36_500 * _UNITS["d"]
 _CAP = re.compile(r"([0-9]{1,9})/(\S+)")
-_GATEWAY = re.compile(r"(?:([A-Za-z0-9._-]{1,64})=)?([a-z]+://[^;\s]+)(?:;channels=([A-Z,]+))?(;inquiry)?")
+_GATEWAY = re.compile(r"(?:([A-Za-z0-9._-]{1,64})=)?([a-z]+://[^;\s]+)((?:;[^;\s]+)*)")
+_RATE = re.compile(r"([0-9]{1,7})/s")
+GATEWAY = "[NAME=]URL[;channels=PUSH,INBOX][;inquiry][;rate=N/s]"
+"""How a gateway is written."""
 
 
 class ArgumentError(TidingsError):
@@ -50,13 +53,28 @@ def cap(text: str) -> SendCap:
 
 
 def gateway(text: str, default_name: str) -> GatewayRoute:
-    """Return the gateway in `[name=]URL[;channels=PUSH,INBOX][;inquiry]`; raise ArgumentError."""
+    """Return the gateway in the form of `GATEWAY`, its options in any order; raise ArgumentError."""
     read = _GATEWAY.fullmatch(text)
-    if read is None:
-        raise ArgumentError(
-            "must be [name=]URL[;channels=PUSH,INBOX][;inquiry], such as gcash=https://wallet.example/api"
-        )
-    return GatewayRoute(read[1] or default_name, _base_url(read[2]), _channels(read[3]), read[4] is not None)
+    options = [option.partition("=") for option in read[3].split(";")[1:]] if read else []
+    given = {name: value if equals else None for name, equals, value in options}
+    if read is None or len(given) < len(options) or not given.keys() <= {"channels", "inquiry", "rate"}:
+        raise ArgumentError(f"must be {GATEWAY}, such as gcash=https://wallet.example/api")
+    if given.get("inquiry") is not None:
+        raise ArgumentError("must have ;inquiry without a value")
+    return GatewayRoute(
+        read[1] or default_name,
+        _base_url(read[2]),
+        _channels(given["channels"]) if "channels" in given else frozenset(Channel),
+        "inquiry" in given,
+        _rate(given["rate"]) if "rate" in given else None,
+    )
+
+
+def _rate(text: str | None) -> int:
+    read = _RATE.fullmatch(text or "")
+    if read is None or not int(read[1]):
+        raise ArgumentError("must have a rate in messages a second such as ;rate=100/s")
+    return int(read[1])
 
 
 def _base_url(text: str) -> str:
@@ -76,9 +94,7 @@ def _has_valid_port(url: SplitResult) -> bool:
 
 
 def _channels(text: str | None) -> frozenset[Channel]:
-    if text is None:
-        return frozenset(Channel)
     try:
-        return frozenset(Channel(name) for name in text.split(","))
+        return frozenset(Channel(name) for name in (text or "").split(","))
     except ValueError:
         raise ArgumentError(f"must have channels among {', '.join(Channel)}") from None

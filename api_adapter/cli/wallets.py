@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from api_adapter.cli.arguments import ArgumentError, cap, gateway
+from api_adapter.cli.arguments import GATEWAY, ArgumentError, cap, gateway
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, elapsed, period, print_json, screen, table, utc
 from worker.contract.gateways import BreakerState, OpenedBreaker
@@ -23,7 +23,7 @@ _NAME = TypeAdapter[str](Id64)
 @app.command(
     epilog="Example:\n\n"
     "tidings wallet put GCASH --gateway 'push=https://push.gcash.example;channels=PUSH' "
-    "--gateway 'https://gcash.example/api;inquiry' --cap 5/24h",
+    "--gateway 'https://gcash.example/api;inquiry;rate=100/s' --cap 5/24h",
 )
 def put(
     name: Annotated[str, typer.Argument(help="Name of the super app, as in customerBelongsTo, such as GCASH.")],
@@ -32,10 +32,12 @@ def put(
         list[str],
         typer.Option(
             "--gateway",
-            metavar="[NAME=]URL[;channels=PUSH,INBOX][;inquiry]",
+            metavar=GATEWAY,
             help="Where messages go: /v2/platform/message/send is appended to the URL. Repeat: the first that serves a "
             "channel has it, the next while that one fails. ;inquiry: it can be asked what became of messages, at "
-            "/v2/platform/message/inquiry. Default: every channel, no inquiry, and a name made from the wallet's.",
+            "/v2/platform/message/inquiry. ;rate=100/s: at most 100 messages a second of all workers together, evenly; "
+            "what exceeds waits and burns no try. Default: every channel, no inquiry, no rate, a name made from the "
+            "wallet's.",
         ),
     ],
     capped: Annotated[
@@ -51,15 +53,19 @@ def put(
     with told():
         wallet = Wallet(_checked_name(name), tuple(_gateways(name, gateways)), _cap(capped))
 
-        async def main(services: Services) -> None:
-            _refuse_borrowed_names(wallet, await services.wallets.all())
+        async def main(services: Services) -> list[str]:
+            known = await services.wallets.all()
+            _refuse_borrowed_names(wallet, known)
             await services.wallets.put(wallet)
+            return list(_other_rates(wallet, known))
 
-        run(main)
+        notes = run(main)
         typer.echo(f"{wallet.name}: {_described(wallet)}")
         for channel in Channel:
             if not wallet.gateways_for(channel):
-                typer.echo(f"note: no gateway serves {channel}: sends to it are refused", err=True)
+                notes.append(f"no gateway serves {channel}: sends to it are refused")
+        for note in notes:
+            typer.echo(f"note: {note}", err=True)
 
 
 @app.command("list", epilog="Example:\n\ntidings wallet list --json")
@@ -75,7 +81,7 @@ def list_wallets(*, as_json: AsJson = False) -> None:
         if as_json:
             print_json([_wallet_json(wallet, opened) for wallet in wallets])
         elif wallets:
-            headings = ("Wallet", "Gateway", "URL", "Channels", "Inquiry", "Breaker", "Cap")
+            headings = ("Wallet", "Gateway", "URL", "Channels", "Inquiry", "Rate", "Breaker", "Cap")
             screen().print(table(headings, (row for wallet in wallets for row in _rows(wallet, opened))))
         else:
             typer.echo("no wallets yet: see tidings wallet put --help")
@@ -116,6 +122,19 @@ def _refuse_borrowed_names(wallet: Wallet, known: Mapping[str, Wallet]) -> None:
             raise ArgumentError(f"--gateway {route.name}: names another URL at {owner}; give it another name")
 
 
+def _other_rates(wallet: Wallet, known: Mapping[str, Wallet]) -> Iterator[str]:
+    """Yield notes on gateways that other wallets name with another rate: under one name they share their turns."""
+    rates = {route.name: route.rate for route in wallet.gateways}
+    for other in known.values():
+        for route in other.gateways if other.name != wallet.name else ():
+            if route.name in rates and route.rate != rates[route.name]:
+                yield f"gateway {route.name} has {_rate_text(route) or 'no rate'} at {other.name}; put that wallet too"
+
+
+def _rate_text(route: GatewayRoute) -> str:
+    return "" if route.rate is None else f"{route.rate}/s"
+
+
 def _cap(text: str | None) -> SendCap | None:
     try:
         return None if text is None else cap(text)
@@ -124,8 +143,13 @@ def _cap(text: str | None) -> SendCap | None:
 
 
 def _described(wallet: Wallet) -> str:
-    gateways = ", ".join(f"{route.name} ({' '.join(sorted(route.channels))})" for route in wallet.gateways)
+    gateways = ", ".join(map(_route_text, wallet.gateways))
     return f"{gateways}; {_cap_text(wallet.cap) or 'no cap'}"
+
+
+def _route_text(route: GatewayRoute) -> str:
+    rate = f" {_rate_text(route)}" if route.rate else ""
+    return f"{route.name} ({' '.join(sorted(route.channels))}){rate}"
 
 
 def _cap_text(send_cap: SendCap | None) -> str:
@@ -135,7 +159,8 @@ def _cap_text(send_cap: SendCap | None) -> str:
 def _rows(wallet: Wallet, opened: Mapping[str, OpenedBreaker]) -> Iterator[tuple[str, ...]]:
     for route in wallet.gateways:
         channels, breaker = " ".join(sorted(route.channels)), _breaker_text(opened.get(route.name))
-        yield wallet.name, route.name, route.url, channels, _YES_OR_NO[route.inquiry], breaker, _cap_text(wallet.cap)
+        inquiry, rate = _YES_OR_NO[route.inquiry], _rate_text(route)
+        yield wallet.name, route.name, route.url, channels, inquiry, rate, breaker, _cap_text(wallet.cap)
 
 
 def _breaker_text(opened: OpenedBreaker | None) -> str:
@@ -168,5 +193,6 @@ def _gateway_json(route: GatewayRoute, opened: OpenedBreaker | None) -> dict[str
         "url": route.url,
         "channels": sorted(route.channels),
         "inquiry": route.inquiry,
+        "rate": route.rate,
         "breaker": breaker,
     }

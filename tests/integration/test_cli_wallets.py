@@ -20,11 +20,11 @@ def tidings(redis_url: str) -> CommandLine:
 
 
 def test_put_stores_gateways_in_their_order_and_the_cap(tidings: CommandLine) -> None:
-    push, rest = "fast=https://push.wallet.test;channels=PUSH", "https://wallet.test/api/;inquiry"
+    push, rest = "fast=https://push.wallet.test;channels=PUSH", "https://wallet.test/api/;inquiry;rate=250/s"
 
     said = tidings.lines("wallet", "put", "GCASH", "--gateway", push, "--gateway", rest, "--cap", "5/24h")
 
-    assert said == ["GCASH: fast (PUSH), gcash-2 (INBOX PUSH); 5 in 1d"]
+    assert said == ["GCASH: fast (PUSH), gcash-2 (INBOX PUSH) 250/s; 5 in 1d"]
     assert json.loads("\n".join(tidings.lines("wallet", "list", "--json"))) == [
         {
             "name": "GCASH",
@@ -34,6 +34,7 @@ def test_put_stores_gateways_in_their_order_and_the_cap(tidings: CommandLine) ->
                     "url": "https://push.wallet.test",
                     "channels": ["PUSH"],
                     "inquiry": False,
+                    "rate": None,
                     "breaker": CLOSED,
                 },
                 {
@@ -41,6 +42,7 @@ def test_put_stores_gateways_in_their_order_and_the_cap(tidings: CommandLine) ->
                     "url": "https://wallet.test/api",
                     "channels": ["INBOX", "PUSH"],
                     "inquiry": True,
+                    "rate": 250,
                     "breaker": CLOSED,
                 },
             ],
@@ -50,16 +52,24 @@ def test_put_stores_gateways_in_their_order_and_the_cap(tidings: CommandLine) ->
 
 
 def test_list_has_a_row_a_gateway_and_the_wallets_by_name(tidings: CommandLine) -> None:
-    tidings.lines("wallet", "put", "TNG", "--gateway", "http://tng.test")
+    tidings.lines("wallet", "put", "TNG", "--gateway", "http://tng.test;rate=9/s")
     tidings.lines("wallet", "put", "DANA", "--gateway", "http://dana.test", "--cap", "1/90s")
 
     heading, *rows = tidings.lines("wallet", "list")
 
-    assert heading.split() == ["Wallet", "Gateway", "URL", "Channels", "Inquiry", "Breaker", "Cap"]
+    assert heading.split() == ["Wallet", "Gateway", "URL", "Channels", "Inquiry", "Rate", "Breaker", "Cap"]
     assert [row.split() for row in rows] == [
         ["DANA", "dana", "http://dana.test", "INBOX", "PUSH", "no", "closed", "1", "in", "90s"],
-        ["TNG", "tng", "http://tng.test", "INBOX", "PUSH", "no", "closed"],
+        ["TNG", "tng", "http://tng.test", "INBOX", "PUSH", "no", "9/s", "closed"],
     ]
+
+
+def test_a_gateway_that_another_wallet_names_with_another_rate_is_noted(tidings: CommandLine) -> None:
+    tidings.lines("wallet", "put", "GCASH", "--gateway", "shared=http://gcash.test")
+
+    done = tidings("wallet", "put", "TNG", "--gateway", "shared=http://gcash.test;rate=9/s")
+
+    assert done.stderr == "note: gateway shared has no rate at GCASH; put that wallet too\n"
 
 
 def test_R69_list_says_which_breakers_are_open_for_how_long_and_why(tidings: CommandLine, redis_url: str) -> None:
@@ -101,7 +111,7 @@ def test_where_there_is_none_it_says_how_to_put_one(tidings: CommandLine) -> Non
     ("arguments", "reason"),
     [
         (["A B", "--gateway", "http://tng.test"], "NAME: must be at most 64 characters"),
-        (["TNG", "--gateway", "http://tng.test", "--gateway", "tng.test"], "--gateway, number 2: must be [name=]URL"),
+        (["TNG", "--gateway", "http://tng.test", "--gateway", "tng.test"], "--gateway, number 2: must be [NAME=]URL"),
         (["TNG", "--gateway", "a=http://x", "--gateway", "a=http://y"], "--gateway, number 2: needs a name of its own"),
         (["TNG", "--gateway", "http://tng.test", "--cap", "many"], "--cap: must be a number of messages and a period"),
         (["TNG", "--gateway", "gcash=http://tng.test"], "--gateway gcash: names another URL at GCASH"),

@@ -24,6 +24,8 @@ class AnswerKind(StrEnum):
     """The call certainly never reached the gateway, or the gateway refuses us as a caller; no try is burnt."""
     UNDELIVERABLE = "undeliverable"
     """It can't be rendered or routed: our side's fault, and final until somebody mends it and replays."""
+    PACED = "paced"
+    """Beyond the send rate that its wallet sets: it waits for a turn; no try is burnt."""
     NOT_SENT = "not sent"
     """Our lease ran out before the call: somebody else has the message."""
 
@@ -36,7 +38,7 @@ class Answer:
     code: str = ""
     message: str = ""
     retry_after: int | None = None
-    """Milliseconds that the gateway asked us to wait (THROTTLED, UNREACHABLE)."""
+    """Milliseconds that the gateway asked us to wait (THROTTLED, UNREACHABLE), or until it may have a turn (PACED)."""
 
 
 class WalletMessage(NamedTuple):

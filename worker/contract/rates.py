@@ -1,4 +1,4 @@
-"""Limits on the sends of a merchant: so many a second, by GCRA (CONTRACT R36)."""
+"""Limits on the sends of a merchant (CONTRACT R36), and the turns of a gateway's send rate (R69), both by GCRA."""
 
 from enum import StrEnum
 from math import ceil
@@ -45,3 +45,12 @@ class RateUse(NamedTuple):
     """How many sends would be let through now."""
     refused: int
     """How many sends it refused so far."""
+
+
+class Turn(NamedTuple):
+    """When a process may send how many messages to a gateway."""
+
+    messages: int
+    """0: no turn begins as soon as was asked for."""
+    wait: int
+    """Milliseconds until it begins; of none, until one would."""

@@ -53,6 +53,8 @@ class GatewayRoute:
     channels: frozenset[Channel] = frozenset(Channel)
     inquiry: bool = False
     """Whether it can be asked what became of a message: `/v2/platform/message/inquiry` is appended."""
+    rate: int | None = None
+    """Most messages a second from all workers together, those of inquiries included; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,18 @@ from typing_extensions import override
 from tests.fakes.breakers import FakeBreakers
 from tests.fakes.clock import FakeClock
 from tests.fakes.gateway import FakeGateway
+from tests.fakes.turns import FakeTurns
 from tests.samples import PUSH, held, route, wallet_message
 from worker.breaking import BreakerLimits, Breakers
-from worker.coalescing import CallLimits, Coalescer, Coalescers, Parcel
+from worker.call_limit import CallBounds
+from worker.coalescers import Coalescers
+from worker.coalescing import CallLimits, Coalescer
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
 from worker.contract.gateways import BreakerState
 from worker.contract.messages import Lane
 from worker.contract.users import GatewayRoute
+from worker.pacing import Paces
+from worker.parcels import Parcel
 from worker.routing import Errand
 
 DELIVERED = Answer(AnswerKind.DELIVERED)
@@ -53,7 +58,7 @@ class Stand:
         self.answers: dict[str, Answer] = {}
         self.store = FakeBreakers(now=self.clock.now())
         self.breakers = Breakers(self.store, self.clock, BreakerLimits(failures=2))
-        self.coalescer = Coalescer(at or route(), self.gateway, self.breakers, self.clock, limits or CallLimits())
+        self.coalescer = Coalescer(at or route(), self.gateway, self.breakers, None, self.clock, limits or CallLimits())
         self.coalescer.wire(self._hear)
 
     def _hear(self, parcel: Parcel, answer: Answer) -> None:
@@ -138,6 +143,11 @@ def breakers() -> Breakers:
     return Breakers(FakeBreakers(), FakeClock(), BreakerLimits())
 
 
+def paces() -> Paces:
+    clock = FakeClock()
+    return Paces(FakeTurns(clock), clock, lambda: 0.5)
+
+
 def test_R65_a_single_delivery_goes_out_at_once_and_alone() -> None:
     assert sent(parcel("m0")).calls == [["m0"]]
 
@@ -166,7 +176,7 @@ def test_R65_what_gathers_while_calls_are_in_flight_shares_the_next_call() -> No
         assert stand.calls == [["m0"], ["m1"]]
         answer.set()
 
-    assert run(play, limits=CallLimits(calls=2)).calls == [["m0"], ["m1"], names(8, 2)]
+    assert run(play, limits=CallLimits(CallBounds(2))).calls == [["m0"], ["m1"], names(8, 2)]
 
 
 def test_R68_each_message_gets_its_own_answer_of_a_call() -> None:
@@ -229,7 +239,7 @@ def test_R69_halving_takes_the_place_of_one_call_in_flight() -> None:
         stand.put(*parcels(40))
         await stand.done()
 
-    stand = run(play, PickyGateway("m0", "m19"), CallLimits(calls=1))
+    stand = run(play, PickyGateway("m0", "m19"), CallLimits(CallBounds(1)))
 
     assert stand.calls[0] == names(20)
     assert stand.calls[-1] == names(40, 20)
@@ -239,7 +249,7 @@ def test_R69_a_wish_to_wait_opens_the_breaker_and_hands_back_what_waits() -> Non
     gateway = FakeGateway()
     gateway.answer_calls("gcash", throttled(7_000))
 
-    stand = sent(*parcels(50), gateway=gateway, limits=CallLimits(calls=1))
+    stand = sent(*parcels(50), gateway=gateway, limits=CallLimits(CallBounds(1)))
 
     assert stand.calls == [names(20)]
     assert stand.breakers.of("gcash").wait == 7_000
@@ -299,7 +309,7 @@ def test_failures_in_a_row_stop_further_calls() -> None:
     gateway = FakeGateway()
     gateway.answer_calls("gcash", *[UNANSWERED] * 9)
 
-    stand = sent(*parcels(9, size=1), gateway=gateway, limits=CallLimits(calls=1))
+    stand = sent(*parcels(9, size=1), gateway=gateway, limits=CallLimits(CallBounds(1)))
 
     assert stand.calls == [["m0"], ["m1"]]
     assert {answer.code for name, answer in stand.answers.items() if name not in {"m0", "m1"}} == {"BREAKER_OPEN"}
@@ -360,7 +370,7 @@ def test_the_lease_is_judged_when_the_call_starts_and_not_when_the_message_came(
         stand.clock.advance(6_000)
         answer.set()
 
-    stand = run(play, limits=CallLimits(calls=1))
+    stand = run(play, limits=CallLimits(CallBounds(1)))
 
     assert stand.calls == [["m0"], ["m2"]]
     assert stand.answers["m1"] == NOT_SENT
@@ -389,7 +399,7 @@ def test_calls_in_flight_are_bounded() -> None:
         assert stand.answers == {}
         answer.set()
 
-    stand = run(play, limits=CallLimits(calls=3))
+    stand = run(play, limits=CallLimits(CallBounds(3)))
 
     assert len(stand.calls) == 5
     assert stand.answers == dict.fromkeys(names(100), DELIVERED)
@@ -407,7 +417,7 @@ def test_more_than_may_wait_is_answered_at_once() -> None:
         assert stand.answers == {"x10": BUSY, "y": BUSY}
         answer.set()
 
-    stand = run(play, limits=CallLimits(calls=1, waiting=40))
+    stand = run(play, limits=CallLimits(CallBounds(1), waiting=40))
 
     assert sum(answer == DELIVERED for answer in stand.answers.values()) == 60
 
@@ -424,7 +434,7 @@ def test_what_waits_for_a_gateway_that_answers_nobody_is_handed_back_so_that_it_
         assert stand.answers == dict.fromkeys((f"m{number}" for number in range(20, 30)), BUSY)
         answer.set()
 
-    stand = run(play, limits=CallLimits(calls=1))
+    stand = run(play, limits=CallLimits(CallBounds(1)))
 
     assert sum(answer == DELIVERED for answer in stand.answers.values()) == 20
 
@@ -438,7 +448,7 @@ def test_what_waits_for_a_gateway_that_keeps_answering_is_not_handed_back(monkey
             await asyncio.sleep(0.05)
             return await super().send(route, messages)
 
-    stand = sent(*parcels(200), gateway=Steady(), limits=CallLimits(calls=1))
+    stand = sent(*parcels(200), gateway=Steady(), limits=CallLimits(CallBounds(1)))
 
     assert set(stand.answers.values()) == {DELIVERED}
 
@@ -455,7 +465,7 @@ def test_interactive_sends_go_before_what_batches_left_waiting() -> None:
             stand.put(*waiting)
         answer.set()
 
-    stand = run(play, limits=CallLimits(calls=1))
+    stand = run(play, limits=CallLimits(CallBounds(1)))
 
     assert stand.calls == [["first"], ["single-1"], ["single-2"], ["bulk-1"], ["bulk-2"]]
 
@@ -487,7 +497,7 @@ def test_a_gateway_that_raises_leaves_its_messages_unanswered_and_says_so_in_the
 
 
 def test_no_two_routes_share_a_way_and_each_route_has_one() -> None:
-    coalescers = Coalescers(FakeGateway(), breakers(), FakeClock(), CallLimits())
+    coalescers = Coalescers(FakeGateway(), breakers(), paces(), FakeClock(), CallLimits())
     coalescers.wire(lambda _parcel, _answer: None)
 
     assert coalescers.to(route()) is coalescers.to(route())
@@ -502,7 +512,7 @@ def test_a_gateway_that_never_answers_stops_no_other() -> None:
     async def main() -> None:
         gateway = FakeGateway()
         answer = gateway.hang("gcash")
-        coalescers = Coalescers(gateway, breakers(), FakeClock(), CallLimits(calls=1))
+        coalescers = Coalescers(gateway, breakers(), paces(), FakeClock(), CallLimits(CallBounds(1)))
         coalescers.wire(lambda one, answer: answers.update({one.message.message_id: answer}))
         coalescers.to(route()).put(parcels(30))
         coalescers.to(route(name="tng")).put([parcel("other")])
@@ -526,7 +536,7 @@ def test_a_way_that_was_stopped_hands_back_what_waits_and_finishes_the_call_in_f
         assert stand.answers == {"waits": NOT_SENT}
         answer.set()
 
-    stand = run(play, limits=CallLimits(calls=1))
+    stand = run(play, limits=CallLimits(CallBounds(1)))
 
     assert stand.answers == {"waits": NOT_SENT, "sent": DELIVERED}
     assert stand.calls == [["sent"]]
@@ -553,7 +563,7 @@ def test_a_call_that_was_not_begun_when_its_way_was_stopped_is_not_sent() -> Non
 def test_ways_that_are_met_after_the_stop_are_stopped_too() -> None:
     async def main() -> list[tuple[str, AnswerKind]]:
         heard: list[tuple[str, AnswerKind]] = []
-        coalescers = Coalescers(FakeGateway(), breakers(), FakeClock(), CallLimits())
+        coalescers = Coalescers(FakeGateway(), breakers(), paces(), FakeClock(), CallLimits())
         coalescers.wire(lambda parcel, answer: heard.append((parcel.message.message_id, answer.kind)))
         known = coalescers.to(route(name="known"))
         coalescers.stop()

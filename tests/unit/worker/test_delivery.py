@@ -523,6 +523,38 @@ def test_R69_a_gateway_that_asks_for_an_hour_delays_nothing_that_another_can_del
     assert states(office.outcome(message)) == {PUSH: S, INBOX: S}
 
 
+def test_R69_what_is_beyond_a_gateways_rate_waits_for_it_and_burns_no_try() -> None:
+    office = BackOffice()
+    paced = GatewayRoute("paced", "http://wallet.test", rate=2)
+    office.wallets.wallets = {"GCASH": wallet(gateways=(paced, GatewayRoute("second", "http://second.test")))}
+    messages = notices(30)
+
+    office.deliver(*messages)
+
+    assert set(gateways_called(office)) == {"paced"}
+    outcomes = [office.outcome(message) for message in messages]
+    waiting = [outcome for outcome in outcomes if outcome.settled_at is None]
+    assert len(waiting) >= 28
+    assert {code for outcome in waiting for code in codes(outcome)} <= {(O, "GATEWAY_RATE"), (S, "")}
+    assert {outcome.tries for outcome in waiting} <= {0, 1}
+    assert all((outcome.next_at or 0) > office.ledger.now for outcome in waiting)
+
+
+def test_R69_what_waits_for_a_gateways_rate_holds_up_no_other_gateway() -> None:
+    """Far more messages than slots, for a gateway that takes two a second, and one for another wallet behind them."""
+    office = BackOffice(OfficeHours(slots=40))
+    office.wallets.wallets = {
+        "GCASH": wallet(gateways=(GatewayRoute("paced", "http://wallet.test", rate=2),)),
+        "TNG": wallet(name="TNG", gateways=(GatewayRoute("tng", "http://tng.test"),)),
+    }
+    other = notice("ff" * 16, says=payload(wallet="TNG"))
+
+    office.deliver(*notices(100), other)
+
+    assert states(office.outcome(other)) == {PUSH: S, INBOX: S}
+    assert office.slots.used == 0
+
+
 def test_what_may_have_been_shown_by_one_gateway_is_sent_to_no_other() -> None:
     office, message = office_of_two(), notice()
     office.gateway.answer_calls("first", Answer(AnswerKind.UNANSWERED))

@@ -70,6 +70,9 @@ TRIES_LEFT = {
     (AnswerKind.UNREACHABLE, "fresh"): WAIT,
     (AnswerKind.UNREACHABLE, "unanswered"): WAIT_SILENTLY,
     (AnswerKind.UNREACHABLE, "throttled"): WAIT,
+    (AnswerKind.PACED, "fresh"): WAIT,
+    (AnswerKind.PACED, "unanswered"): WAIT_SILENTLY,
+    (AnswerKind.PACED, "throttled"): WAIT,
     (AnswerKind.UNDELIVERABLE, "fresh"): MEND,
     (AnswerKind.UNDELIVERABLE, "unanswered"): MEND_UNKNOWN,
     (AnswerKind.UNDELIVERABLE, "throttled"): MEND,
@@ -173,7 +176,7 @@ def test_both_channels_of_one_claim_burn_one_try_together() -> None:
     assert settlement.tries == 1
 
 
-@pytest.mark.parametrize("kind", [AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.NOT_SENT])
+@pytest.mark.parametrize("kind", [AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.PACED, AnswerKind.NOT_SENT])
 def test_a_message_whose_other_channel_waits_for_its_gateway_is_not_given_up(kind: AnswerKind) -> None:
     settlement = decided(claim(tries=3), {PUSH: ANSWERS[AnswerKind.RETRYABLE], INBOX: ANSWERS[kind]})
 
@@ -313,7 +316,7 @@ def test_a_tried_message_waits_by_the_tries_it_had(kind: AnswerKind, tries: int,
     assert settlement.delay == bound // 2
 
 
-@pytest.mark.parametrize("kind", [AnswerKind.THROTTLED, AnswerKind.UNREACHABLE])
+@pytest.mark.parametrize("kind", [AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.PACED])
 def test_R69_what_a_gateway_asked_to_wait_is_waited_and_then_spread(kind: AnswerKind) -> None:
     answers = {PUSH: Answer(kind, "HTTP_429", "", 7_000)}
 
@@ -369,7 +372,7 @@ def test_no_retry_after_the_last_try_unless_the_message_waits_for_its_gateway(
 
     settlement = decided(one, answers, draw, policy)
 
-    waits = {AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.NOT_SENT} & {
+    waits = {AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.PACED, AnswerKind.NOT_SENT} & {
         answer.kind for answer in answers.values()
     }
     if settlement.verdict is RETRY and one.tries + settlement.tries >= policy.max_tries:
@@ -382,7 +385,13 @@ def test_a_claim_burns_a_try_exactly_when_a_gateway_answered_or_timed_out(
     policy: RetryPolicy,
 ) -> None:
     one, answers = situation
-    not_asked = {AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.NOT_SENT, AnswerKind.UNDELIVERABLE}
+    not_asked = {
+        AnswerKind.THROTTLED,
+        AnswerKind.UNREACHABLE,
+        AnswerKind.PACED,
+        AnswerKind.NOT_SENT,
+        AnswerKind.UNDELIVERABLE,
+    }
 
     asked = any(answer.kind not in not_asked for answer in answers.values())
 

@@ -37,6 +37,7 @@ tidings:{n}:cap:<wallet>#<app>#<cust>   zset    messageId -> ms when it was coun
 tidings:{n}:rate:<by>#<name>            string  ms at which a limit's next send would come if all came evenly (GCRA)
 tidings:{n}:refused                     hash    `<by>#<name>` -> sends refused by that rate limit; by: client or app
 tidings:{gateways}:breakers             hash    gateway name -> `<open until>|<since>|<times>|<probed until>|<reason>`
+tidings:{gateways}:turns:<gateway>      string  ms when its next turn begins
 tidings:{templates}                     hash    `<code>` -> live version; `<code>#newest` -> highest one; `<code>#<n>`
                                                 -> that version (JSON); `<code>#<n>#since` -> ms when first live
 tidings:{templates}:history:<code>      list    newest first: `<id>|<ms>|<act>|<version>|<live before>|<who>`
@@ -271,6 +272,10 @@ class Keys:
     def breakers(self) -> str:
         """Return the key of the gateways' breakers that are not closed."""
         return f"{PREFIX}:{{gateways}}:breakers"
+
+    def turns(self, gateway: str) -> str:
+        """Return the key of a gateway's turns."""
+        return f"{PREFIX}:{{gateways}}:turns:{gateway}"
 
     def templates(self) -> str:
         """Return the key of all template versions."""

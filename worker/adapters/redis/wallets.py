@@ -80,6 +80,7 @@ def _pack(wallet: Wallet) -> bytes:
                     "url": gateway.url,
                     "channels": sorted(gateway.channels),
                     "inquiry": gateway.inquiry,
+                    "rate": gateway.rate,
                 }
                 for gateway in wallet.gateways
             ],
@@ -96,6 +97,7 @@ def _wallet(name: str, packed: bytes) -> Wallet:
             gateway["url"],
             frozenset(Channel(channel) for channel in gateway["channels"]),
             gateway["inquiry"],
+            gateway.get("rate"),
         )
         for gateway in fields["gateways"]
     )

@@ -76,17 +76,31 @@ def test_a_gateway_may_offer_an_inquiry() -> None:
     assert gateway("http://10.0.0.7;inquiry", "x").inquiry
 
 
+def test_a_gateway_may_have_a_rate_and_its_options_stand_in_any_order() -> None:
+    route = GatewayRoute("x", "http://10.0.0.7", frozenset({Channel.PUSH}), inquiry=True, rate=250)
+
+    assert gateway("http://10.0.0.7;channels=PUSH;inquiry;rate=250/s", "x") == route
+    assert gateway("http://10.0.0.7;rate=250/s;inquiry;channels=PUSH", "x") == route
+    assert gateway("http://10.0.0.7;rate=1/s", "x").rate == 1
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("http://10.0.0.7;inquiry;channels=PUSH", r"must be \[name=\]URL"),
-        ("wallet.example", r"must be \[name=\]URL"),
-        ("a b=https://wallet.example", r"must be \[name=\]URL"),
-        ("https://wallet.example;lanes=PUSH", r"must be \[name=\]URL"),
+        ("http://10.0.0.7;inquiry;inquiry", r"must be \[NAME=\]URL"),
+        ("http://10.0.0.7;inquiry=yes", ";inquiry without a value"),
+        ("http://10.0.0.7;rate", "a rate in messages a second such as ;rate=100/s"),
+        ("http://10.0.0.7;rate=100", "a rate in messages a second such as ;rate=100/s"),
+        ("http://10.0.0.7;rate=0/s", "a rate in messages a second such as ;rate=100/s"),
+        ("http://10.0.0.7;rate=1/m", "a rate in messages a second such as ;rate=100/s"),
+        ("http://10.0.0.7;channels", "channels among PUSH, INBOX"),
+        ("wallet.example", r"must be \[NAME=\]URL"),
+        ("a b=https://wallet.example", r"must be \[NAME=\]URL"),
+        ("https://wallet.example;lanes=PUSH", r"must be \[NAME=\]URL"),
         ("https://wallet.example;channels=PUSH,SMS", "channels among PUSH, INBOX"),
         ("https://wallet.example;channels=,", "channels among PUSH, INBOX"),
         ("ftp://wallet.example", "a URL such as https"),
-        ("https://", r"must be \[name=\]URL"),
+        ("https://", r"must be \[NAME=\]URL"),
         ("https://:80", "a URL such as https"),
         ("https://wallet.example:99999", "a URL such as https"),
         ("https://wallet.example:0", "a URL such as https"),

@@ -19,7 +19,7 @@ local room = math.max(0, math.floor((now + 1000 - arrival) / interval + 0.001))
 local taken = math.min(asked, room)
 if taken > 0 then
   arrival = arrival + taken * interval
-  redis.call('SET', KEYS[1], string.format('%.3f', arrival), 'PX', math.ceil(arrival - now))
+  redis.call('SET', KEYS[1], string.format('%.3f', arrival), 'PX', 60000 + math.ceil(arrival - now))
 end
 if taken < asked then redis.call('HINCRBY', KEYS[2], ARGV[4], asked - taken) end
 local left = room - taken

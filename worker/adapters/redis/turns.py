@@ -1,0 +1,26 @@
+"""The turns of gateways that have a send rate in Redis, shared by all workers (CONTRACT R69)."""
+
+from redis.asyncio import Redis
+
+from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.scripts import Call, Script, run
+from worker.adapters.redis.times import Now, server_time
+from worker.contract.rates import Turn
+
+_RESERVE = Script.read("reserve_turn")
+
+
+class RedisTurns:
+    """Implements `ports.Turns`. `now` gives the time for tests; in service it is Redis' own."""
+
+    def __init__(self, redis: Redis, keys: Keys, now: Now = server_time) -> None:
+        """Keep the connection pool; connects at the first call."""
+        self._redis = redis
+        self._keys = keys
+        self._now = now
+
+    async def reserve(self, gateway: str, rate: int, messages: int, patience: int) -> Turn:
+        """Take the next free turn, if it begins within `patience` milliseconds; `rate` is messages a second."""
+        call = Call(_RESERVE, [self._keys.turns(gateway)], [self._now(), rate, messages, patience])
+        (answer,) = await run(self._redis, [call])
+        return Turn(*answer)
