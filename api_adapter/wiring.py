@@ -13,6 +13,7 @@ from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.limiting import LimitsOf, unlimited
 from api_adapter.linter import Linter
+from api_adapter.origins import Origins
 from api_adapter.reading import Reader
 from api_adapter.taking import Sources, Stores
 from api_adapter.template_inquiries import TemplateInquiries
@@ -34,6 +35,7 @@ class Front:
     intake: Intake
     batch_sending: BatchSending
     inquiries: Inquiries
+    origins: Origins
     linter: Linter
     template_inquiries: TemplateInquiries
     services: Services
@@ -52,6 +54,7 @@ async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf 
                 intake=intake,
                 batch_sending=BatchSending(intake),
                 inquiries=Inquiries(clients, found.records),
+                origins=Origins.of(clients, found.pauses, found.cancellations),
                 linter=make_linter(found, clients, users, rate_limits),
                 template_inquiries=TemplateInquiries(found.templates, found.compiled),
                 services=found,

@@ -45,6 +45,7 @@ def application() -> Starlette:
                     inquiries=found.inquiries,
                     linter=found.linter,
                     template_inquiries=found.template_inquiries,
+                    origins=found.origins,
                     records=found.services.records,
                     figures=found.services.figures,
                     opening=opening,

@@ -14,6 +14,7 @@ from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries, Json, refusal
 from api_adapter.intake import Intake
 from api_adapter.linter import Linter
+from api_adapter.origins import Origins
 from api_adapter.template_inquiries import TemplateInquiries
 from worker.contract.codes import Result, ResultCode
 from worker.ports import Durability, Figures, Records
@@ -30,6 +31,7 @@ class Api:
     inquiries: Inquiries
     linter: Linter
     template_inquiries: TemplateInquiries
+    origins: Origins
     records: Records
     figures: Figures
     opening: Opening
