@@ -23,6 +23,7 @@ from api_adapter.linting import SendLint
 from api_adapter.origins import Origins
 from api_adapter.reading import Reader
 from api_adapter.taking import SendResult, Stores
+from api_adapter.template_inquiries import TemplateInquiries
 from tests.fakes.callbacks import FakeCallbackRegistry
 from tests.fakes.caps import FakeCaps
 from tests.fakes.clients import FakeClientRegistry
@@ -177,6 +178,8 @@ class FrontDesk:
             intake=self.intake,
             batch_sending=BatchSending(self.intake),
             inquiries=self.inquiries,
+            linter=self.linter,
+            template_inquiries=TemplateInquiries(self.templates, CompiledTemplates(ChannelLimits())),
             origins=self.origins,
             records=self.ledger,
             figures=self.figures,
