@@ -1,6 +1,7 @@
 """Drives a ledger, the model or the real one, from a plain test: no await, and time moves when the test says so."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
@@ -11,10 +12,11 @@ from redis.asyncio import Redis
 from tests.fakes.dead_letters import FakeDeadLetters
 from tests.fakes.figures import FakeFigures
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.origins import FakeBatches, FakePauses, FakeUpkeep
+from tests.fakes.origins import FakeBatches, FakeCancellations, FakePauses, FakeUpkeep
 from tests.ledger_state import LedgerState, state_of_fake, state_of_redis
 from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
+from worker.adapters.redis.cancelling import RedisCancellations
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
@@ -24,6 +26,7 @@ from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.contract.callbacks import NO_OUTCOMES, Outcomes
+from worker.contract.cancellations import Cancelled, Standing
 from worker.contract.dead_letters import (
     DeadLetter,
     DeadLetterPage,
@@ -51,7 +54,7 @@ from worker.contract.messages import (
 )
 from worker.contract.origins import NO_BATCH, BatchPart, BatchRow, BatchTally, Origin, Pause
 from worker.contract.outcomes import MessageOutcome
-from worker.origin_ports import Batches, Pauses, Upkeep
+from worker.origin_ports import Batches, Cancellations, Pauses, Upkeep
 from worker.ports import DeadLetters, Figures, Ledger, Probe, Records
 
 Result = TypeVar("Result")
@@ -70,6 +73,7 @@ class _Subject(Protocol):
     pauses: Pauses
     batches: Batches
     upkeep: Upkeep
+    cancellations: Cancellations
 
     def set_now(self, now: int) -> None: ...
 
@@ -86,6 +90,7 @@ class _Model:
         self.pauses: Pauses = FakePauses(self.fake)
         self.batches: Batches = FakeBatches(self.fake)
         self.upkeep: Upkeep = FakeUpkeep(self.fake)
+        self.cancellations: Cancellations = FakeCancellations(self.fake)
 
     def set_now(self, now: int) -> None:
         self.fake.now = now
@@ -107,6 +112,7 @@ class _Real:
         self.pauses: Pauses = pauses
         self.batches: Batches = batches
         self.upkeep: Upkeep = RedisUpkeep(pauses, batches)
+        self.cancellations: Cancellations = RedisCancellations(redis, self._keys, limits, lambda: self._now)
 
     def set_now(self, now: int) -> None:
         self._now = now
@@ -230,6 +236,25 @@ class LedgerDriver:
     def withdraw(self, batch: Origin) -> bool:
         """Take a staged batch back."""
         return self._wait(self._subject.batches.withdraw(batch))
+
+    def cancel(self, message_ids: Sequence[str], app_id: str = "shop", reason: str = "") -> list[Cancelled]:
+        """End messages that were not sent."""
+        return self._wait(self._subject.cancellations.cancel(app_id, message_ids, reason))
+
+    def cancel_all(self, origin: Origin, reason: str = "") -> Counter[Cancelled]:
+        """End all that an origin has open and was not sent."""
+
+        async def main() -> Counter[Cancelled]:
+            total = Counter[Cancelled]()
+            async for codes in self._subject.cancellations.cancel_all(origin, reason):
+                total += codes
+            return total
+
+        return self._wait(main())
+
+    def standing(self, origin: Origin) -> Standing:
+        """Count what an origin has open."""
+        return self._wait(self._subject.cancellations.standing(origin))
 
     def look_after(self) -> list[Hint]:
         """End what waits in vain."""

@@ -22,6 +22,7 @@ from worker.adapters.introspection.assembly import examine_introspection, intros
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
+from worker.adapters.redis.cancelling import RedisCancellations
 from worker.adapters.redis.clients import RedisClients
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_letters import RedisDeadLetters
@@ -105,6 +106,7 @@ class Services:
     templates: RedisTemplates
     caps: RedisCaps
     pauses: RedisPauses
+    cancellations: RedisCancellations
     batches: RedisBatches
     rates: RedisRates
     breakers: RedisBreakers
@@ -158,6 +160,7 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         templates=RedisTemplates(redis, keys, clock),
         caps=RedisCaps(redis, keys),
         pauses=RedisPauses(redis, keys, limits),
+        cancellations=RedisCancellations(redis, keys, limits),
         batches=RedisBatches(redis, keys, limits),
         rates=RedisRates(redis, keys),
         breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),

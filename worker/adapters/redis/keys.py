@@ -101,8 +101,9 @@ dead       settle,      cause, while it is a dead letter
            discard
 run        replay,      `<result>|<run>` of the newest replay or discard: asked again, it answers the same
            discard
-n<n>       replay,      what was done to it after attempt n: `<ms>|<REPLAYED or DISCARDED>|<cause>|<run>|<reason>`
-           discard
+n<n>       replay,      what was done to it after attempt n: `<ms>|<REPLAYED, DISCARDED or CANCELLED>|<cause>|<run>|
+           discard,     <reason>`
+           cancel
 t<n>       settle       timeline of attempt n: `<claimed>|<settled>|<worker>|<channel>=<state>:<code>...`
 =========  ===========  =========================================================================================
 """
