@@ -1,5 +1,6 @@
 """What each table of the documents says, from the JSON files that the benchmarks wrote."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 
@@ -10,6 +11,10 @@ from benchmarks.systems import ALWAYS, CELERY, ONE, PEERS, TWENTY
 _MILLION = 1_000_000
 _AIM = 100_000
 """Messages a second of the arithmetic."""
+_NODE_CORES = 8
+_CORE_DOLLARS = 25
+_GIBIBYTE_DOLLARS = 4
+"""What a month of one costs where machines are rented, by order of magnitude."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -217,6 +222,9 @@ def arithmetic_table() -> str:
     """Return what 100,000 messages a second would take, from CPU and memory a message."""
     used = {process: spread["median"] for process, spread in measured()[TWENTY.name]["cpu_us"].items()}
     settled = read(backlog.NAME)["sizes"][-1]["settled_bytes"]
+    cores = sum(_AIM * used[process] / _MILLION for process in ("producer", "workers", "redis"))
+    gibibytes = settled * _AIM * 3_600 / 2**30
+    dollars = 2 * cores * _CORE_DOLLARS + 2 * gibibytes * _GIBIBYTE_DOLLARS
     rows = [
         ["intake", f"{used['producer']:,.0f} us", f"{_cores(used['producer'])} cores, as many processes"],
         ["workers", f"{used['workers']:,.0f} us", f"{_cores(used['workers'])} cores, as many worker processes"],
@@ -224,8 +232,14 @@ def arithmetic_table() -> str:
         [
             "Redis, kept",
             f"{settled:,.0f} bytes",
-            f"{settled * _AIM * 3_600 / 2**30:,.0f} GiB an hour of retention",
+            f"{gibibytes:,.0f} GiB an hour of retention",
         ],
+        [
+            "in all, at half load",
+            "",
+            f"{2 * cores:,.0f} cores: {math.ceil(2 * cores / _NODE_CORES)} nodes of {_NODE_CORES}",
+        ],
+        ["in all, an hour kept on two servers", "", f"{dollars:,.0f} dollars a month"],
     ]
     return table(["", "a message", f"at {_AIM:,} messages a second"], rows)
 
