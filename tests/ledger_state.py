@@ -166,7 +166,7 @@ _NOT_OF_MESSAGES = {b"token", b"cap"}
 _KINDS = {"message", "payload", "counters"} | {
     *("due", "backlogs", "backlog", "window", "waiting", "unanswered", "unknown"),
     *("stopped", "paused", "started", "staged", "decision", "batches", "rows"),
-    *("retention", "dead", "cards", "outbox"),
+    *("retention", "dead", "cards", "outbox", "callbacks", "uncalled", "called"),
 }
 _Contents = Mapping[tuple[str, ...], Any]
 
@@ -186,7 +186,7 @@ async def _contents(redis: Redis) -> _Contents:
 
 def _ask(pipeline: Any, name: bytes) -> None:  # noqa: ANN401 - redis-py's pipelines are untyped
     match name.split(b":")[2]:
-        case b"message" | b"counters" | b"batches":
+        case b"message" | b"counters" | b"called" | b"batches":
             pipeline.hgetall(name)
         case b"payload" | b"decision":
             pipeline.get(name)
