@@ -115,7 +115,7 @@ def outcome_json(outcome: MessageOutcome) -> Json:
         "messageId": outcome.message_id,
         "appId": outcome.app_id,
         "requestId": outcome.request_id,
-        **_whole(outcome.whole),
+        **whole_json(outcome.whole),
         "lane": outcome.lane,
         "templateCode": outcome.template_code,
         "templateVersion": outcome.template_version,
@@ -133,7 +133,8 @@ def outcome_json(outcome: MessageOutcome) -> Json:
     }
 
 
-def _whole(whole: WholeOutcome) -> Json:
+def whole_json(whole: WholeOutcome) -> Json:
+    """Return the outcome of a message as a whole."""
     return {
         "status": whole.status,
         "reason": whole.reason,
@@ -167,4 +168,4 @@ def _entry(entry: TimelineEntry) -> Json:
 def _item(request_id: str, id_: str, status: WholeOutcome | None) -> Json:
     if status is None:
         return {"requestId": request_id, "status": NEVER_SEEN}
-    return {"requestId": request_id, "messageId": id_, **_whole(status)}
+    return {"requestId": request_id, "messageId": id_, **whole_json(status)}

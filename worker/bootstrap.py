@@ -23,6 +23,7 @@ from worker.adapters.celery.presence import BrokerPresence
 from worker.adapters.gateways.wallet import WalletGateway
 from worker.adapters.introspection.assembly import examine_introspection, introspected_users
 from worker.adapters.redis.audit import RedisAudit
+from worker.adapters.redis.batch_jobs import RedisBatchJobs
 from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
@@ -48,6 +49,7 @@ from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.appetite import Appetite
+from worker.batch_keeping import BatchKeeper
 from worker.breaking import BreakerLimits, Breakers
 from worker.call_limit import CallBounds
 from worker.callbacks.delivering import CallbackDeliverer, CallbackLimits
@@ -122,6 +124,7 @@ class Services:
     pauses: RedisPauses
     cancellations: RedisCancellations
     batches: RedisBatches
+    batch_jobs: RedisBatchJobs
     rates: RedisRates
     breakers: RedisBreakers
     turns: RedisTurns
@@ -148,6 +151,18 @@ class Services:
     def figures(self) -> RedisFigures:
         """The ledger in numbers."""
         return RedisFigures(self.redis, self.keys, self.breakers)
+
+    @property
+    def batch_keeper(self) -> BatchKeeper:
+        """What carries out what was decided of batch jobs."""
+        return BatchKeeper(
+            jobs=self.batch_jobs,
+            batches=self.batches,
+            pauses=self.pauses,
+            cancellations=self.cancellations,
+            clock=self.clock,
+            retention=self.settings.retention,
+        )
 
     @property
     def audit(self) -> RedisAudit:
@@ -187,6 +202,7 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         pauses=RedisPauses(redis, keys, limits),
         cancellations=RedisCancellations(redis, keys, limits),
         batches=RedisBatches(redis, keys, limits),
+        batch_jobs=RedisBatchJobs(redis, keys),
         rates=RedisRates(redis, keys),
         breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
         turns=RedisTurns(redis, keys),
@@ -343,7 +359,7 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
     holdings = Holdings(parts.ledger, parts.clock, settings.lease)
     sweeper = Sweeper(
         ledger=parts.ledger,
-        upkeep=RedisUpkeep(found.pauses, found.batches),
+        upkeep=(RedisUpkeep(found.pauses, found.batches), found.batch_keeper),
         hints=hints,
         breakers=breakers,
         interval=settings.sweep_interval,

@@ -1,5 +1,6 @@
 """All operations of the API."""
 
+from api_adapter.http.batch_jobs import BATCH_JOBS
 from api_adapter.http.batch_sending import BATCH_SENDING
 from api_adapter.http.endpoint import Endpoint
 from api_adapter.http.linting import LINTING
@@ -11,6 +12,7 @@ from api_adapter.http.templates import MANY_TEMPLATES, ONE_TEMPLATE, PREVIEW
 ENDPOINTS: tuple[Endpoint, ...] = (
     SENDING,
     BATCH_SENDING,
+    *BATCH_JOBS,
     ONE_LOOK_UP,
     MANY_LOOK_UPS,
     PAUSING,
