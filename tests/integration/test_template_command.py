@@ -66,6 +66,7 @@ def test_show_has_texts_and_required_parameters_by_language() -> None:
 
     assert "Your statement for ${month}" in shown
     assert shown.count("parameters: month, spent, visits, who") == 3
+    assert max(map(len, shown.splitlines())) <= 120
     assert as_json["required"]["ja-JP"] == ["month", "spent", "visits", "who"]
     assert as_json["requiredByChannel"]["ja-JP"] == {"INBOX": ["month", "spent", "visits", "who"]}
 
