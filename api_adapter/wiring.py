@@ -102,6 +102,7 @@ def make_intake(
         caps=found.caps,
         rates=found.rates,
         clock=found.clock,
+        callbacks=found.callbacks,
         hints=hints,
     )
     return Intake(clients, stores, limits, rate_limits)
