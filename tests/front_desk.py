@@ -23,6 +23,8 @@ from api_adapter.linting import SendLint
 from api_adapter.origins import Origins
 from api_adapter.reading import Reader
 from api_adapter.taking import SendResult, Stores
+from api_adapter.template_inquiries import TemplateInquiries
+from tests.fakes.callbacks import FakeCallbackRegistry
 from tests.fakes.caps import FakeCaps
 from tests.fakes.clients import FakeClientRegistry
 from tests.fakes.clock import FakeClock
@@ -102,6 +104,7 @@ class FrontDesk:
         self.templates = FakeTemplates(payment_notice())
         self.wallets = FakeWallets(wallet())
         self.caps = FakeCaps()
+        self.callbacks = FakeCallbackRegistry()
         self.rates = FakeRates(self.clock)
         self.app_rates: dict[str, int] = {}
         self.figures = FakeFigures(self.ledger)
@@ -121,6 +124,7 @@ class FrontDesk:
             wallets=self.wallets,
             caps=self.caps,
             rates=self.rates,
+            callbacks=self.callbacks,
             hints=self.hints,
             clock=self.clock,
         )
@@ -174,6 +178,8 @@ class FrontDesk:
             intake=self.intake,
             batch_sending=BatchSending(self.intake),
             inquiries=self.inquiries,
+            linter=self.linter,
+            template_inquiries=TemplateInquiries(self.templates, CompiledTemplates(ChannelLimits())),
             origins=self.origins,
             records=self.ledger,
             figures=self.figures,

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 import uvloop
 from redis.asyncio import Redis
 
+from tests.fakes.callbacks import FakeCallbackOutbox
 from tests.fakes.dead_letters import FakeDeadLetters
 from tests.fakes.figures import FakeFigures
 from tests.fakes.ledger import FakeLedger
@@ -16,6 +17,7 @@ from tests.fakes.origins import FakeBatches, FakeCancellations, FakePauses, Fake
 from tests.ledger_state import LedgerState, state_of_fake, state_of_redis
 from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
+from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
 from worker.adapters.redis.cancelling import RedisCancellations
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.figures import RedisFigures
@@ -26,7 +28,8 @@ from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.schedule import RedisSchedule
 from worker.adapters.redis.upkeep import RedisUpkeep
-from worker.contract.callbacks import NO_OUTCOMES, Outcomes
+from worker.callbacks.ports import Outbox, ShardApp
+from worker.contract.callbacks import NO_OUTCOMES, CallbackSettlement, DueCallback, Outcomes
 from worker.contract.cancellations import Cancelled, Standing
 from worker.contract.dead_letters import (
     DeadLetter,
@@ -72,6 +75,7 @@ class _Subject(Protocol):
     records: Records
     dead_letters: DeadLetters
     figures: Figures
+    outbox: Outbox
     pauses: Pauses
     batches: Batches
     upkeep: Upkeep
@@ -89,6 +93,7 @@ class _Model:
         self.records: Records = self.fake
         self.dead_letters: DeadLetters = FakeDeadLetters(self.fake)
         self.figures: Figures = FakeFigures(self.fake)
+        self.outbox: Outbox = FakeCallbackOutbox(self.fake)
         self.pauses: Pauses = FakePauses(self.fake)
         self.batches: Batches = FakeBatches(self.fake)
         self.upkeep: Upkeep = FakeUpkeep(self.fake)
@@ -109,6 +114,7 @@ class _Real:
         self.dead_letters: DeadLetters = RedisDeadLetters(redis, self._keys, limits, lambda: self._now)
         breakers = RedisBreakers(redis, self._keys, BreakerTimes(), lambda: self._now)
         self.figures: Figures = RedisFigures(redis, self._keys, breakers, lambda: self._now)
+        self.outbox: Outbox = RedisCallbackOutbox(redis, self._keys, lambda: self._now)
         pauses = RedisPauses(redis, self._keys, limits, lambda: self._now)
         batches = RedisBatches(redis, self._keys, limits, lambda: self._now)
         self.pauses: Pauses = pauses
@@ -265,6 +271,23 @@ class LedgerDriver:
     def figures(self) -> LedgerFigures:
         """Return the ledger in numbers."""
         return self._wait(self._subject.figures.read())
+
+    def due_callbacks(self) -> list[ShardApp]:
+        """Return the queues of callbacks that have something due."""
+        return self._wait(self._subject.outbox.due())
+
+    def claim_callbacks(self, places: Mapping[ShardApp, int] | None = None, lease: int = 1_000) -> list[DueCallback]:
+        """Take callbacks; without `places`, all that are due."""
+        wanted = dict.fromkeys(self.due_callbacks(), 100) if places is None else places
+        return self._wait(self._subject.outbox.claim(wanted, lease))
+
+    def settle_callbacks(self, settlements: Sequence[CallbackSettlement]) -> list[bool]:
+        """End claims of callbacks."""
+        return self._wait(self._subject.outbox.settle(settlements))
+
+    def own_merchants(self, app_ids: Sequence[str], process: str, lease: int = 1_000) -> list[bool]:
+        """Take the right to call merchants back."""
+        return self._wait(self._subject.outbox.own(app_ids, process, lease))
 
     def twice_at_once(self, operation: Callable[[Ledger], Awaitable[Result]]) -> list[Result]:
         """Let two workers do the same at the same time."""

@@ -43,6 +43,8 @@ def application() -> Starlette:
                     intake=found.intake,
                     batch_sending=found.batch_sending,
                     inquiries=found.inquiries,
+                    linter=found.linter,
+                    template_inquiries=found.template_inquiries,
                     origins=found.origins,
                     records=found.services.records,
                     figures=found.services.figures,

@@ -42,15 +42,18 @@ class JsonResponse(Response):
 def called(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     """Return what answers a request for the endpoint."""
 
+    async def answer_get(request: Request) -> Response:
+        return _signed(request, await _reply(endpoint, request, b"", request.scope["query_string"]))
+
     async def answer(request: Request) -> Response:
         if not _is_json(request.headers.get("content-type", "")):
             return _signed(request, _NOT_JSON)
         body = await _body(request, endpoint.max_body)
         if body is None:
             return _signed(request, too_large(f"the body is larger than {endpoint.max_body} bytes"))
-        return _signed(request, await _reply(endpoint, request, body))
+        return _signed(request, await _reply(endpoint, request, body, body))
 
-    return answer
+    return answer_get if endpoint.method == "GET" else answer
 
 
 def _signed(request: Request, reply: Reply) -> Response:
@@ -59,7 +62,7 @@ def _signed(request: Request, reply: Reply) -> Response:
     response = JsonResponse(reply.content, reply.status)
     if reply.headers:
         response.headers.update(reply.headers)
-    response.headers.update(api.answer_headers(_path(request), request.headers, bytes(response.body)))
+    response.headers.update(api.answer_headers(request.method, _path(request), request.headers, bytes(response.body)))
     return response
 
 
@@ -70,13 +73,15 @@ def _path(request: Request) -> str:
     return (path + b"?" + query if query else path).decode("latin-1")
 
 
-async def _reply(endpoint: Endpoint, request: Request, body: bytes) -> Reply:
+async def _reply(endpoint: Endpoint, request: Request, body: bytes, asked: bytes) -> Reply:
+    """Return the operation's reply to what is asked, or the refusal of a caller; `body` is what was signed."""
     api: Api = request.state.api
     address = request.client.host if request.client else ""
     try:
         await api.opening.check()
-        refused = await api.authentication.refusal(SignedCall(_path(request), request.headers, body, address))
-        return Reply(refusal(refused)) if refused else await endpoint.run(api, request.headers, body)
+        call = SignedCall(_path(request), request.headers, body, address, request.method)
+        refused = await api.authentication.refusal(call)
+        return Reply(refusal(refused)) if refused else await endpoint.run(api, request.headers, asked)
     except (LedgerUnavailableError, LedgerMismatchError) as error:
         log.warning("ledger_not_opened", reason=str(error))
         return Reply(refusal(UNKNOWN))

@@ -46,7 +46,7 @@ tidings:{templates}:history:<code>      list    newest first: `<id>|<ms>|<act>|<
 tidings:{wallets}                       hash    wallet name -> its gateways and cap (JSON)
 tidings:{clients}                       hash    Client-Id -> its appIds, public keys, rate and networks (JSON)
 tidings:{callbacks}                     hash    appId -> its URL, outcomes and sealed secrets (JSON)
-tidings:{callbacks}:callers             hash    appId -> `<process>|<ms until>`: who calls the merchant back
+tidings:{callbacks}:owners              hash    appId -> `<process>|<ms until>`: who alone calls the merchant back
 ======================================  ======  =================================================================
 
 An origin is `<appId>`, or `<appId>#<batchId>` of what came in a batch. The window is the merchant's, whatever batch its
@@ -311,6 +311,6 @@ class Keys:
         """Return the key of all registered callbacks."""
         return f"{PREFIX}:{{callbacks}}"
 
-    def callers(self) -> str:
+    def owners(self) -> str:
         """Return the key of which process calls which merchant back."""
-        return f"{PREFIX}:{{callbacks}}:callers"
+        return f"{PREFIX}:{{callbacks}}:owners"
