@@ -49,12 +49,12 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
   local a = FIXED + (i - 1) * WIDTH
   local id = ARGV[a + 1]
   local own = ARGV[2] .. '#' .. ARGV[3] .. '#' .. id
-  local r = redis.call('HMGET', KEYS[8 + i], 'PUSH', 'INBOX', 'nb', 'dead')
+  local r = redis.call('HMGET', KEYS[8 + i], 'PUSH', 'INBOX', 'nb', 'dead', 'batch', 'exp')
   local open = string.sub(r[1] or '', 1, 1) == 'O' or string.sub(r[2] or '', 1, 1) == 'O'
   local due, backlogged = redis.call('ZSCORE', KEYS[1], id), redis.call('ZSCORE', KEYS[4], id)
-  local plan = ARGV[a + 4]
+  local plan = r[6] and ARGV[2] .. '#' .. ARGV[3] .. '#' .. (r[5] or '') .. '#' .. id .. '#' .. r[6] or ''
   local scheduled = plan ~= '' and redis.call('ZSCORE', KEYS[7], plan)
-  local places, strays = 0, 0
+  local places, strays = 0, ARGV[a + 4] ~= plan and unplan(ARGV[a + 4]) or 0
   for p = 2, 3 do
     local seen = ARGV[a + p]
     if seen ~= '' and seen ~= own then strays = strays + redis.call('ZREM', KEYS[p], seen) end
