@@ -92,8 +92,9 @@ class _Model:
         self.ledger: Ledger = self.fake
         self.records: Records = self.fake
         self.dead_letters: DeadLetters = FakeDeadLetters(self.fake)
-        self.figures: Figures = FakeFigures(self.fake)
-        self.outbox: Outbox = FakeCallbackOutbox(self.fake)
+        outbox = FakeCallbackOutbox(self.fake)
+        self.outbox: Outbox = outbox
+        self.figures: Figures = FakeFigures(self.fake, outbox)
         self.pauses: Pauses = FakePauses(self.fake)
         self.batches: Batches = FakeBatches(self.fake)
         self.upkeep: Upkeep = FakeUpkeep(self.fake)

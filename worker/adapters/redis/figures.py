@@ -8,6 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from worker.adapters.redis.breakers import RedisBreakers
+from worker.adapters.redis.callback_figures import callback_figures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.rates import refused_of
@@ -67,6 +68,7 @@ class RedisFigures:
                 Missing.DEAD: _together(shard.unknown for shard in shards),
             },
             dead=_together(shard.dead for shard in shards),
+            callbacks=await callback_figures(self._redis, self._keys, now),
             refused={limit: number for shard in shards for limit, number in shard.refused.items()},
             failing={name: max(0, now - opened.since) for name, opened in (await self._breakers.opened()).items()},
         )
