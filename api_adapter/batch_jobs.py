@@ -12,7 +12,8 @@ import orjson
 
 from api_adapter.batch_uploading import NO_BATCH, examples_json
 from api_adapter.clients import Clients
-from api_adapter.inquiries import Json, refusal, result_json, whole_json
+from api_adapter.inquiries import Json, refusal, result_json
+from api_adapter.reconciling import whole_json
 from worker.batch_keeping import CARRIED_OUT_BY, BatchKeeper, ended
 from worker.batch_ports import BatchJobs
 from worker.contract.batch_jobs import (

@@ -44,6 +44,7 @@ from worker.adapters.redis.rates import RedisRates
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.repair import RedisRepair
 from worker.adapters.redis.schedule import RedisSchedule
+from worker.adapters.redis.settlement import RedisSettlement
 from worker.adapters.redis.templates import RedisTemplates
 from worker.adapters.redis.turns import RedisTurns
 from worker.adapters.redis.upkeep import RedisUpkeep
@@ -169,6 +170,11 @@ class Services:
     def audit(self) -> RedisAudit:
         """The proof of the ledger from its records."""
         return RedisAudit(self.redis, self.keys)
+
+    @property
+    def settlement(self) -> RedisSettlement:
+        """Every message of a span of time."""
+        return RedisSettlement(self.redis, self.keys)
 
     @property
     def repair(self) -> RedisRepair:
