@@ -58,6 +58,8 @@ def _indexes(figures: LedgerFigures) -> Iterator[Metric]:
     for lane, number in figures.backlogged.items():
         backlogs.add_metric((lane,), number)
     yield backlogs
+    text = "Messages that wait for their time, or for the end of quiet hours"
+    yield GaugeMetricFamily("tidings_scheduled_messages", text, value=figures.scheduled)
     yield from _pauses(figures)
     yield from _unknowns(figures)
     yield GaugeMetricFamily("tidings_dead_letters", "Messages that nobody tries any more", value=figures.dead.number)

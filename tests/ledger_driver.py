@@ -26,6 +26,7 @@ from worker.adapters.redis.ledger import RedisLedger
 from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.records import RedisRecords
+from worker.adapters.redis.schedule import RedisSchedule
 from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.callbacks.ports import Outbox, ShardApp
 from worker.contract.callbacks import NO_OUTCOMES, CallbackSettlement, DueCallback, Outcomes
@@ -54,6 +55,7 @@ from worker.contract.messages import (
     Settled,
     Settlement,
     Verdict,
+    WaitReason,
 )
 from worker.contract.origins import NO_BATCH, BatchPart, BatchRow, BatchTally, Origin, Pause
 from worker.contract.outcomes import MessageOutcome
@@ -118,7 +120,7 @@ class _Real:
         batches = RedisBatches(redis, self._keys, limits, lambda: self._now)
         self.pauses: Pauses = pauses
         self.batches: Batches = batches
-        self.upkeep: Upkeep = RedisUpkeep(pauses, batches)
+        self.upkeep: Upkeep = RedisUpkeep(pauses, batches, RedisSchedule(redis, self._keys, lambda: self._now))
         self.cancellations: Cancellations = RedisCancellations(redis, self._keys, limits, lambda: self._now)
 
     def set_now(self, now: int) -> None:
@@ -408,6 +410,13 @@ def retry(claim: Claim, delay: int = 1_000, *updates: DeliveryUpdate) -> Settlem
         tries=1,
         delay=delay,
         worker="w1",
+    )
+
+
+def defer(claim: Claim, delay: int = 1_000, *updates: DeliveryUpdate) -> Settlement:
+    """Return an end that waits for the user's quiet hours to be over, `delay` milliseconds."""
+    return retry(claim, delay)._replace(
+        verdict=Verdict.DEFER, updates=updates, tries=int(bool(updates)), cause=WaitReason.QUIET_HOURS
     )
 
 

@@ -12,6 +12,7 @@ NOTHING = LedgerFigures(
     overdue=Crowd(),
     waiting=0,
     backlogged={Lane.SINGLE: 0, Lane.BULK: 0},
+    scheduled=0,
     stopped={Lane.SINGLE: 0, Lane.BULK: 0},
     paused={PausedKind.MERCHANT: Crowd(), PausedKind.BATCH: Crowd()},
     unknown={Missing.OPEN: Crowd(), Missing.DEAD: Crowd()},

@@ -28,6 +28,7 @@ class FakeFigures:
             overdue=self._crowd(time for time in due if time <= self.ledger.now),
             waiting=sum(record.waits for record in records),
             backlogged={lane: sum(len(ids) for place, ids in backlogs if place[1] is lane) for lane in Lane},
+            scheduled=sum(record.scheduled_at is not None for record in records),
             stopped={
                 lane: sum(len(self.ledger.backlogs[place]) for place in self.ledger.stopped if place[1] is lane)
                 for lane in Lane

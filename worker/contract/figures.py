@@ -60,6 +60,8 @@ class LedgerFigures:
     waiting: int
     """Those of them that wait for a retry, outside their merchant's window."""
     backlogged: Mapping[Lane, int]
+    scheduled: int
+    """Messages that wait for their time, or for the end of a user's quiet hours."""
     stopped: Mapping[Lane, int]
     """Those of them that are paused."""
     paused: Mapping[PausedKind, Crowd]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from worker.contract.codes import ResultStatus
-from worker.contract.messages import Channel, DeliveryState, Lane
+from worker.contract.messages import Channel, DeliveryState, Lane, WaitReason
 
 
 class Reason(StrEnum):
@@ -143,6 +143,8 @@ class MessageOutcome:
     timeline: tuple[TimelineEntry, ...]
     interventions: tuple[Intervention, ...] = ()
     """Replays, discards and a cancel, the earliest first."""
+    waits_for: WaitReason | None = None
+    """What it waits for until `next_at`."""
 
     @property
     def whole(self) -> WholeOutcome:

@@ -19,6 +19,8 @@ tidings:{n}:staged                      zset    batch's origin -> ms when it is 
 tidings:{n}:decision:<origin>           string  `run` or `withdraw`: what was decided of a staged batch
 tidings:{n}:batches                     hash    `<origin>#<status>` -> number of messages, see `BatchTally`
 tidings:{n}:rows                        zset    `<origin>#<row, 8 digits>#<messageId>`, score 0: a batch by its rows
+tidings:{n}:scheduled                   zset    `<lane>#<appId>#<batchId>#<messageId>#<deadline>` -> ms when to wake it
+tidings:{n}:plans                       zset    the same, score 0: what is of one merchant, or batch, side by side
 tidings:{n}:window                      zset    `<lane>#<appId>#<messageId>`, score 0: due, and not in `waiting`
 tidings:{n}:waiting                     zset    `<lane>#<appId>#<messageId>`, score 0: due for a retry, not yet swept
 tidings:{n}:unanswered                  zset    open messageId -> ms since when an open channel's answer is missing
@@ -32,6 +34,9 @@ tidings:{n}:callbacks:<appId>           zset    `<messageId>#<finality>` -> ms w
 tidings:{n}:callbacks                   zset    appId -> ms when somebody must look at the first of its callbacks
 tidings:{n}:uncalled                    zset    `<appId>#<messageId>#<finality>` -> ms when the callback was given up
 tidings:{n}:called                      hash    `<appId>#<delivered or dead>` -> number of callbacks
+tidings:{jobs}                          zset    origin of a batch job -> ms when somebody must look at it next
+tidings:{jobs}:job:<origin>             hash    the job, see `JOB` below
+tidings:{jobs}:rejected:<origin>#<n>    list    rejected rows of its part n: chunks of JSON, deflated
 tidings:{n}:token:<keyed hash>          string  what an access token grants (JSON); never the token
 tidings:{n}:cap:<wallet>#<app>#<cust>   zset    messageId -> ms when it was counted under the wallet's cap
 tidings:{n}:rate:<by>#<name>            string  ms at which a limit's next send would come if all came evenly (GCRA)
@@ -50,9 +55,9 @@ tidings:{callbacks}:owners              hash    appId -> `<process>|<ms until>`:
 An origin is `<appId>`, or `<appId>#<batchId>` of what came in a batch. The window is the merchant's, whatever batch its
 messages came in. A backlog is listed in `stopped` while its origin or its merchant is in `paused`, else in `backlogs`.
 
-An open message is in exactly one of `due` and a `backlog`; being there is what makes it open. What is due is in exactly
-one of `window` and `waiting`. `unanswered` holds what is open and has an open channel with code UNANSWERED, `unknown`
-the dead letters with a channel that is U.
+An open message is in exactly one of `due`, `scheduled` and a `backlog`; being there is what makes it open. What is due
+is in exactly one of `window` and `waiting`. `unanswered` holds what is open and has an open channel with code
+UNANSWERED, `unknown` the dead letters with a channel that is U.
 
 `dead` says which messages are dead letters. `cards` is derived from it and the records, so that searches need no
 record: whoever finds fewer cards than dead letters writes the missing ones (`index_dead_letters.lua`). A card is
@@ -92,7 +97,10 @@ claimed    claim        ms of the newest claim
 tries      settle       how often a gateway answered or timed out
 crashes    claim        claims that ended without being settled; each left the open channels UNANSWERED
 lone       claim        those of them that were of the message alone
-nb         settle       ms before which nobody may claim it (a retry waits)
+nb         accept,      ms before which nobody may claim it (a retry, or its time, waits)
+           settle
+why        accept,      why it is in the schedule: SCHEDULE or QUIET_HOURS
+           settle
 hints      sweep        how often it was hinted since its newest claim; doubles the grace
 gPUSH      settle,      gateway that was asked last for the channel, where the message was not final by it;
 gINBOX     note         absent: the first of the wallet
@@ -105,6 +113,27 @@ n<n>       replay,      what was done to it after attempt n: `<ms>|<REPLAYED, DI
            discard,     <reason>`
            cancel
 t<n>       settle       timeline of attempt n: `<claimed>|<settled>|<worker>|<channel>=<state>:<code>...`
+=========  ===========  =========================================================================================
+
+JOB, the fields of a batch job:
+
+=========  ===========  =========================================================================================
+field      written by   meaning
+=========  ===========  =========================================================================================
+def        create       the definition (JSON, keys sorted)
+created    create       ms
+state      create,      HELD, RUNNING, PAUSED or CANCELLED
+           move
+version    move         raised by each change of state
+changed    move         ms of the newest change
+carried    postpone     the version that the ledger did
+ended      move         messages that had their outcome then
+p<n>       begin part   `<sha256>|<rows>|<number of the last>` of part n
+u<n>       begin part   the upload that may write to it
+d<n>       finish part  `<ms>|<what became of its rows (JSON)>`, once it is done
+rows       begin part   rows of all parts
+lacking    begin part,  parts that are begun and not done
+           finish part
 =========  ===========  =========================================================================================
 """
 
@@ -192,6 +221,14 @@ class Keys:
     def rows(self, shard: int) -> str:
         """Return the key of a shard's batches by their rows."""
         return f"{PREFIX}:{{{shard}}}:rows"
+
+    def scheduled(self, shard: int) -> str:
+        """Return the key of what waits for its time in a shard."""
+        return f"{PREFIX}:{{{shard}}}:scheduled"
+
+    def plans(self, shard: int) -> str:
+        """Return the key of the same as text: of one merchant, or batch, in a row."""
+        return f"{PREFIX}:{{{shard}}}:plans"
 
     def window(self, shard: int) -> str:
         """Return the key of a shard's windows."""
@@ -301,3 +338,15 @@ class Keys:
     def owners(self) -> str:
         """Return the key of which process calls which merchant back."""
         return f"{PREFIX}:{{callbacks}}:owners"
+
+    def jobs(self) -> str:
+        """Return the key of the index of batch jobs."""
+        return f"{PREFIX}:{{jobs}}"
+
+    def job(self, batch: Origin) -> str:
+        """Return the key of a batch job."""
+        return f"{PREFIX}:{{jobs}}:job:{batch.text}"
+
+    def rejected(self, batch: Origin, part: int) -> str:
+        """Return the key of the rejected rows of a part of a batch job."""
+        return f"{PREFIX}:{{jobs}}:rejected:{batch.text}#{part}"
