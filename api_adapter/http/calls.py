@@ -11,7 +11,7 @@ from starlette.responses import Response
 from typing_extensions import override
 
 from api_adapter.authentication import SignedCall
-from api_adapter.http.endpoint import Api, Endpoint, Reply, too_large
+from api_adapter.http.endpoint import Api, Endpoint, Operation, Reply, too_large
 from api_adapter.inquiries import refusal
 from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
@@ -43,23 +43,21 @@ def called(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     """Return what answers a request for the endpoint."""
 
     async def answer_get(request: Request) -> Response:
-        return _signed(request, await _reply(endpoint, request, b"", request.scope["query_string"]))
+        return signed(request, await _reply(endpoint.run, request, b"", request.scope["query_string"]))
 
     async def answer(request: Request) -> Response:
-        if not _is_json(request.headers.get("content-type", "")):
-            return _signed(request, _NOT_JSON)
-        body = await _body(request, endpoint.max_body)
-        if body is None:
-            return _signed(request, too_large(f"the body is larger than {endpoint.max_body} bytes"))
-        return _signed(request, await _reply(endpoint, request, body, body))
+        if not is_media_type("application/json", request.headers.get("content-type", "")):
+            return signed(request, _NOT_JSON)
+        return signed(request, await reply_to_post(endpoint.run, endpoint.max_body, request))
 
     return answer_get if endpoint.method == "GET" else answer
 
 
-def _signed(request: Request, reply: Reply) -> Response:
+def signed(request: Request, reply: Reply) -> Response:
     """Return an answer with the headers that prove who gave it."""
     api: Api = request.state.api
-    response = JsonResponse(reply.content, reply.status)
+    make = Response if isinstance(reply.content, bytes) else JsonResponse
+    response = make(reply.content, reply.status)
     if reply.headers:
         response.headers.update(reply.headers)
     response.headers.update(api.answer_headers(request.method, _path(request), request.headers, bytes(response.body)))
@@ -73,7 +71,15 @@ def _path(request: Request) -> str:
     return (path + b"?" + query if query else path).decode("latin-1")
 
 
-async def _reply(endpoint: Endpoint, request: Request, body: bytes, asked: bytes) -> Reply:
+async def reply_to_post(run: Operation, most: int, request: Request) -> Reply:
+    """Return what an operation answers, or why it is not called; the body may have `most` bytes."""
+    body = await _body(request, most)
+    return (
+        too_large(f"the body is larger than {most} bytes") if body is None else await _reply(run, request, body, body)
+    )
+
+
+async def _reply(run: Operation, request: Request, body: bytes, asked: bytes) -> Reply:
     """Return the operation's reply to what is asked, or the refusal of a caller; `body` is what was signed."""
     api: Api = request.state.api
     address = request.client.host if request.client else ""
@@ -81,7 +87,7 @@ async def _reply(endpoint: Endpoint, request: Request, body: bytes, asked: bytes
         await api.opening.check()
         call = SignedCall(_path(request), request.headers, body, address, request.method)
         refused = await api.authentication.refusal(call)
-        return Reply(refusal(refused)) if refused else await endpoint.run(api, request.headers, asked)
+        return Reply(refusal(refused)) if refused else await run(api, request.headers, asked)
     except (LedgerUnavailableError, LedgerMismatchError) as error:
         log.warning("ledger_not_opened", reason=str(error))
         return Reply(refusal(UNKNOWN))
@@ -95,14 +101,15 @@ def _places(error: Exception) -> list[str]:
     return [f"{frame.f_code.co_qualname}:{line}" for frame, line in walk_tb(error.__traceback__)]
 
 
-def _is_json(content_type: str) -> bool:
+def is_media_type(wanted: str, content_type: str) -> bool:
+    """Return whether a Content-Type is the one that is wanted, in UTF-8 (R25)."""
     media_type, _, parameters = content_type.partition(";")
     charsets = [
         value.strip(' "').lower()
         for name, _, value in (parameter.partition("=") for parameter in parameters.split(";"))
         if name.strip().lower() == "charset"
     ]
-    return media_type.strip().lower() == "application/json" and all(charset in _JSON_CHARSETS for charset in charsets)
+    return media_type.strip().lower() == wanted and all(charset in _JSON_CHARSETS for charset in charsets)
 
 
 async def _body(request: Request, most: int) -> bytes | None:
