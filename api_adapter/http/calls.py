@@ -1,5 +1,6 @@
 """How every operation is called: content type, size, who calls, and the signed answer (CONTRACT R15, R25, R26, R40)."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from traceback import walk_tb
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from typing_extensions import override
 
 from api_adapter.authentication import SignedCall
-from api_adapter.http.endpoint import Api, Endpoint, Reply, too_large
+from api_adapter.http.endpoint import Api, Endpoint, Reply, too_large, too_slow
 from api_adapter.inquiries import refusal
 from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
@@ -43,12 +44,11 @@ def called(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     """Return what answers a request for the endpoint."""
 
     async def answer(request: Request) -> Response:
+        # Also one of another type is read: with bytes left unread the connection could not be used again.
+        body = await _timely_body(request, endpoint.max_body)
         if not _is_json(request.headers.get("content-type", "")):
             return _signed(request, _NOT_JSON)
-        body = await _body(request, endpoint.max_body)
-        if body is None:
-            return _signed(request, too_large(f"the body is larger than {endpoint.max_body} bytes"))
-        return _signed(request, await _reply(endpoint, request, body))
+        return _signed(request, await _reply(endpoint, request, body) if isinstance(body, bytes) else body)
 
     return answer
 
@@ -98,6 +98,17 @@ def _is_json(content_type: str) -> bool:
         if name.strip().lower() == "charset"
     ]
     return media_type.strip().lower() == "application/json" and all(charset in _JSON_CHARSETS for charset in charsets)
+
+
+async def _timely_body(request: Request, most: int) -> bytes | Reply:
+    """Return the body, or the answer to one that is too large or too slow."""
+    api: Api = request.state.api
+    try:
+        async with asyncio.timeout(api.body_timeout / 1000):
+            body = await _body(request, most)
+    except TimeoutError:
+        return too_slow(f"the body did not arrive within {api.body_timeout} ms")
+    return too_large(f"the body is larger than {most} bytes") if body is None else body
 
 
 async def _body(request: Request, most: int) -> bytes | None:

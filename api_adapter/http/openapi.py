@@ -74,6 +74,7 @@ def _operation(endpoint: Endpoint) -> Json:
                     **_json_answer("the result, be it S, U or F", endpoint.answer),
                     "headers": {**_answer_headers(), **endpoint.headers},
                 },
+                "408": {**_json_answer("the body did not arrive in time", "Refusal"), "headers": _answer_headers()},
                 "413": {**_json_answer("the body is too large", "Refusal"), "headers": _answer_headers()},
             },
         },
