@@ -32,6 +32,7 @@ class SignedCall(NamedTuple):
     body: bytes
     address: str
     """IP address of whoever connected; empty: not known."""
+    method: str = "POST"
 
 
 Check: TypeAlias = Callable[[Caller, SignedCall], Result | None]
@@ -78,7 +79,7 @@ def _signed_by(caller: Caller, call: SignedCall, time: str, header: str, now: in
     if claimed is None or caller.registered is None:
         return False
     key = caller.registered.key(claimed.key_version, now)
-    content = signed_content(call.path, caller.client_id, time, call.body)
+    content = signed_content(call.path, caller.client_id, time, call.body, call.method)
     return key is not None and is_signed(key.pem, claimed.signature, content)
 
 

@@ -7,7 +7,7 @@ import structlog
 from worker.contract.codes import Result, ResultCode
 from worker.contract.errors import LedgerMismatchError
 from worker.contract.templates import TemplateVersion
-from worker.ports import Templates
+from worker.ports import TemplateCatalogue, Templates
 from worker.rendering import CompiledTemplate, CompiledTemplates, TemplateSyntaxError
 
 _UNUSABLE = Result.refused(
@@ -35,6 +35,24 @@ async def live_templates(
             return {codes[0]: _UNUSABLE}
         return await _one_by_one(templates, compiled, codes)
     return _each_compiled(live, compiled)
+
+
+async def published_template(
+    templates: TemplateCatalogue,
+    compiled: CompiledTemplates,
+    code: str,
+    number: int,
+) -> CompiledTemplate | Result | None:
+    """Return a version that is live or was so once, or why it can't be used; None where there is none.
+
+    Raises LedgerUnavailableError when the store did not answer.
+    """
+    try:
+        version = await templates.published(code, number)
+    except LedgerMismatchError as error:
+        log.error("template_unreadable", reason=str(error))  # noqa: TRY400 - the text says all, a trace nothing
+        return _UNUSABLE
+    return None if version is None else _each_compiled({code: version}, compiled)[code]
 
 
 async def _one_by_one(

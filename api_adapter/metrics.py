@@ -58,11 +58,24 @@ def _indexes(figures: LedgerFigures) -> Iterator[Metric]:
     for lane, number in figures.backlogged.items():
         backlogs.add_metric((lane,), number)
     yield backlogs
+    yield from _pauses(figures)
     yield from _unknowns(figures)
     yield GaugeMetricFamily("tidings_dead_letters", "Messages that nobody tries any more", value=figures.dead.number)
     yield _age("tidings_oldest_dead_letter_seconds", "How long ago the first of them died", figures.dead)
     yield _refused(figures)
     yield _failing(figures)
+
+
+def _pauses(figures: LedgerFigures) -> Iterable[Metric]:
+    messages = GaugeMetricFamily("tidings_paused_messages", "Messages in paused backlogs", labels=("lane",))
+    for lane, stopped in figures.stopped.items():
+        messages.add_metric((lane,), stopped)
+    number = GaugeMetricFamily("tidings_paused", "Merchants and batches that are paused", labels=("kind",))
+    oldest = GaugeMetricFamily("tidings_longest_pause_seconds", "How long the first of them is", labels=("kind",))
+    for kind, crowd in figures.paused.items():
+        number.add_metric((kind,), crowd.number)
+        oldest.add_metric((kind,), crowd.oldest / 1000)
+    return messages, number, oldest
 
 
 def _unknowns(figures: LedgerFigures) -> Iterable[Metric]:

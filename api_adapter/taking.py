@@ -16,11 +16,24 @@ from api_adapter.admitting import Send, hints_of, new_message
 from api_adapter.judging import Admission, Facts, judge, resolved_user, user_digest
 from api_adapter.limiting import Allowance, allowances, refusal
 from api_adapter.live_templates import live_templates
+from worker.contract.callbacks import NO_OUTCOMES
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Acceptance, Lane
 from worker.contract.users import Unresolved, User
-from worker.ports import CapRequest, Caps, Clock, Hints, Ledger, Probe, Rates, Templates, Users, Wallets
+from worker.ports import (
+    CallbackRegistry,
+    CapRequest,
+    Caps,
+    Clock,
+    Hints,
+    Ledger,
+    Probe,
+    Rates,
+    Templates,
+    Users,
+    Wallets,
+)
 from worker.rendering import CompiledTemplates
 
 INCONSISTENT = Result.refused(
@@ -76,6 +89,7 @@ class Sources:
 class Stores(Sources):
     """What is asked to judge sends, and who is told of those that are taken."""
 
+    callbacks: CallbackRegistry
     hints: Hints
 
 
@@ -150,7 +164,9 @@ async def _accept_for_app(
 ) -> Results:
     messages = [new_message(send, admission, passage.deliver_within) for send, admission in admitted]
     try:
-        accepted = await stores.ledger.accept(app_id, passage.lane, messages)
+        registered = (await stores.callbacks.all()).get(app_id)
+        told = registered.wanted if registered else NO_OUTCOMES
+        accepted = await stores.ledger.accept(app_id, passage.lane, messages, told)
     except LedgerUnavailableError as error:
         return unknown((send for send, _ in admitted), error)
     stores.hints.publish(hints_of(passage.lane, messages, accepted, passage.shards))

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from worker.contract.messages import Channel
 from worker.rendering import CompiledTemplate
 
 Json = dict[str, Any]
@@ -13,10 +12,12 @@ def required_json(template: CompiledTemplate) -> dict[str, list[str]]:
     return {language: sorted(template.required(language)) for language in template.languages}
 
 
-def required_on_json(template: CompiledTemplate) -> dict[str, dict[Channel, list[str]]]:
+def required_on_json(template: CompiledTemplate) -> dict[str, dict[str, list[str]]]:
     """Return the parameters that each channel needs, by language and channel."""
     return {
-        language: {channel: sorted(template.required_on(language, channel)) for channel in template.version.channels}
+        language: {
+            channel.value: sorted(template.required_on(language, channel)) for channel in template.version.channels
+        }
         for language in template.languages
     }
 

@@ -13,8 +13,10 @@ from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.limiting import LimitsOf, unlimited
 from api_adapter.linter import Linter
+from api_adapter.origins import Origins
 from api_adapter.reading import Reader
 from api_adapter.taking import Sources, Stores
+from api_adapter.template_inquiries import TemplateInquiries
 from worker.bootstrap import Addresses, Services, hint_publisher, services, token_resolver
 from worker.collecting import rare_collections
 from worker.contract.errors import SettingsError
@@ -33,7 +35,9 @@ class Front:
     intake: Intake
     batch_sending: BatchSending
     inquiries: Inquiries
+    origins: Origins
     linter: Linter
+    template_inquiries: TemplateInquiries
     services: Services
 
 
@@ -50,7 +54,9 @@ async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf 
                 intake=intake,
                 batch_sending=BatchSending(intake),
                 inquiries=Inquiries(clients, found.records),
+                origins=Origins.of(clients, found.pauses, found.cancellations),
                 linter=make_linter(found, clients, users, rate_limits),
+                template_inquiries=TemplateInquiries(found.templates, found.compiled),
                 services=found,
             )
 
@@ -96,6 +102,7 @@ def make_intake(
         caps=found.caps,
         rates=found.rates,
         clock=found.clock,
+        callbacks=found.callbacks,
         hints=hints,
     )
     return Intake(clients, stores, limits, rate_limits)

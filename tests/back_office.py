@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from tests.fakes.breakers import FakeBreakers
+from tests.fakes.callbacks import FakeCallbackOutbox, FakeCallbackRegistry, FakePoster
 from tests.fakes.clock import FakeClock
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.hints import FakeHints
@@ -19,6 +20,9 @@ from tests.samples import payload
 from worker.appetite import Appetite
 from worker.breaking import BreakerLimits, Breakers
 from worker.call_limit import CallBounds
+from worker.callbacks.delivering import CallbackDeliverer, CallbackLimits
+from worker.callbacks.signing import CallbackSigner
+from worker.callbacks.verdicts import CallbackPolicy
 from worker.coalescers import Coalescers
 from worker.coalescing import CallLimits
 from worker.contract.messages import Channel, Hint, Lane, NewMessage
@@ -108,6 +112,19 @@ class BackOffice:
             times=DeliveryTimes(hours.lease, hours.call_timeout),
         )
 
+    def _callbacks(self) -> CallbackDeliverer:
+        return CallbackDeliverer(
+            outbox=FakeCallbackOutbox(self.ledger),
+            registry=FakeCallbackRegistry(),
+            poster=FakePoster(),
+            signer=CallbackSigner(None, self.clock),
+            clock=self.clock,
+            limits=CallbackLimits(),
+            policy=CallbackPolicy(),
+            process="p1",
+            draw=lambda: 0.5,
+        )
+
     def _dispatcher(self, lease: int) -> Dispatcher:
         return Dispatcher(
             delivery=self.delivery,
@@ -118,6 +135,7 @@ class BackOffice:
             appetite=Appetite(self.clock, self.coalescers.in_calls),
             hints=self.hints,
             gate=Gate(self.clock),
+            callbacks=self._callbacks(),
             lease=lease,
             died=self._die,
         )

@@ -20,8 +20,11 @@ from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.limiting import limited
 from api_adapter.linter import Linter
 from api_adapter.linting import SendLint
+from api_adapter.origins import Origins
 from api_adapter.reading import Reader
 from api_adapter.taking import SendResult, Stores
+from api_adapter.template_inquiries import TemplateInquiries
+from tests.fakes.callbacks import FakeCallbackRegistry
 from tests.fakes.caps import FakeCaps
 from tests.fakes.clients import FakeClientRegistry
 from tests.fakes.clock import FakeClock
@@ -29,6 +32,7 @@ from tests.fakes.durability import FakeDurability
 from tests.fakes.figures import FakeFigures
 from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.origins import FakeCancellations, FakePauses
 from tests.fakes.rates import FakeRates
 from tests.fakes.templates import FakeTemplates
 from tests.fakes.users import FakeUsers
@@ -100,6 +104,7 @@ class FrontDesk:
         self.templates = FakeTemplates(payment_notice())
         self.wallets = FakeWallets(wallet())
         self.caps = FakeCaps()
+        self.callbacks = FakeCallbackRegistry()
         self.rates = FakeRates(self.clock)
         self.app_rates: dict[str, int] = {}
         self.figures = FakeFigures(self.ledger)
@@ -111,6 +116,7 @@ class FrontDesk:
         self.authentication = Authentication(known, believe)
         self.answer_headers: AnswerHeaders = unsigned
         self.inquiries = Inquiries(known, self.ledger)
+        self.origins = Origins.of(known, FakePauses(self.ledger), FakeCancellations(self.ledger))
         stores = Stores(
             ledger=self.ledger,
             users=self.users,
@@ -119,6 +125,7 @@ class FrontDesk:
             wallets=self.wallets,
             caps=self.caps,
             rates=self.rates,
+            callbacks=self.callbacks,
             hints=self.hints,
             clock=self.clock,
         )
@@ -172,6 +179,9 @@ class FrontDesk:
             intake=self.intake,
             batch_sending=BatchSending(self.intake),
             inquiries=self.inquiries,
+            linter=self.linter,
+            template_inquiries=TemplateInquiries(self.templates, CompiledTemplates(ChannelLimits())),
+            origins=self.origins,
             records=self.ledger,
             figures=self.figures,
             opening=self.opening,

@@ -87,7 +87,7 @@ class HarmedApi:
         if harm in {Harm.BUSY, Harm.BUSY_FOR_LONG}:
             return Answer(503, {"Retry-After": _WAITS[harm]}, b"busy")
         body = b'{"result":{"resultCode":"REQUEST_TRAFFIC_EXCEED_LIMIT","resultStatus":"F","resultMessage":"slower"}}'
-        signed = self.desk.answer_headers(path, {"client-id": CLIENT}, body)
+        signed = self.desk.answer_headers("POST", path, {"client-id": CLIENT}, body)
         return Answer(200, {**signed, "Retry-After": _WAITS[harm]}, body)
 
 

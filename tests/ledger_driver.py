@@ -1,20 +1,24 @@
 """Drives a ledger, the model or the real one, from a plain test: no await, and time moves when the test says so."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 import uvloop
 from redis.asyncio import Redis
 
+from tests.fakes.callbacks import FakeCallbackOutbox
 from tests.fakes.dead_letters import FakeDeadLetters
 from tests.fakes.figures import FakeFigures
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.origins import FakeBatches, FakePauses, FakeUpkeep
+from tests.fakes.origins import FakeBatches, FakeCancellations, FakePauses, FakeUpkeep
 from tests.ledger_state import LedgerState, state_of_fake, state_of_redis
 from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
+from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
+from worker.adapters.redis.cancelling import RedisCancellations
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
@@ -23,7 +27,9 @@ from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.upkeep import RedisUpkeep
-from worker.contract.callbacks import NO_OUTCOMES, Outcomes
+from worker.callbacks.ports import Outbox, ShardApp
+from worker.contract.callbacks import NO_OUTCOMES, CallbackSettlement, DueCallback, Outcomes
+from worker.contract.cancellations import Cancelled, Standing
 from worker.contract.dead_letters import (
     DeadLetter,
     DeadLetterPage,
@@ -51,7 +57,7 @@ from worker.contract.messages import (
 )
 from worker.contract.origins import NO_BATCH, BatchPart, BatchRow, BatchTally, Origin, Pause
 from worker.contract.outcomes import MessageOutcome
-from worker.origin_ports import Batches, Pauses, Upkeep
+from worker.origin_ports import Batches, Cancellations, Pauses, Upkeep
 from worker.ports import DeadLetters, Figures, Ledger, Probe, Records
 
 Result = TypeVar("Result")
@@ -67,9 +73,11 @@ class _Subject(Protocol):
     records: Records
     dead_letters: DeadLetters
     figures: Figures
+    outbox: Outbox
     pauses: Pauses
     batches: Batches
     upkeep: Upkeep
+    cancellations: Cancellations
 
     def set_now(self, now: int) -> None: ...
 
@@ -83,9 +91,11 @@ class _Model:
         self.records: Records = self.fake
         self.dead_letters: DeadLetters = FakeDeadLetters(self.fake)
         self.figures: Figures = FakeFigures(self.fake)
+        self.outbox: Outbox = FakeCallbackOutbox(self.fake)
         self.pauses: Pauses = FakePauses(self.fake)
         self.batches: Batches = FakeBatches(self.fake)
         self.upkeep: Upkeep = FakeUpkeep(self.fake)
+        self.cancellations: Cancellations = FakeCancellations(self.fake)
 
     def set_now(self, now: int) -> None:
         self.fake.now = now
@@ -102,11 +112,13 @@ class _Real:
         self.dead_letters: DeadLetters = RedisDeadLetters(redis, self._keys, limits, lambda: self._now)
         breakers = RedisBreakers(redis, self._keys, BreakerTimes(), lambda: self._now)
         self.figures: Figures = RedisFigures(redis, self._keys, breakers, lambda: self._now)
+        self.outbox: Outbox = RedisCallbackOutbox(redis, self._keys, lambda: self._now)
         pauses = RedisPauses(redis, self._keys, limits, lambda: self._now)
         batches = RedisBatches(redis, self._keys, limits, lambda: self._now)
         self.pauses: Pauses = pauses
         self.batches: Batches = batches
         self.upkeep: Upkeep = RedisUpkeep(pauses, batches)
+        self.cancellations: Cancellations = RedisCancellations(redis, self._keys, limits, lambda: self._now)
 
     def set_now(self, now: int) -> None:
         self._now = now
@@ -231,6 +243,25 @@ class LedgerDriver:
         """Take a staged batch back."""
         return self._wait(self._subject.batches.withdraw(batch))
 
+    def cancel(self, message_ids: Sequence[str], app_id: str = "shop", reason: str = "") -> list[Cancelled]:
+        """End messages that were not sent."""
+        return self._wait(self._subject.cancellations.cancel(app_id, message_ids, reason))
+
+    def cancel_all(self, origin: Origin, reason: str = "") -> Counter[Cancelled]:
+        """End all that an origin has open and was not sent."""
+
+        async def main() -> Counter[Cancelled]:
+            total = Counter[Cancelled]()
+            async for codes in self._subject.cancellations.cancel_all(origin, reason):
+                total += codes
+            return total
+
+        return self._wait(main())
+
+    def standing(self, origin: Origin) -> Standing:
+        """Count what an origin has open."""
+        return self._wait(self._subject.cancellations.standing(origin))
+
     def look_after(self) -> list[Hint]:
         """End what waits in vain."""
         return self._wait(self._subject.upkeep.look_after())
@@ -238,6 +269,23 @@ class LedgerDriver:
     def figures(self) -> LedgerFigures:
         """Return the ledger in numbers."""
         return self._wait(self._subject.figures.read())
+
+    def due_callbacks(self) -> list[ShardApp]:
+        """Return the queues of callbacks that have something due."""
+        return self._wait(self._subject.outbox.due())
+
+    def claim_callbacks(self, places: Mapping[ShardApp, int] | None = None, lease: int = 1_000) -> list[DueCallback]:
+        """Take callbacks; without `places`, all that are due."""
+        wanted = dict.fromkeys(self.due_callbacks(), 100) if places is None else places
+        return self._wait(self._subject.outbox.claim(wanted, lease))
+
+    def settle_callbacks(self, settlements: Sequence[CallbackSettlement]) -> list[bool]:
+        """End claims of callbacks."""
+        return self._wait(self._subject.outbox.settle(settlements))
+
+    def own_merchants(self, app_ids: Sequence[str], process: str, lease: int = 1_000) -> list[bool]:
+        """Take the right to call merchants back."""
+        return self._wait(self._subject.outbox.own(app_ids, process, lease))
 
     def twice_at_once(self, operation: Callable[[Ledger], Awaitable[Result]]) -> list[Result]:
         """Let two workers do the same at the same time."""

@@ -59,7 +59,7 @@ class LedgerState:
     staged: Mapping[tuple[int, str], int]
     decisions: Mapping[str, str]
     """By origin."""
-    batch_tallies: Mapping[str, BatchTally]
+    batch_tallies: Mapping[tuple[int, str], BatchTally]
     rows: frozenset[tuple[str, int, str]]
     """Origin, row and messageId."""
     window: frozenset[tuple[Lane, str, str]]
@@ -91,7 +91,7 @@ async def state_of_fake(ledger: FakeLedger) -> LedgerState:
         started=_by_text(ledger.started),
         staged=_by_text(ledger.staged),
         decisions={origin.text: decision.value for origin, decision in ledger.decisions.items()},
-        batch_tallies={origin.text: tally for origin, tally in ledger.batch_tallies.items()},
+        batch_tallies={(shard, origin.text): tally for (shard, origin), tally in ledger.batch_tallies.items()},
         rows=frozenset(
             (r.origin.text, r.new.row, one) for one, r in records.items() if r.origin.batch_id and r.new.row is not None
         ),
@@ -241,12 +241,12 @@ def _shard(name: tuple[str, ...]) -> int:
     return int(name[1].strip("{}"))
 
 
-def _batch_tallies(contents: _Contents) -> dict[str, BatchTally]:
-    totals: dict[str, BatchTally] = defaultdict(BatchTally)
+def _batch_tallies(contents: _Contents) -> dict[tuple[int, str], BatchTally]:
+    totals: dict[tuple[int, str], BatchTally] = defaultdict(BatchTally)
     for name, counters in contents.items():
         for field, number in counters.items() if name[2] == "batches" else ():
             origin, status = field.decode().rsplit("#", 1)
-            totals[origin] += BatchTally(**{status: int(number)})
+            totals[_shard(name), origin] += BatchTally(**{status: int(number)})
     return dict(totals)
 
 

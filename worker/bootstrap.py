@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 import structlog
 from redis.asyncio import Redis
 
+from worker.adapters.callbacks.poster import HttpPoster
+from worker.adapters.callbacks.resolver import Resolver
 from worker.adapters.celery.app import publisher, publishing_app
 from worker.adapters.celery.hints import HintPublisher
 from worker.adapters.celery.loop import Opener
@@ -22,8 +25,12 @@ from worker.adapters.introspection.assembly import examine_introspection, intros
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
+from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
+from worker.adapters.redis.callbacks import RedisCallbacks
+from worker.adapters.redis.cancelling import RedisCancellations
 from worker.adapters.redis.clients import RedisClients
 from worker.adapters.redis.connection import connect
+from worker.adapters.redis.dead_callbacks import RedisDeadCallbacks
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.durability import RedisDurability
 from worker.adapters.redis.embedded import EmbeddedValkey
@@ -43,11 +50,16 @@ from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.appetite import Appetite
 from worker.breaking import BreakerLimits, Breakers
 from worker.call_limit import CallBounds
+from worker.callbacks.delivering import CallbackDeliverer, CallbackLimits
+from worker.callbacks.ports import Poster
+from worker.callbacks.secrets import Vault
+from worker.callbacks.signing import CallbackSigner
+from worker.callbacks.verdicts import CallbackPolicy
 from worker.clock import SystemClock
 from worker.coalescers import Coalescers
 from worker.coalescing import CallLimits
 from worker.collecting import rare_collections
-from worker.contract.errors import LedgerUnavailableError
+from worker.contract.errors import LedgerUnavailableError, SettingsError
 from worker.contract.findings import Finding
 from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
@@ -69,6 +81,8 @@ from worker.slots import Slots
 from worker.sweeping import Sweeper
 
 _PATIENCE = 1.0
+_NAME_BYTES = 8
+"""Of a process' name where it must be no other's: containers may share host name and process id."""
 
 log = structlog.get_logger(__name__)
 
@@ -102,9 +116,11 @@ class Services:
     dead_letters: RedisDeadLetters
     wallets: RedisWallets
     clients: RedisClients
+    callbacks: RedisCallbacks
     templates: RedisTemplates
     caps: RedisCaps
     pauses: RedisPauses
+    cancellations: RedisCancellations
     batches: RedisBatches
     rates: RedisRates
     breakers: RedisBreakers
@@ -117,6 +133,16 @@ class Services:
     def users(self) -> RedisUsers:
         """The tokens; raises SettingsError where their secret is not set: a worker needs neither."""
         return RedisUsers(self.redis, self.keys, token_secret(self.settings))
+
+    @property
+    def dead_callbacks(self) -> RedisDeadCallbacks:
+        """The callbacks that were given up."""
+        return RedisDeadCallbacks(self.redis, self.keys)
+
+    @property
+    def vault(self) -> Vault:
+        """What seals the secrets of callbacks; raises SettingsError where its key is not set."""
+        return Vault(token_secret(self.settings))
 
     @property
     def figures(self) -> RedisFigures:
@@ -155,9 +181,11 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         dead_letters=RedisDeadLetters(redis, keys, limits),
         wallets=RedisWallets(redis, keys, clock),
         clients=RedisClients(redis, keys, clock),
+        callbacks=RedisCallbacks(redis, keys, clock),
         templates=RedisTemplates(redis, keys, clock),
         caps=RedisCaps(redis, keys),
         pauses=RedisPauses(redis, keys, limits),
+        cancellations=RedisCancellations(redis, keys, limits),
         batches=RedisBatches(redis, keys, limits),
         rates=RedisRates(redis, keys),
         breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
@@ -233,6 +261,7 @@ class Parts:
     clock: Clock
     ledger: Ledger
     gateway: Gateway
+    poster: Poster
 
 
 @asynccontextmanager
@@ -248,12 +277,51 @@ async def dispatcher(
         await _open_patiently(found.ledger)
         clock = fitting.clock(found.clock)
         gateway = WalletGateway(clock, settings.call_timeout)
-        parts = Parts(clock, fitting.ledger(found.ledger), fitting.gateway(gateway))
         try:
-            with rare_collections():
-                yield _dispatcher(found, parts, hints, died)
+            async with callback_poster(settings, clock) as poster:
+                parts = Parts(clock, fitting.ledger(found.ledger), fitting.gateway(gateway), poster)
+                with rare_collections():
+                    yield _dispatcher(found, parts, hints, died)
         finally:
             await gateway.close()
+
+
+@asynccontextmanager
+async def callback_poster(settings: Settings, clock: Clock) -> AsyncIterator[HttpPoster]:
+    """Give what calls merchants back, at the addresses that the settings allow."""
+    poster = HttpPoster(clock, Resolver(clock), settings.callback_networks, settings.callback_timeout)
+    try:
+        yield poster
+    finally:
+        await poster.close()
+
+
+def _callbacks(found: Services, parts: Parts) -> CallbackDeliverer:
+    settings = found.settings
+    try:
+        vault: Vault | None = found.vault
+    except SettingsError:  # it can't call back, and says so once somebody registers a callback
+        vault = None
+    return CallbackDeliverer(
+        outbox=RedisCallbackOutbox(found.redis, found.keys),
+        registry=found.callbacks,
+        poster=parts.poster,
+        signer=CallbackSigner(vault, parts.clock),
+        clock=parts.clock,
+        limits=CallbackLimits(
+            settings.callback_calls_per_merchant,
+            settings.callback_calls,
+            settings.callback_timeout,
+            settings.sweep_interval,
+        ),
+        policy=CallbackPolicy(
+            settings.callback_backoff_base,
+            settings.callback_backoff_cap,
+            settings.callback_give_up,
+        ),
+        process=secrets.token_hex(_NAME_BYTES),
+        draw=random.random,
+    )
 
 
 def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], None]) -> Dispatcher:
@@ -301,6 +369,7 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
         appetite=appetite,
         hints=hints,
         gate=Gate(parts.clock),
+        callbacks=_callbacks(found, parts),
         lease=settings.lease,
         died=died,
     )

@@ -14,7 +14,7 @@ from worker.contract.answers import Answer, AnswerKind
 from worker.contract.gateways import BreakerState
 from worker.contract.users import GatewayRoute
 from worker.pacing import Pace
-from worker.parcels import Line, Parcel
+from worker.parcels import Line, LineByTurns, Parcel
 from worker.ports import Clock, Gateway
 from worker.routing import Errand
 
@@ -69,7 +69,7 @@ class Coalescer:
         self._clock = clock
         self._limits = limits
         self._limit = CallLimit(route.name, limits.calls)
-        self._waiting = Line(min(limits.in_flight, pace.keeps_ready) if pace else limits.waiting)
+        self._waiting = LineByTurns(min(limits.in_flight, pace.keeps_ready)) if pace else Line(limits.waiting)
         self._calls: dict[asyncio.Task[None], int] = {}
         self.in_calls = 0
         """Deliveries that are in calls now."""
@@ -191,7 +191,9 @@ class Coalescer:
     def _hand_back_paced(self, pace: Pace, parcels: Iterable[Parcel]) -> None:
         text = f"beyond the {self.route.rate} messages a second that the wallet lets through"
         for parcel in parcels:
-            self._answered(parcel, Answer(AnswerKind.PACED, GATEWAY_RATE, text, pace.wait_of_one_more()))
+            self._answered(
+                parcel, Answer(AnswerKind.PACED, GATEWAY_RATE, text, pace.wait_of_one_more(parcel.held.claim.app_id))
+            )
 
     async def _call(self, parcels: Sequence[Parcel]) -> None:
         sendable = self._sendable(parcels)

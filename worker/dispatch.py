@@ -9,6 +9,7 @@ import structlog
 
 from worker.appetite import Appetite
 from worker.batching import chunks
+from worker.callbacks.delivering import CallbackDeliverer
 from worker.contract.answers import AnswerKind
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Hint, HintKind
@@ -28,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
-    """Runs deliveries side by side within the slots, beside the settler, the sweeper and the lease renewal."""
+    """Runs deliveries side by side within the slots, beside settler, sweeper, lease renewal and callbacks."""
 
     def __init__(  # noqa: PLR0913 - the parts of one process' loop
         self,
@@ -41,6 +42,7 @@ class Dispatcher:
         appetite: Appetite,
         hints: Hints,
         gate: Gate,
+        callbacks: CallbackDeliverer,
         lease: int,
         died: Callable[[], None],
     ) -> None:
@@ -56,6 +58,7 @@ class Dispatcher:
         self._appetite = appetite
         self._hints = hints
         self._gate = gate
+        self._callbacks = callbacks
         self._died = died
         self._draining = False
         self._renew_every = lease / 1000 / _RENEWALS_A_LEASE
@@ -66,7 +69,8 @@ class Dispatcher:
 
     def start(self) -> None:
         """Start the services; call it inside the running loop."""
-        for service in (self._settler.run, self._sweeper.run, self._sweeper.run_releases, self._renew):
+        delivering = self._settler.run, self._sweeper.run, self._sweeper.run_releases, self._renew
+        for service in (*delivering, self._callbacks.run, self._callbacks.run_settling):
             self._services.append(asyncio.create_task(self._guarded(service)))
 
     async def take(self, hint: Hint) -> None:
@@ -102,7 +106,7 @@ class Dispatcher:
         self._delivery.stop_sending()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._until_empty()
+                await asyncio.gather(self._until_empty(), self._callbacks.drain())
         for service in self._services:
             service.cancel()
         await asyncio.gather(*self._services, return_exceptions=True)
@@ -156,6 +160,7 @@ class Dispatcher:
             self._slots.free(lane, number)
         self._gate.leave(len(batch))
         self._sweeper.room_may_be_free()
+        self._callbacks.look_soon()
         self._moved.set()
 
     async def _renew(self) -> None:

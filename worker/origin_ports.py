@@ -1,7 +1,10 @@
 """What the core and the API need of a ledger about origins, merchants and batches, as Protocols; see `worker.ports`."""
 
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from worker.contract.cancellations import Cancelled, Standing
 from worker.contract.messages import Hint
 from worker.contract.origins import BatchRow, BatchTally, Origin, Pause
 
@@ -23,6 +26,25 @@ class Pauses(Protocol):
 
     async def paused(self) -> list[Pause]:
         """Return what is paused, by appId and batchId; staged batches too."""
+        ...
+
+
+class Cancellations(Protocol):
+    """Ends what was not sent (R43). Safe to repeat. Raises LedgerUnavailableError when the store did not answer."""
+
+    async def cancel(self, app_id: str, message_ids: Sequence[str], reason: str) -> list[Cancelled]:
+        """End messages of a merchant that were not sent; one answer each, in order."""
+        ...
+
+    async def standing(self, origin: Origin) -> Standing:
+        """Count what an origin has open; of a merchant with all its batches."""
+        ...
+
+    def cancel_all(self, origin: Origin, reason: str) -> AsyncIterator[Counter[Cancelled]]:
+        """End what an origin has open and was not sent; yield what became of it, chunk by chunk.
+
+        What is taken meanwhile is left alone. Stopped midway, the rest is as it was: run it again.
+        """
         ...
 
 

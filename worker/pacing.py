@@ -46,7 +46,8 @@ class Pace:
         """Most messages of a turn."""
         self._spacing = 1 / rate
         self._last_turn: tuple[float, int] | None = None
-        self._next_look = 0.0
+        self._next_looks: dict[str, float] = {}
+        """By appId: until when a merchant's deliveries are spread."""
 
     @property
     def keeps_ready(self) -> int:
@@ -77,17 +78,21 @@ class Pace:
             self._spacing += (found - self._spacing) * 0.25
         self._last_turn = at, messages
 
-    def wait_of_one_more(self) -> int:
-        """Return the milliseconds until one more delivery that finds no turn should come back.
+    def wait_of_one_more(self, app_id: str) -> int:
+        """Return the milliseconds until one more delivery of a merchant, that found no turn, should come back.
 
-        They come one after the other, about as fast as this process may send them.
+        They come one after the other, about as fast as this process may send them; those of a merchant come no later
+        because another one has thousands.
         """
         now = self._clock.monotonic()
-        look = max(now + _SOONEST, self._next_look) + self._spacing / _EAGERNESS
+        if app_id not in self._next_looks:
+            self._next_looks = {app: at for app, at in self._next_looks.items() if at > now}
+        before = self._next_looks.setdefault(app_id, now)
+        look = max(now + _SOONEST, before) + self._spacing * len(self._next_looks) / _EAGERNESS
         if look > now + LONGEST_LOOK_AWAY:
             look = now + LONGEST_LOOK_AWAY * (1 + self._draw()) / 2
         else:
-            self._next_look = look
+            self._next_looks[app_id] = look
         return ceil((look - now) * 1000)
 
 

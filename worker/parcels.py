@@ -1,9 +1,11 @@
 """Deliveries ready to go over the wire, and the line in which they wait for a call to one gateway (R65)."""
 
-from collections import deque
-from collections.abc import Sequence
-from itertools import chain
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, zip_longest
 from typing import NamedTuple
+
+from typing_extensions import override
 
 from worker.contract.answers import WalletMessage
 from worker.contract.messages import Channel, Lane
@@ -51,8 +53,7 @@ class Line:
 
     def put(self, parcels: Sequence[Parcel]) -> list[Parcel]:
         """Take parcels; return those there is no room for. Interactive ones push out the newest of batches."""
-        for parcel in parcels:
-            self._by_lane[parcel.held.lane].append(parcel)
+        self._add(parcels)
         beyond = []
         for lane in reversed(Lane):
             waiting = self._by_lane[lane]
@@ -60,6 +61,10 @@ class Line:
                 beyond.append(waiting.pop())
         beyond.reverse()
         return beyond
+
+    def _add(self, parcels: Sequence[Parcel]) -> None:
+        for parcel in parcels:
+            self._by_lane[parcel.held.lane].append(parcel)
 
     def take_all(self) -> list[Parcel]:
         """Take every parcel out."""
@@ -92,3 +97,24 @@ class Line:
                     return call
                 call.append(waiting.popleft())
         return call
+
+
+class LineByTurns(Line):
+    """A line in which the merchants of a lane take turns: what is pushed out is of the one that has most in it.
+
+    For a gateway that takes less than is sent: else it would be the business of whoever sends most.
+    """
+
+    @override
+    def _add(self, parcels: Sequence[Parcel]) -> None:
+        super()._add(parcels)
+        for lane in {parcel.held.lane for parcel in parcels}:
+            self._by_lane[lane] = deque(_by_turns(self._by_lane[lane]))
+
+
+def _by_turns(parcels: Iterable[Parcel]) -> Iterator[Parcel]:
+    by_merchant: dict[str, list[Parcel]] = defaultdict(list)
+    for parcel in parcels:
+        by_merchant[parcel.held.claim.app_id].append(parcel)
+    for turn in zip_longest(*by_merchant.values()):
+        yield from (parcel for parcel in turn if parcel is not None)

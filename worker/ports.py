@@ -257,8 +257,8 @@ class TemplateCatalogue(Templates, Protocol):
         """Return a version that is live or was so once; None for a draft, as for one that is not there."""
         ...
 
-    async def list(self) -> Sequence[TemplateVersion]:
-        """Return the live version of every template that has one, by code."""
+    async def codes(self) -> Sequence[str]:
+        """Return the codes of all templates that have a live version, sorted."""
         ...
 
 

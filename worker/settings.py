@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -136,6 +136,23 @@ class Settings(BaseSettings):
         5_000,
         description="How long at most, unless the gateway asked for more; a gateway that is back is found by then",
     )
+    callback_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+        (),
+        description="Networks, such as 10.1.0.0/16,127.0.0.0/8, where merchants may be called back although they are "
+        "not public, also without TLS; empty: public addresses by https alone",
+    )
+    callback_calls_per_merchant: int = Field(
+        10, ge=1, le=1_000, description="Most callbacks on their way to one merchant at once, of all processes together"
+    )
+    callback_calls: int = Field(500, ge=1, le=10_000, description="Most callbacks on their way from one worker process")
+    callback_timeout: Milliseconds = Field(15_000, description="Longest call of a merchant in all")
+    callback_backoff_base: Milliseconds = Field(
+        5_000, description="First back-off of a callback; doubles with each try, drawn with full jitter"
+    )
+    callback_backoff_cap: Milliseconds = Field(4 * 3_600_000, description="Longest back-off of a callback")
+    callback_give_up: Milliseconds = Field(
+        3 * 86_400_000, description="How long a callback is tried before it is a dead callback; retention ends it too"
+    )
     slots: int = Field(2_000, ge=20, description="Most messages held by one process; a tenth is kept for each lane")
     drain_timeout: Milliseconds = Field(15_000, description="How long a stopping worker process finishes what it holds")
     watchdog: int = Field(
@@ -158,6 +175,11 @@ class Settings(BaseSettings):
             return json.loads(value or "{}")
         except ValueError:
             raise ValueError("is not JSON") from None
+
+    @field_validator("callback_networks", mode="before")
+    @classmethod
+    def _networks_from_list(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("introspection_url")
     @classmethod

@@ -66,9 +66,9 @@ def _decoded(text: str) -> bytes | None:
         return None
 
 
-def signed_content(path: str, client_id: str, time: str, body: bytes) -> bytes:
+def signed_content(path: str, client_id: str, time: str, body: bytes, method: str = "POST") -> bytes:
     """Return what is signed (R23); every text has passed a header or a request line, so it is Latin-1."""
-    return f"POST {path}\n{client_id}.{time}.".encode("latin-1") + body
+    return f"{method} {path}\n{client_id}.{time}.".encode("latin-1") + body
 
 
 def is_signed(pem: str, claimed: bytes, content: bytes) -> bool:

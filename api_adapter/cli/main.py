@@ -3,6 +3,7 @@
 import typer
 
 from api_adapter.cli import (
+    callbacks,
     clients,
     demo,
     dev,
@@ -11,6 +12,7 @@ from api_adapter.cli import (
     drill,
     ledger,
     lint,
+    merchant,
     parts,
     send,
     sign,
@@ -39,6 +41,8 @@ app.add_typer(templates.app, name="template")
 app.add_typer(wallets.app, name="wallet")
 app.add_typer(tokens.app, name="token")
 app.add_typer(clients.app, name="client")
+app.add_typer(callbacks.app, name="callback")
+app.add_typer(merchant.app, name="merchant")
 app.command("send", epilog=send.EPILOG)(send.send)
 app.command("lint", epilog=lint.EPILOG)(lint.lint)
 app.command("sign", epilog=sign.EPILOG)(sign.sign)

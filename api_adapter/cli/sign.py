@@ -17,13 +17,21 @@ from worker.signatures import signed_content
 
 EPILOG: Final = (
     "Examples:\n\ntidings sign send.json --client-id merchant-1 --key merchant-1.pem > headers.txt\n\n"
-    "curl http://127.0.0.1:8080/v2/miniprogram/message/send -H @headers.txt --data-binary @send.json"
+    "curl http://127.0.0.1:8080/v2/miniprogram/message/send -H @headers.txt --data-binary @send.json\n\n"
+    "tidings sign --path '/v2/miniprogram/message/template?templateCode=PAYMENT_NOTICE' "
+    "--client-id merchant-1 --key merchant-1.pem"
 )
 STDIN: Final = "-"
 
 
 def sign(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The body to send; - reads it from standard input.")],
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="The body to send; - reads it from standard input. Without it a GET is signed, which has none.",
+        ),
+    ] = None,
     *,
     client_id: Annotated[str, typer.Option(help="The client that signs.")],
     key: Annotated[Path, typer.Option(metavar="PEM", help="File of its RSA private key; it is read and goes nowhere.")],
@@ -34,7 +42,7 @@ def sign(
         typer.Option(metavar="TIME", help="Request-Time: ISO 8601 with offset, or milliseconds since 1970; now."),
     ] = None,
 ) -> None:
-    """Print the headers of a signed POST, a line each, as curl's `-H @FILE` reads them.
+    """Print the headers of a signed request, a line each, as curl's `-H @FILE` reads them.
 
     Send the same bytes: with curl --data-binary, as -d takes line breaks away. The headers are good for some minutes
     (TIDINGS_REQUEST_SKEW of the server).
@@ -43,9 +51,11 @@ def sign(
         if not PLAIN_CLIENT_ID.fullmatch(client_id):
             raise ArgumentError("--client-id: must be 1 to 128 printable ASCII characters, no white space")
         time = _time(at)
-        content = signed_content(_checked_path(path), client_id, time, _body(file))
+        content = signed_content(_checked_path(path), client_id, time, _body(file), "GET" if file is None else "POST")
         signature = read_signer("--key", key, key_version).header(content)
-        typer.echo(f"Content-Type: application/json\nClient-Id: {client_id}\nRequest-Time: {time}")
+        if file is not None:
+            typer.echo("Content-Type: application/json")
+        typer.echo(f"Client-Id: {client_id}\nRequest-Time: {time}")
         typer.echo(f"Signature: {signature}")
 
 
@@ -65,7 +75,9 @@ def _checked_path(path: str) -> str:
     return path
 
 
-def _body(file: str) -> bytes:
+def _body(file: str | None) -> bytes:
+    if file is None:
+        return b""
     if file == STDIN:
         return sys.stdin.buffer.read()
     try:

@@ -18,6 +18,7 @@ from worker.contract.errors import (
     TidingsError,
 )
 from worker.contract.findings import Finding, Severity
+from worker.contract.moments import moment_text
 from worker.contract.users import GatewayRoute, Wallet
 from worker.local_secrets import token_secret
 from worker.settings import Settings
@@ -50,7 +51,12 @@ async def examine(patient: Patient) -> list[Checked]:
     if patient.settings.introspection_url:
         checked.append(await _guarded("introspection", _introspection, patient))
     checked.append(await _guarded("ledger", _ledger, patient))
-    needs_ledger = [("durability", _durability), ("templates", _templates), ("wallets", _wallets)]
+    needs_ledger = [
+        ("durability", _durability),
+        ("templates", _templates),
+        ("wallets", _wallets),
+        ("pauses", _pauses),
+    ]
     if not _failed(checked[-1]):
         checked += [await _guarded(name, check, patient) for name, check in needs_ledger]
         checked.append(await _guarded("gateways", _gateways, patient))
@@ -106,6 +112,20 @@ async def _wallets(patient: Patient) -> list[Finding]:
     if not wallets:
         return [Finding(WARNING, "there is none, so no user can be reached", "see tidings wallet put --help")]
     return [Finding(OK, f"{len(wallets)} known")]
+
+
+async def _pauses(patient: Patient) -> list[Finding]:
+    pauses = await patient.services.pauses.paused()
+    merchants = [pause for pause in pauses if not pause.origin.batch_id]
+    batches = len(pauses) - len(merchants)
+    return [
+        Finding(
+            WARNING,
+            f"{pause.origin.app_id} is paused since {moment_text(pause.since)}",
+            f"if nobody wants that any more: tidings merchant resume {pause.origin.app_id}",
+        )
+        for pause in merchants
+    ] or [Finding(OK, f"no merchant is paused; {batches} batches wait to be run or resumed" if batches else "none")]
 
 
 async def _gateways(patient: Patient) -> list[Finding]:

@@ -45,7 +45,7 @@ def make_app(opened: Opened, prefix: str) -> Starlette:
 
 def _routes(prefix: str) -> list[BaseRoute]:
     return [
-        *(Route(prefix + endpoint.path, called(endpoint), methods=["POST"]) for endpoint in ENDPOINTS),
+        *(Route(prefix + endpoint.path, called(endpoint), methods=[endpoint.method]) for endpoint in ENDPOINTS),
         Route(prefix + "/openapi.json", openapi),
         Route(prefix + "/healthz", healthz),
         Route(prefix + "/readyz", readyz),

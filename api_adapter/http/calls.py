@@ -43,14 +43,17 @@ class JsonResponse(Response):
 def called(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     """Return what answers a request for the endpoint."""
 
+    async def answer_get(request: Request) -> Response:
+        return _signed(request, await _reply(endpoint, request, b"", request.scope["query_string"]))
+
     async def answer(request: Request) -> Response:
         # Also one of another type is read: with bytes left unread the connection could not be used again.
         body = await _timely_body(request, endpoint.max_body)
         if not _is_json(request.headers.get("content-type", "")):
             return _signed(request, _NOT_JSON)
-        return _signed(request, await _reply(endpoint, request, body) if isinstance(body, bytes) else body)
+        return _signed(request, await _reply(endpoint, request, body, body) if isinstance(body, bytes) else body)
 
-    return answer
+    return answer_get if endpoint.method == "GET" else answer
 
 
 def _signed(request: Request, reply: Reply) -> Response:
@@ -59,7 +62,7 @@ def _signed(request: Request, reply: Reply) -> Response:
     response = JsonResponse(reply.content, reply.status)
     if reply.headers:
         response.headers.update(reply.headers)
-    response.headers.update(api.answer_headers(_path(request), request.headers, bytes(response.body)))
+    response.headers.update(api.answer_headers(request.method, _path(request), request.headers, bytes(response.body)))
     return response
 
 
@@ -70,13 +73,15 @@ def _path(request: Request) -> str:
     return (path + b"?" + query if query else path).decode("latin-1")
 
 
-async def _reply(endpoint: Endpoint, request: Request, body: bytes) -> Reply:
+async def _reply(endpoint: Endpoint, request: Request, body: bytes, asked: bytes) -> Reply:
+    """Return the operation's reply to what is asked, or the refusal of a caller; `body` is what was signed."""
     api: Api = request.state.api
     address = request.client.host if request.client else ""
     try:
         await api.opening.check()
-        refused = await api.authentication.refusal(SignedCall(_path(request), request.headers, body, address))
-        return Reply(refusal(refused)) if refused else await endpoint.run(api, request.headers, body)
+        call = SignedCall(_path(request), request.headers, body, address, request.method)
+        refused = await api.authentication.refusal(call)
+        return Reply(refusal(refused)) if refused else await endpoint.run(api, request.headers, asked)
     except (LedgerUnavailableError, LedgerMismatchError) as error:
         log.warning("ledger_not_opened", reason=str(error))
         return Reply(refusal(UNKNOWN))

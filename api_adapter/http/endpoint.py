@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel
 
@@ -13,6 +13,9 @@ from api_adapter.batch_sending import BatchSending
 from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries, Json, refusal
 from api_adapter.intake import Intake
+from api_adapter.linter import Linter
+from api_adapter.origins import Origins
+from api_adapter.template_inquiries import TemplateInquiries
 from worker.contract.codes import Result, ResultCode
 from worker.ports import Durability, Figures, Records
 
@@ -26,6 +29,9 @@ class Api:
     intake: Intake
     batch_sending: BatchSending
     inquiries: Inquiries
+    linter: Linter
+    template_inquiries: TemplateInquiries
+    origins: Origins
     records: Records
     figures: Figures
     opening: Opening
@@ -55,7 +61,10 @@ def too_slow(text: str) -> Reply:
 
 
 Operation: TypeAlias = Callable[[Api, Mapping[str, str], bytes], Awaitable[Reply]]
-"""Gets the request's headers, names in lower case, and its body as it was sent; the caller is let in already."""
+"""Gets the request's headers, names in lower case, and its body as it was sent, or the query of a GET.
+
+The caller is let in already.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +77,13 @@ class Endpoint:
     """The operationId."""
     summary: str
     request: type[BaseModel]
-    """The model that validates the body."""
+    """The model that validates the body, or the query of a GET."""
     answer: str
     """Name of the answer's schema, one of `schemas` or of those that all have."""
     run: Operation
     max_body: int
     """Bytes (R15)."""
+    method: Literal["POST", "GET"] = "POST"
     schemas: Mapping[str, Json] = field(default_factory=dict)
     """Schemas of its own that the answer's names, by name."""
     headers: Mapping[str, Json] = field(default_factory=dict)

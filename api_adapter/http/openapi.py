@@ -21,7 +21,7 @@ _CLIENT_ID: Json = {"type": "string", "minLength": 1, "maxLength": 128, "pattern
 def openapi_document() -> Json:
     """Return the whole document (OpenAPI 3.1)."""
     _, schemas = models_json_schema(
-        [(endpoint.request, "validation") for endpoint in ENDPOINTS],
+        [(endpoint.request, "validation") for endpoint in ENDPOINTS if endpoint.method == "POST"],
         ref_template=REF,
     )
     return {
@@ -60,24 +60,44 @@ def _portable(schema: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _operation(endpoint: Endpoint) -> Json:
+    return {"get": _get(endpoint)} if endpoint.method == "GET" else {"post": _post(endpoint)}
+
+
+def _get(endpoint: Endpoint) -> Json:
+    schema = endpoint.request.model_json_schema(ref_template=REF)
+    query = [
+        {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": _portable(of)}
+        for name, of in schema["properties"].items()
+    ]
     return {
-        "post": {
-            "operationId": endpoint.name,
-            "summary": endpoint.summary,
-            "parameters": _request_headers(),
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": {"$ref": REF.format(model=endpoint.request.__name__)}}},
-            },
-            "responses": {
-                "200": {
-                    **_json_answer("the result, be it S, U or F", endpoint.answer),
-                    "headers": {**_answer_headers(), **endpoint.headers},
-                },
-                "408": {**_json_answer("the body did not arrive in time", "Refusal"), "headers": _answer_headers()},
-                "413": {**_json_answer("the body is too large", "Refusal"), "headers": _answer_headers()},
-            },
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "parameters": [*_request_headers(), *query],
+        "responses": {"200": _found(endpoint)},
+    }
+
+
+def _post(endpoint: Endpoint) -> Json:
+    return {
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "parameters": _request_headers(),
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": REF.format(model=endpoint.request.__name__)}}},
         },
+        "responses": {
+            "200": _found(endpoint),
+            "408": {**_json_answer("the body did not arrive in time", "Refusal"), "headers": _answer_headers()},
+            "413": {**_json_answer("the body is too large", "Refusal"), "headers": _answer_headers()},
+        },
+    }
+
+
+def _found(endpoint: Endpoint) -> Json:
+    return {
+        **_json_answer("the result, be it S, U or F", endpoint.answer),
+        "headers": {**_answer_headers(), **endpoint.headers},
     }
 
 
@@ -85,8 +105,8 @@ def _request_headers() -> list[Json]:
     signed = "required where the server takes signed requests alone, otherwise not looked at; "
     descriptions = {
         "Request-Time": signed + "ISO 8601 with offset, or milliseconds since 1970; the text is what is signed",
-        "Signature": signed + "algorithm=RSA256, keyVersion=N, signature=BASE64 of `POST <path and query>`, a line "
-        "break and `<Client-Id>.<Request-Time>.<body>` (RSA, SHA-256, PKCS#1 v1.5)",
+        "Signature": signed + "algorithm=RSA256, keyVersion=N, signature=BASE64 of `<method> <path and query>`, a line "
+        "break and `<Client-Id>.<Request-Time>.<body>`, the body of a GET being empty (RSA, SHA-256, PKCS#1 v1.5)",
     }
     optional = [
         {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}

@@ -27,6 +27,8 @@ def _text(value: object) -> str:
             return str(value.absolute())
         case dict():
             return json.dumps(value)
+        case tuple():
+            return ",".join(map(str, value))
         case BaseModel():
             return value.model_dump_json()
         case _:

@@ -43,6 +43,7 @@ def test_a_claim_hands_over_all_that_delivering_needs_and_leases_the_message(ope
         expires_at=START + DAY,
         deliveries={Channel.PUSH: "K", Channel.INBOX: "O"},
         payload=b"\x00\xff raw \r\n",
+        app_id="shop",
     )
     assert ledger.claim(NAMED) == [expected]
     assert ledger.state().due == {message.message_id: START + 6_100}

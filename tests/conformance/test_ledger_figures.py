@@ -1,8 +1,9 @@
 """The ledger in numbers: counters, sizes of indexes and ages."""
 
 from tests.ledger_driver import LedgerDriver, OpenLedger, dead, ids, learnt, new_messages, retry
-from worker.contract.figures import Crowd, LedgerFigures, Missing
+from worker.contract.figures import Crowd, LedgerFigures, Missing, PausedKind
 from worker.contract.messages import Channel, DeliveryState, Lane
+from worker.contract.origins import BatchPart, BatchStart, Origin
 from worker.contract.outcomes import Tally
 
 NOTHING = LedgerFigures(
@@ -11,6 +12,8 @@ NOTHING = LedgerFigures(
     overdue=Crowd(),
     waiting=0,
     backlogged={Lane.SINGLE: 0, Lane.BULK: 0},
+    stopped={Lane.SINGLE: 0, Lane.BULK: 0},
+    paused={PausedKind.MERCHANT: Crowd(), PausedKind.BATCH: Crowd()},
     unknown={Missing.OPEN: Crowd(), Missing.DEAD: Crowd()},
     dead=Crowd(),
     refused={},
@@ -64,6 +67,22 @@ def test_overdue_is_what_no_sweeper_has_looked_at_in_time(open_ledger: OpenLedge
     assert ledger.figures().overdue == Crowd(2, 500)
     ledger.sweep()
     assert ledger.figures().overdue == Crowd()
+
+
+def test_nobody_forgets_a_pause(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(shards=4, window_bulk=0)
+    ledger.accept(new_messages(8))
+    ledger.accept(new_messages(3, "cafe"), app_id="cafe")
+    ledger.accept(new_messages(2, "b"), part=BatchPart("b1", BatchStart.PAUSED))
+    ledger.pause(Origin("cafe"))
+    ledger.advance(1_000)
+    ledger.pause(Origin("idle"))
+    ledger.advance(1_000)
+
+    figures = ledger.figures()
+
+    assert figures.paused == {PausedKind.MERCHANT: Crowd(2, 2_000), PausedKind.BATCH: Crowd(1, 2_000)}
+    assert (figures.backlogged[Lane.BULK], figures.stopped[Lane.BULK]) == (13, 5)
 
 
 def test_reading_figures_changes_nothing(open_ledger: OpenLedger) -> None:

@@ -15,6 +15,7 @@ from tests.crashes.network import Network, Sender
 from tests.crashes.virtual_loop import VirtualLoop
 from tests.crashes.wire import Fate, Wire, WiredRedis, answered
 from tests.crashes.witness import Witness
+from tests.fakes.callbacks import FakePoster
 from tests.fakes.clock import FakeClock
 from worker import bootstrap
 from worker.bootstrap import Parts, services_on
@@ -128,7 +129,7 @@ class Worker(Process):
         super().__init__(name, around)
         timeout = around.settings.call_timeout / 1000
         self._sender = Sender(around.network, timeout, partial(around.witness.sending, self))
-        parts = Parts(around.clock, self.services.ledger, self._sender)
+        parts = Parts(around.clock, self.services.ledger, self._sender, FakePoster())
         self._dispatcher = bootstrap._dispatcher(self.services, parts, self, self._report)
         self._drained: asyncio.Task[None] | None = None
         self.spawn(self._start())

@@ -82,7 +82,7 @@ class FakeDeadLetters:
         if not letter.given_up:
             record.forget_at, record.payload = ledger.now + ledger.limits.retention, None
             return
-        ledger._count_message(record.origin, open=1, **{record.outcome().whole.status: -1})
+        ledger._count_message(record, open=1, **{record.outcome().whole.status: -1})
         for channel in letter.given_up:
             before = record.deliveries[channel.channel]
             unknown = before.state is DeliveryState.U

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tests.fakes.ledger import FakeLedger
-from worker.contract.figures import Crowd, LedgerFigures, Missing
+from worker.contract.figures import Crowd, LedgerFigures, Missing, PausedKind
 from worker.contract.messages import Lane
 
 
@@ -25,6 +25,11 @@ class FakeFigures:
             overdue=self._crowd(time for time in due if time <= self.ledger.now),
             waiting=sum(record.waits for record in records),
             backlogged={lane: sum(len(ids) for place, ids in backlogs if place[1] is lane) for lane in Lane},
+            stopped={
+                lane: sum(len(self.ledger.backlogs[place]) for place in self.ledger.stopped if place[1] is lane)
+                for lane in Lane
+            },
+            paused={kind: self._paused(kind) for kind in PausedKind},
             unknown={
                 Missing.OPEN: self._crowd(record.unanswered_since for record in records),
                 Missing.DEAD: self._crowd(record.unknown_since for record in records),
@@ -33,6 +38,11 @@ class FakeFigures:
             refused={},
             failing={},
         )
+
+    def _paused(self, kind: PausedKind) -> Crowd:
+        batches = kind is PausedKind.BATCH
+        own = {key: at for key, at in self.ledger.paused.items() if bool(key[1].batch_id) is batches}
+        return Crowd(len({origin for _, origin in own}), self._crowd(own.values()).oldest)
 
     def _crowd(self, times: Iterable[int | None]) -> Crowd:
         known = [time for time in times if time is not None]

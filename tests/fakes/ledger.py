@@ -62,7 +62,8 @@ class FakeLedger:
         self.staged: dict[tuple[int, Origin], int] = {}
         """Until when, by shard."""
         self.decisions: dict[Origin, Decision] = {}
-        self.batch_tallies: dict[Origin, BatchTally] = {}
+        self.batch_tallies: dict[tuple[int, Origin], BatchTally] = {}
+        """By shard: each forgets its share of a batch as a whole."""
         self.forgotten: Counter[tuple[str, Channel]] = Counter()
         self.outbox: dict[CallbackKey, int] = {}
         """What merchants are to be told, and since when."""
@@ -97,7 +98,7 @@ class FakeLedger:
         place = (shard, lane, origin)
         has_room = self._may_pass(place)
         self.records[new.message_id] = record
-        self._count_message(origin, taken=1, open=1)
+        self._count_message(record, taken=1, open=1)
         if has_room:
             record.due_at = self.now + self.limits.grace
             return Acceptance.DUE
@@ -116,9 +117,10 @@ class FakeLedger:
         self.paused.setdefault((shard, batch), self.now)
         return len(self.paused) > before
 
-    def _count_message(self, origin: Origin, **moved: int) -> None:
-        if origin.batch_id:
-            self.batch_tallies[origin] = self.batch_tallies.get(origin, BatchTally()) + BatchTally(**moved)
+    def _count_message(self, record: Record, **moved: int) -> None:
+        if record.origin.batch_id:
+            key = record.shard, record.origin
+            self.batch_tallies[key] = self.batch_tallies.get(key, BatchTally()) + BatchTally(**moved)
 
     def _may_pass(self, place: Place) -> bool:
         return not self.is_paused(*place[::2]) and place not in self.backlogs and self._room(place) > 0
@@ -243,7 +245,7 @@ class FakeLedger:
 
     def _close(self, record: Record, settlement: Settlement) -> None:
         record.due_at = None
-        self._count_message(record.origin, open=-1, **{record.outcome().whole.status: 1})
+        self._count_message(record, open=-1, **{record.outcome().whole.status: 1})
         self._announce(record)
         if settlement.verdict is Verdict.DEAD:
             record.dead_at, record.dead_cause = self.now, settlement.cause
@@ -331,10 +333,10 @@ class FakeLedger:
         for record in erased:
             del self.records[record.new.message_id]
             self.forgotten.update((record.app_id, channel) for channel in record.new.channels)
-            self._count_message(record.origin, forgotten=1, **{record.outcome().whole.status: -1})
-            tally = self.batch_tallies.get(record.origin)
+            self._count_message(record, forgotten=1, **{record.outcome().whole.status: -1})
+            tally = self.batch_tallies.get((shard, record.origin))
             if tally is not None and tally.taken == tally.forgotten:
-                del self.batch_tallies[record.origin]
+                del self.batch_tallies[shard, record.origin]
         return len(erased)
 
     async def find(self, message_ids: Sequence[str]) -> list[MessageOutcome | None]:

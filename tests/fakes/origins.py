@@ -1,12 +1,15 @@
 """Pauses and batches of FakeLedger."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
 from tests.fakes.ledger import CHUNK, FakeLedger, Place
 from tests.fakes.record import Record
-from worker.contract.messages import Hint, Lane
+from worker.contract.cancellations import Cancelled, Standing
+from worker.contract.messages import DeliveryState, Hint, Lane
 from worker.contract.origins import BatchRow, BatchTally, Decision, Origin, Pause
+from worker.contract.outcomes import DeliveryOutcome, Intervention, InterventionKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ class FakeBatches:
     async def tally(self, batch: Origin) -> BatchTally:
         """Return how many messages of a batch have which outcome."""
         await self.ledger.ping()
-        return self.ledger.batch_tallies.get(batch, BatchTally())
+        shares = (share for (_, origin), share in self.ledger.batch_tallies.items() if origin == batch)
+        return sum(shares, start=BatchTally())
 
     async def rows(self, batch: Origin, first: int, number: int) -> list[BatchRow]:
         """Return the messages with rows from `first` on, `number` rows at most, in order; rows may be missing."""
@@ -101,13 +105,75 @@ class FakeBatches:
         for lane in Lane:
             place = (shard, lane, batch)
             for message_id in ledger.backlogs.pop(place, []):
-                del ledger.records[message_id]
-                ledger._count_message(batch, taken=-1, open=-1)
+                ledger._count_message(ledger.records.pop(message_id), taken=-1, open=-1)
             ledger.stopped.pop(place, None)
-        if ledger.batch_tallies.get(batch) == BatchTally():
-            del ledger.batch_tallies[batch]
+        if ledger.batch_tallies.get((shard, batch)) == BatchTally():
+            del ledger.batch_tallies[shard, batch]
         del ledger.paused[shard, batch]
         ledger.staged.pop((shard, batch), None)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeCancellations:
+    """Implements `origin_ports.Cancellations`."""
+
+    ledger: FakeLedger
+
+    async def cancel(self, app_id: str, message_ids: Sequence[str], reason: str) -> list[Cancelled]:
+        """End messages of a merchant that were not sent; one answer each, in order."""
+        await self.ledger.ping()
+        found = [self.ledger.records.get(message_id) for message_id in message_ids]
+        return [
+            self._cancel(record, reason) if record is not None and record.app_id == app_id else Cancelled.UNKNOWN
+            for record in found
+        ]
+
+    def _cancel(self, record: Record, reason: str) -> Cancelled:
+        states = {delivery.state for delivery in record.deliveries.values()}
+        if DeliveryState.OPEN not in states:
+            cancelled = any(delivery.code == "CANCELLED" for delivery in record.deliveries.values())
+            return Cancelled.CANCELLED if cancelled else Cancelled.FINAL
+        if record.lease:
+            return Cancelled.HELD
+        if record.tries or record.crashes or record.runs:
+            return Cancelled.TRIED
+        self._end(record, reason)
+        return Cancelled.CANCELLED
+
+    def _end(self, record: Record, reason: str) -> None:
+        ledger, now = self.ledger, self.ledger.now
+        for channel, delivery in record.deliveries.items():
+            if delivery.state is DeliveryState.OPEN:
+                text = "cancelled before it was sent"
+                record.deliveries[channel] = DeliveryOutcome(channel, DeliveryState.F, "CANCELLED", text, now)
+        note = Intervention(record.attempt, now, InterventionKind.CANCELLED, "", "", reason)
+        record.interventions = (*record.interventions, note)
+        place = (record.shard, record.lane, record.origin)
+        if record.due_at is None:
+            ledger.backlogs[place].remove(record.new.message_id)
+            if not ledger.backlogs[place]:
+                for listing in (ledger.backlogs, ledger.released, ledger.stopped):
+                    listing.pop(place, None)
+        record.due_at, record.payload = None, None
+        record.forget_at = now + ledger.limits.retention
+        ledger._count_message(record, open=-1, F=1)
+        ledger._announce(record)
+
+    async def standing(self, origin: Origin) -> Standing:
+        """Count what an origin has open; of a merchant with all its batches."""
+        await self.ledger.ping()
+        due = sum(record.due_at is not None for record in self._open(origin))
+        return Standing(len(self._open(origin)) - due, due)
+
+    def _open(self, origin: Origin) -> list[Record]:
+        records = self.ledger.records.values()
+        return [one for one in records if origin in one.origin.pausing and one.outcome().settled_at is None]
+
+    async def cancel_all(self, origin: Origin, reason: str) -> AsyncIterator[Counter[Cancelled]]:
+        """End what an origin has open and was not sent."""
+        ids = [record.new.message_id for record in self._open(origin)]
+        if ids:
+            yield Counter(await self.cancel(origin.app_id, ids, reason))
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,7 @@ class Record:
             expires_at=self.expires_at,
             deliveries={channel: _as_text(delivery) for channel, delivery in self.deliveries.items()},
             payload=b"" if poison else self.payload,
+            app_id=self.app_id,
             lone=self.lone,
             gateways=dict(self.gateways),
         )

@@ -35,9 +35,10 @@ class FakeTemplates(Outage):
         self._read([code])
         return self.versions.get((code, version))
 
-    async def list(self) -> Sequence[TemplateVersion]:
-        """Return the live version of every template, by code."""
-        return tuple((await self.live(sorted({code for code, _ in self.versions}))).values())
+    async def codes(self) -> Sequence[str]:
+        """Return the codes of all templates that have a live version, sorted."""
+        self.answer()
+        return sorted({code for code, _ in self.versions})
 
     def _read(self, codes: Sequence[str]) -> None:
         if self.unreadable.intersection(codes):

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import NamedTuple, TypeAlias
 
-from tests.fuzz.bodies import gzipped, mutated, written
+from tests.fuzz.bodies import WEIRD, gzipped, mutated, written
 from tests.fuzz.surface import Json, Operation, Surface
 from tests.fuzz.wire import Headers, another_target, broken, framed, garbage, quoted
 
-Sign: TypeAlias = Callable[[bytes, bytes], Headers]
-"""Gets path and body; returns the headers that sign them."""
+Sign: TypeAlias = Callable[[bytes, bytes, bytes], Headers]
+"""Gets method, path with its query, and body; returns the headers that sign them."""
 
 _TYPES = (
     *(b"application/json", b"application/json; charset=utf-8", b"application/json;charset=UTF-8", b"APPLICATION/JSON"),
@@ -104,22 +104,25 @@ class Inputs:
         if others and draw.random() < 0.05:
             method, is_plain = draw.choice(others), False
         kind, body = self._body(operation, draw)
-        headers = self._headers(kind, target, body, draw)
+        headers = self._headers(kind, body, draw) + self._signature(method, target, body, draw)
         sent, framing = framed(body, draw)
         if not operation.bodies and draw.random() < 0.7:
             sent, framing = b"", []
         lines = [method + b" " + target + b" HTTP/1.1", b"Host: api.test"]
-        lines += [name + b": " + value for name, value in headers + framing]
+        lines += [name + b": " + value for name, value in _spoilt(headers, draw) + framing]
         return b"\r\n".join([*lines, b"", b""]) + sent, is_plain
 
     def _path(self, operation: Operation, draw: Random) -> str:
-        path = operation.path
+        path, query = operation.path, []
         for parameter in operation.parameters:
-            if parameter["in"] == "path":
-                name = parameter["name"]
-                value = self._surface.instance(parameter.get("schema", {}), draw, self._known, name)
+            name, place = parameter["name"], parameter["in"]
+            value = self._surface.instance(parameter.get("schema", {}), draw, self._known, name)
+            if place == "path":
                 path = path.replace(f"{{{name}}}", quoted(str(value)))
-        return path
+            if place == "query" and (parameter.get("required") or draw.random() < 0.7):
+                odd = draw.choice(WEIRD) if draw.random() < 0.2 else value
+                query.append(f"{name}={quoted(str(odd)[:4_000])}")
+        return f"{path}?{'&'.join(query)}" if query else path
 
     def _body(self, operation: Operation, draw: Random) -> tuple[bytes, bytes]:
         """Return content type and body."""
@@ -142,20 +145,18 @@ class Inputs:
             for row in rows
         )
 
-    def _headers(self, kind: bytes, target: bytes, body: bytes, draw: Random) -> Headers:
+    def _headers(self, kind: bytes, body: bytes, draw: Random) -> Headers:
         headers = [
             (b"Content-Type", kind if draw.random() < 0.93 else draw.choice(_TYPES)),
             (b"Client-Id", b"merchant-1" if draw.random() < 0.93 else draw.choice(_CLIENTS)),
-            *self._signature(target, body, draw),
         ]
         if body[:2] == b"\x1f\x8b" or draw.random() < 0.03:
             headers.append((b"Content-Encoding", b"gzip" if draw.random() < 0.8 else draw.choice(_ENCODINGS)))
-        headers += draw.choices(_EXTRA, k=draw.choice((0, 0, 0, 1, 3)))
-        return _spoilt(headers, draw)
+        return headers + draw.choices(_EXTRA, k=draw.choice((0, 0, 0, 1, 3)))
 
-    def _signature(self, target: bytes, body: bytes, draw: Random) -> Headers:
+    def _signature(self, method: bytes, target: bytes, body: bytes, draw: Random) -> Headers:
         if self._sign is not None and draw.random() < 0.85:
-            return self._sign(target, body)
+            return self._sign(method, target, body)
         if draw.random() < 0.3:
             return [(b"Request-Time", draw.choice(_TIMES)), (b"Signature", draw.choice(_SIGNATURES))]
         return []

@@ -19,13 +19,8 @@ class Operation(NamedTuple):
     bodies: Mapping[str, Json]
     """Schema of the body by content type; empty where it takes none."""
     parameters: tuple[Json, ...]
-    answers: frozenset[str]
-    """Content types of its answers."""
-
-    @property
-    def has_results(self) -> bool:
-        """Whether every answer has a `result`, as all but the probes' and files have."""
-        return self.method == "POST" and self.answers == {"application/json"}
+    has_results: bool
+    """Whether every answer has a `result`, as all but the probes' and files have."""
 
 
 class Surface:
@@ -102,8 +97,17 @@ def _operations(document: Json) -> Iterator[Operation]:
             found = methods[method]
             content = found.get("requestBody", {}).get("content", {})
             bodies = {kind: media.get("schema", {}) for kind, media in content.items()}
-            answers = frozenset(kind for answer in found["responses"].values() for kind in answer.get("content", {}))
-            yield Operation(method.upper(), path, bodies, tuple(found.get("parameters", ())), answers)
+            yield Operation(
+                method.upper(), path, bodies, tuple(found.get("parameters", ())), _has_results(document, found)
+            )
+
+
+def _has_results(document: Json, operation: Json) -> bool:
+    content = operation["responses"].get("200", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return content.keys() == {"application/json"} and "result" in schema.get("required", ())
 
 
 def _kind(schema: Mapping[str, Json], draw: Random) -> str:

@@ -134,6 +134,19 @@ def test_R23_sign_prints_headers_that_verify(tidings: CommandLine) -> None:
     assert piped[2] == "Request-Time: 2019-05-28T12:12:14+08:00"
 
 
+def test_R23_sign_signs_a_get_without_a_body(tidings: CommandLine) -> None:
+    path = "/v2/miniprogram/message/template?templateCode=A"
+
+    lines = tidings.lines("sign", "--path", path, "--client-id", "shop", "--key", "one.pem")
+
+    found = dict(line.split(": ", 1) for line in lines)
+    claimed = read_signature(found["Signature"])
+    assert list(found) == ["Client-Id", "Request-Time", "Signature"]
+    assert claimed is not None
+    content = signed_content(path, "shop", found["Request-Time"], b"", "GET")
+    assert is_signed(public_pem("one"), claimed.signature, content)
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

@@ -49,6 +49,7 @@ def test_an_empty_installation_lacks_templates_wallets_and_workers(tidings: Comm
         "durability": ["ok"],
         "templates": ["warning"],
         "wallets": ["warning"],
+        "pauses": ["ok"],
         "gateways": [],
         "broker": ["ok"],
         "workers": ["error"],

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 
 import orjson
 from pyreqwest.client import ClientBuilder
+from standardwebhooks import Webhook
 
 from api_adapter.clients import CLIENT_ID, Clients
 from api_adapter.wiring import make_intake
 from tests.fakes.hints import FakeHints
+from tests.receivers import answer, receiver
 from worker.adapters.celery.loop import DeliveryLoop, Times
 from worker.adapters.celery.vitals import Vitals
 from worker.adapters.gateways.simulator import Simulator
+from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
 from worker.bootstrap import Addresses, Services, opener, services
+from worker.callbacks.secrets import new_secret
+from worker.contract.callbacks import EVERY_OUTCOME, CallbackRegistration, SealedSecret
 from worker.contract.codes import ResultStatus
 from worker.contract.identity import message_id
 from worker.contract.messages import DeadCause, Hint, Lane
@@ -201,6 +206,39 @@ def test_each_fault_of_a_gateway_ends_as_the_contract_says_and_nobody_gets_a_mes
             tallies = await here.services.records.tallies()
             assert all(tally.balanced and not tally.open for tally in tallies.values())
             assert all([audit.clean async for audit in here.services.audit.shards()])
+
+    asyncio.run(main())
+
+
+def test_a_merchant_is_called_back_once_for_each_message_by_two_workers_with_what_a_look_up_says(
+    redis_url: str,
+) -> None:
+    async def main() -> None:
+        async with (
+            place(redis_url, callback_networks="127.0.0.0/8", callback_backoff_base=20) as here,
+            receiver() as merchant,
+        ):
+            secret = new_secret()
+            sealed = (SealedSecret(here.services.vault.seal(APP, secret)),)
+            registration = CallbackRegistration(APP, f"http://127.0.0.1:{merchant.port}/", EVERY_OUTCOME, sealed)
+            await here.services.callbacks.change(APP, lambda _: registration)
+            merchant.answers.append(answer(503, "Retry-After: 0"))
+            ids = await here.send([*FATES, *(f"customer-{number}" for number in range(60))])
+
+            async def told() -> None:
+                while len({request.headers["webhook-id"] for request in merchant.received}) < len(ids):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+
+            await with_loop(here, lambda: with_loop(here, lambda: asyncio.wait_for(told(), PATIENCE)))
+
+            events = [Webhook(secret).verify(one.body, one.headers) for one in merchant.received]
+            outcomes = await here.outcomes(ids)
+            said = {event["data"]["requestId"].removeprefix("r-"): event["data"] for event in events}
+            assert {one: (data["status"], data["reason"]) for one, data in said.items()} == {
+                one: (outcome.whole.status, outcome.whole.reason) for one, outcome in outcomes.items()
+            }
+            assert len(events) == len(ids) + 1, "the one that was answered 503 was sent once more"
+            assert await RedisCallbackOutbox(here.services.redis, here.services.keys).due() == []
 
     asyncio.run(main())
 

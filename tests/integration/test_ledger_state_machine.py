@@ -21,6 +21,7 @@ from tests.ledger_invariants import check_conservation, check_history, check_hom
 from tests.ledger_state import LedgerState
 from worker.adapters.redis.limits import LedgerLimits
 from worker.contract.callbacks import EVERY_OUTCOME, NO_OUTCOMES
+from worker.contract.cancellations import Cancelled
 from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 from worker.contract.identity import shard_of
 from worker.contract.messages import (
@@ -144,6 +145,17 @@ class LedgerMachine(RuleBasedStateMachine):
     def decide(self, app: str, batch: str, times: int, run: bool) -> None:  # noqa: FBT001 - drawn
         step = LedgerDriver.run_batch if run else LedgerDriver.withdraw
         self.withdrawing(times, partial(step, batch=Origin(app, batch)))
+
+    @rule(seed=seeds, app=st.sampled_from(APPS), batch=st.sampled_from(["", *BATCHES]), times=twice, every=chance)
+    def cancel(self, seed: int, app: str, batch: str, times: int, every: bool) -> None:  # noqa: FBT001 - drawn
+        message_ids = any_ids(Random(seed))
+        before = self.both(partial(LedgerDriver.standing, origin=Origin(app, batch)))
+        if every:
+            done = self.both(partial(LedgerDriver.cancel_all, origin=Origin(app, batch)))
+            after = self.both(partial(LedgerDriver.standing, origin=Origin(app, batch)))
+            assert done[Cancelled.CANCELLED] == before.backlogged + before.due - after.backlogged - after.due
+        else:
+            self.until_heard(times, partial(LedgerDriver.cancel, message_ids=message_ids, app_id=app))
 
     @rule(times=twice, pause=pauses)
     def look_after(self, times: int, pause: int) -> None:

@@ -19,11 +19,12 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from api_adapter.http.openapi import openapi_document
 from tests.asgi_calls import Call, exchange
-from tests.front_desk import APP, TOKEN, FrontDesk, grant, user
+from tests.front_desk import APP, TOKEN, FrontDesk, grant, user, wallet
 from tests.samples import INBOX, PUSH, send_body
 from worker.contract.identity import message_id, shard_of
 from worker.contract.messages import DeliveryState, DeliveryUpdate, Settlement, Verdict
 from worker.contract.requests import BatchInquiry, ContractViolationError, Inquiry, SendRequest, parse
+from worker.contract.users import SendCap
 
 Schema = jsonschema.Draft202012Validator
 
@@ -39,7 +40,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 ID = message_id(APP, "10017019")
 DOCUMENT = openapi_document()
 BOUNDED = settings(max_examples=40, suppress_health_check=list(HealthCheck))
-"""For each of the five operations."""
+"""For each operation."""
 
 documented = schemathesis.openapi.from_dict(DOCUMENT)
 documented.app = FrontDesk().app()
@@ -150,6 +151,50 @@ def test_every_kind_of_answer_to_many_look_ups_is_as_documented() -> None:
     assert [item["status"] for item in found["items"]] == ["U", "NEVER_SEEN"]
     validator("BatchInquiryAnswer").validate(found)
     validator("BatchInquiryAnswer").validate(refused)
+
+
+def test_every_kind_of_answer_to_a_lint_is_as_documented() -> None:
+    desk = FrontDesk()
+    desk.wallets.wallets["GCASH"] = wallet(cap=SendCap(5, 1_000))
+    desk.app_rates[APP] = 5
+    bodies = [
+        send_body(),
+        send_body(templates=[{"templateParameters": {"who": "x" * 2_000}}]),
+        send_body(templates=[{"language": "ja"}]),
+        send_body(accessToken="other"),
+        b'{"sends":[1,{},{}]}',
+        b"nonsense",
+    ]
+
+    fates = []
+    for body in bodies:
+        answer = answered(desk, "lint", body)
+        validator("LintAnswer").validate(answer)
+        fates.append([item["fate"] for item in answer.get("items", [])])
+
+    assert fates == [["TAKEN"], ["UNDELIVERABLE"], ["REFUSED"], ["REFUSED"], ["REFUSED"] * 3, []]
+
+
+def test_every_kind_of_answer_about_templates_is_as_documented() -> None:
+    desk = FrontDesk()
+    client = [("Client-Id", "merchant-1")]
+    entries = [{"templateParameters": {"who": "x" * 2_000}}, {"language": "ja"}]
+    shown = answered(desk, "templatePreview", {"templateCode": "PAYMENT_NOTICE", "templates": entries})
+
+    one, none, many = (
+        exchange(desk.app(), Call(f"/v2/miniprogram/message/{path}", method="GET", headers=client)).json
+        for path in ("template?templateCode=PAYMENT_NOTICE", "template?templateCode=A", "templates")
+    )
+
+    assert (one["template"]["code"], none["result"]["resultStatus"], len(many["templates"])) == (
+        "PAYMENT_NOTICE",
+        "F",
+        1,
+    )
+    validator("TemplateAnswer").validate(one)
+    validator("TemplateAnswer").validate(none)
+    validator("TemplatesAnswer").validate(many)
+    validator("TemplatePreviewAnswer").validate(shown)
 
 
 def test_an_answer_with_a_field_missing_is_not_as_documented() -> None:

@@ -18,6 +18,7 @@ from worker.adapters.redis.ledger import RedisLedger
 from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.scripts import Call, Script, run
+from worker.contract.cancellations import Cancelled
 from worker.contract.dead_letters import Discarded, Replayed
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
 from worker.contract.messages import Acceptance, Channel, Hint, Lane, Settled
@@ -84,6 +85,7 @@ def test_a_header_counts_the_arguments_as_the_script_does(script: str) -> None:
         ("settle_messages", Settled, set()),
         ("replay_messages", Replayed, set()),
         ("discard_messages", Discarded, set()),
+        ("cancel_messages", Cancelled, set()),
         ("publish_template", Published, set()),
     ],
 )

@@ -50,7 +50,7 @@ def first_cells(text: str) -> list[str]:
 def shown(default: object) -> str:
     """Return a default as the settings table writes it."""
     value = default.get_secret_value() if isinstance(default, SecretStr) else default
-    return "empty" if value in ("", {}, MemberNames()) else f"`{value}`"
+    return "empty" if value in ("", (), {}, MemberNames()) else f"`{value}`"
 
 
 def links(page: Path) -> list[str]:

@@ -53,6 +53,10 @@ class CallbackRegistration:
         """The outcomes that it is told at present."""
         return NO_OUTCOMES if self.disabled else self.outcomes
 
+    def disabled_by(self, disabled: Disabled) -> "CallbackRegistration":
+        """Return it disabled."""
+        return replace(self, disabled=disabled)
+
     def valid_secrets(self, now: int) -> tuple[SealedSecret, ...]:
         """Return what signs at a time; never empty, as the newest has no end."""
         return tuple(secret for secret in self.secrets if secret.ends_at is None or now < secret.ends_at)
@@ -132,6 +136,8 @@ class CallbackSettlement(NamedTuple):
     verdict: CallbackVerdict
     delay: int = 0
     """Milliseconds until it is looked at again, for RETRY and BACK."""
+    tries: int = 0
+    """Calls made meanwhile: 0 or 1."""
     detail: str = ""
     """What the merchant answered, such as `HTTP 500` or `TIMEOUT`; short, and without anything of the answer's body."""
 
@@ -143,7 +149,7 @@ class DeadCallback(NamedTuple):
     died_at: int
     request_id: str
     status: ResultStatus | None
-    """The outcome that was to be told; None: the message is open again, or forgotten."""
+    """The outcome that was to be told; None: the message is forgotten."""
     tries: int
     detail: str
     """What the merchant answered last."""

@@ -18,6 +18,14 @@ class Missing(StrEnum):
     """A dead letter: U for good, until it is replayed or discarded."""
 
 
+class PausedKind(StrEnum):
+    """What is paused."""
+
+    MERCHANT = "merchant"
+    BATCH = "batch"
+    """By itself: staged, not run yet, or paused since."""
+
+
 @dataclass(frozen=True, slots=True)
 class Crowd:
     """Some messages, and how long the first of them has been there."""
@@ -39,6 +47,10 @@ class LedgerFigures:
     waiting: int
     """Those of them that wait for a retry, outside their merchant's window."""
     backlogged: Mapping[Lane, int]
+    stopped: Mapping[Lane, int]
+    """Those of them that are paused."""
+    paused: Mapping[PausedKind, Crowd]
+    """Merchants and batches that are paused, and since when the first of each."""
     unknown: Mapping[Missing, Crowd]
     dead: Crowd
     refused: Mapping[tuple[LimitedBy, str], int]

@@ -115,6 +115,8 @@ class Claim(NamedTuple):
     """The record's channel fields: `state|time|code|message`, the state first."""
     payload: bytes
     """Empty for poison."""
+    app_id: str = ""
+    """Of its merchant."""
     lone: int = 0
     """How many of the crashes happened while the message was claimed alone."""
     gateways: Mapping[Channel, str] = MappingProxyType({})

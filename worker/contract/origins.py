@@ -64,7 +64,7 @@ class Decision(StrEnum):
 class BatchTally:
     """Messages of a batch by their whole outcome (R73); taken = open + S + F + U + forgotten.
 
-    A batch whose messages are all forgotten is forgotten with them.
+    A shard's share of a batch is forgotten with the last of its messages there, so in the end all numbers go to 0.
     """
 
     taken: int = 0

@@ -95,26 +95,27 @@ class TimelineEntry:
 
 
 class InterventionKind(StrEnum):
-    """What people do to a dead letter; the texts are the record's."""
+    """What people do to a message; the texts are the record's."""
 
     REPLAYED = "REPLAYED"
     DISCARDED = "DISCARDED"
+    CANCELLED = "CANCELLED"
 
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
-    """One replay or discard, between two attempts."""
+    """One replay, discard or cancel, between two attempts."""
 
     after_attempt: int
     at: int
     """Milliseconds since 1970."""
     kind: InterventionKind
     cause: str
-    """The DeadCause of the letter until then."""
+    """The DeadCause of the letter until then; empty at a cancel."""
     run: str
-    """Which run of replay or discard it was."""
+    """Which run of replay or discard it was; empty at a cancel."""
     reason: str
-    """Why it was discarded; empty at a replay."""
+    """Why it was discarded or cancelled; empty at a replay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ class MessageOutcome:
     """A DeadCause, or empty."""
     timeline: tuple[TimelineEntry, ...]
     interventions: tuple[Intervention, ...] = ()
-    """Replays and discards, the earliest first."""
+    """Replays, discards and a cancel, the earliest first."""
 
     @property
     def whole(self) -> WholeOutcome:

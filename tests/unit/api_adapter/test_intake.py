@@ -2,6 +2,7 @@ import pytest
 
 from tests.front_desk import APP, DELIVER_WITHIN, SHARDS, TOKEN, FrontDesk, grant, payment_notice, user
 from tests.samples import INBOX, PUSH, payload, send_body
+from worker.contract.callbacks import CallbackRegistration, Disabled
 from worker.contract.codes import SUCCESS, UNKNOWN, ResultCode, ResultStatus
 from worker.contract.identity import message_id, shard_of
 from worker.contract.messages import Lane, NewMessage
@@ -205,3 +206,38 @@ def test_R6_R9_lint_travels_with_the_answer_and_keeps_nothing_from_being_taken()
 
     assert answer.result == SUCCESS
     assert answer.remarks == ("$.actionUrl: is ignored beside redirectUrl; it is no documented field",)
+
+
+def told(desk: FrontDesk) -> frozenset[ResultStatus]:
+    return desk.ledger.records[ID].told
+
+
+def registration(disabled: Disabled | None = None) -> CallbackRegistration:
+    return CallbackRegistration(APP, "https://shop.example", frozenset({ResultStatus.F}), (), disabled)
+
+
+def test_what_is_taken_says_of_which_outcomes_its_merchant_wants_to_be_told() -> None:
+    desk = FrontDesk()
+    desk.callbacks.registrations[APP] = registration()
+
+    desk.send()
+
+    assert told(desk) == {ResultStatus.F}
+
+
+def test_a_merchant_whose_callback_is_disabled_or_not_there_is_told_nothing() -> None:
+    for known in ({}, {APP: registration(Disabled(1, "by hand"))}, {"another": registration()}):
+        desk = FrontDesk()
+        desk.callbacks.registrations.update(known)
+
+        desk.send()
+
+        assert told(desk) == frozenset()
+
+
+def test_R31_while_nobody_knows_who_wants_to_be_told_nothing_is_taken() -> None:
+    desk = FrontDesk()
+    desk.callbacks.away = True
+
+    assert desk.send().result == UNKNOWN
+    assert desk.ledger.records == {}

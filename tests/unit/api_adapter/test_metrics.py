@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api_adapter.metrics import render
-from worker.contract.figures import Crowd, LedgerFigures, Missing
+from worker.contract.figures import Crowd, LedgerFigures, Missing, PausedKind
 from worker.contract.messages import Channel, Lane
 from worker.contract.outcomes import Tally
 from worker.contract.rates import LimitedBy
@@ -20,6 +20,8 @@ FIGURES = LedgerFigures(
     overdue=Crowd(3, 1_500),
     waiting=11,
     backlogged={Lane.SINGLE: 5, Lane.BULK: 60},
+    stopped={Lane.SINGLE: 1, Lane.BULK: 20},
+    paused={PausedKind.MERCHANT: Crowd(2, 3_500), PausedKind.BATCH: Crowd()},
     unknown={Missing.OPEN: Crowd(4, 61_250), Missing.DEAD: Crowd(2, 86_400_000)},
     dead=Crowd(9, 90_000_000),
     refused={(LimitedBy.CLIENT, "merchant-1"): 70, (LimitedBy.APP, "shop"): 8},
@@ -52,6 +54,12 @@ def test_every_figure_is_told() -> None:
         ("tidings_waiting_messages", ()): 11,
         ("tidings_backlog_messages", ("single",)): 5,
         ("tidings_backlog_messages", ("bulk",)): 60,
+        ("tidings_paused_messages", ("single",)): 1,
+        ("tidings_paused_messages", ("bulk",)): 20,
+        ("tidings_paused", ("merchant",)): 2,
+        ("tidings_paused", ("batch",)): 0,
+        ("tidings_longest_pause_seconds", ("merchant",)): 3.5,
+        ("tidings_longest_pause_seconds", ("batch",)): 0,
         ("tidings_unknown_messages", ("open",)): 4,
         ("tidings_unknown_messages", ("dead",)): 2,
         ("tidings_oldest_unknown_seconds", ("open",)): 61.25,

@@ -91,8 +91,8 @@ class Fleet:
         heapq.heappush(self._later, (at, next(self._number), parcel))
 
     def put(self, number: int, name: str = "m", lane: Lane = Lane.BULK) -> None:
-        """Bring messages, spread over the processes in chunks."""
-        one = held("one", math.inf)
+        """Bring messages of a merchant that is called as they are, spread over the processes in chunks."""
+        one = held("one", math.inf, app_id=name)
         parcels = [
             Parcel(replace(one, lane=lane), PUSH, wallet_message(f"{name}{place}"), 20) for place in range(number)
         ]
@@ -125,7 +125,7 @@ def fleet(rate: int, processes: int = 2, latency: float = 0.05, limits: CallLimi
         found.loop.bury()
 
 
-@pytest.mark.parametrize(("rate", "processes"), [(1, 2), (5, 2), (100, 1), (100, 2), (100, 8), (1_000, 3)])
+@pytest.mark.parametrize(("rate", "processes"), [(1, 2), (5, 2), (100, 1), (100, 2), (100, 8), (500, 3)])
 def test_no_window_has_more_than_the_rate_and_a_turn_and_little_is_left_idle(rate: int, processes: int) -> None:
     seconds = 20
     with fleet(rate, processes) as found:
@@ -168,6 +168,16 @@ def test_interactive_sends_go_before_what_batches_left_though_that_came_first() 
         found.run(1.5)
 
         assert {f"single{place}" for place in range(30)} <= found.delivered
+
+
+def test_a_merchant_has_its_share_though_another_sent_thousands_before() -> None:
+    with fleet(100) as found:
+        found.put(5_000, "first")
+        found.run(5)
+        found.put(200, "second")
+        found.run(5)
+
+        assert sum(name.startswith("second") for name in found.delivered) >= 170
 
 
 def test_the_halves_of_a_rejected_call_take_part_in_the_rate() -> None:
@@ -236,7 +246,7 @@ def test_who_gets_few_turns_looks_less_often() -> None:
             loop.run_until_idle()
             assert task.result() == 10
         loop.close()
-        waits = [pace.wait_of_one_more() for _ in range(100)]
+        waits = [pace.wait_of_one_more("shop") for _ in range(100)]
         return waits[-1] - waits[0]
 
     assert looks(4) == pytest.approx(4 * looks(1), rel=0.1)

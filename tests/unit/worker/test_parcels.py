@@ -6,12 +6,14 @@ from hypothesis import strategies as st
 
 from tests.samples import PUSH, held, wallet_message
 from worker.contract.messages import Lane
-from worker.parcels import Line, Parcel
+from worker.parcels import Line, LineByTurns, Parcel
 from worker.routing import Errand
 
 
-def parcel(name: str, lane: Lane = Lane.BULK, size: int = 20, errand: Errand = Errand.SEND) -> Parcel:
-    return Parcel(replace(held(name), lane=lane), PUSH, wallet_message(name), size, errand)
+def parcel(
+    name: str, lane: Lane = Lane.BULK, size: int = 20, errand: Errand = Errand.SEND, app_id: str = "shop"
+) -> Parcel:
+    return Parcel(replace(held(name, app_id=app_id), lane=lane), PUSH, wallet_message(name), size, errand)
 
 
 def names(parcels: list[Parcel]) -> list[str]:
@@ -35,6 +37,27 @@ def test_what_there_is_no_room_for_comes_back_the_newest_of_batches_first() -> N
     assert names(line.put([parcel("s3", Lane.SINGLE), parcel("s4", Lane.SINGLE)])) == ["s4", "b1"]
     assert names(line.take_all()) == ["s1", "s2", "s3"]
     assert len(line) == 0
+
+
+def test_by_turns_each_merchant_is_next_and_the_largest_is_pushed_out() -> None:
+    line = LineByTurns(6)
+    mine = [parcel(f"a{number}", app_id="a") for number in range(9)]
+    others = [parcel(f"b{number}", app_id="b") for number in range(2)]
+
+    assert names(line.put(mine)) == ["a6", "a7", "a8"]
+    assert names(line.next_call(1)) == ["a0"]
+    assert names(line.put(others)) == ["a5"]
+    assert names(line.next_call(3)) == ["a1", "b0", "a2"]
+    assert names(line.put([parcel("c0", app_id="c")])) == []
+    assert names(line.take_all()) == ["b1", "a3", "c0", "a4"]
+
+
+def test_by_turns_interactive_sends_go_first_all_the_same() -> None:
+    line = LineByTurns(3)
+    line.put([parcel("a0", app_id="a"), parcel("b0", app_id="b"), parcel("a1", app_id="a")])
+
+    assert names(line.put([parcel(f"s{number}", Lane.SINGLE, app_id="a") for number in range(2)])) == ["b0", "a1"]
+    assert names(line.take_all()) == ["s0", "s1", "a0"]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,13 @@
 """What a wallet's HTTP answer means for each message of the call (R68, R69). Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
 
 from worker.contract.answers import Answer, AnswerKind
 from worker.contract.codes import ResultCode, shorten
+from worker.retry_after import wait_asked
 
 OUR_FAULT_PAUSE = 5_000
 """Milliseconds to leave a gateway alone that refuses us as a caller: no message is at fault."""
@@ -100,23 +99,8 @@ def _for_status(status: int, retry_after: str | None, now: int) -> Answer:
 
 
 def pause_of(retry_after: str | None, now: int) -> int:
-    """Return the milliseconds a Retry-After header asks for, in seconds or as a date (RFC 9110)."""
-    if retry_after is None:
-        return DEFAULT_PAUSE
-    try:
-        pause = int(float(retry_after) * 1000)
-    except (ValueError, OverflowError):
-        pause = _until(retry_after, now)
-    return min(max(pause, 0), LONGEST_PAUSE) or DEFAULT_PAUSE
-
-
-def _until(date: str, now: int) -> int:
-    try:
-        moment = parsedate_to_datetime(date)
-    except (ValueError, OverflowError):
-        return DEFAULT_PAUSE
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return int((aware - datetime.fromtimestamp(now / 1000, UTC)).total_seconds() * 1000)
+    """Return the milliseconds a Retry-After header asks for, within what makes sense for a gateway."""
+    return min(wait_asked(retry_after, now) or 0, LONGEST_PAUSE) or DEFAULT_PAUSE
 
 
 def _read_body(message_ids: Sequence[str], body: bytes) -> list[Mapping[str, Any] | None] | Answer:

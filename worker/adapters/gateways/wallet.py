@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import orjson
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import DetailedPyreqwestError, PoolTimeoutError, PyreqwestError, RequestTimeoutError
+from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
 
 from worker.adapters.gateways.answers import read_answers, read_inquiry
+from worker.adapters.http_phases import was_never_sent
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
 from worker.contract.users import GatewayRoute
 from worker.ports import Clock
@@ -15,7 +16,6 @@ from worker.ports import Clock
 SEND_PATH = "/v2/platform/message/send"
 INQUIRY_PATH = "/v2/platform/message/inquiry"
 _CONNECT_TIMEOUT = timedelta(seconds=3)
-_WHILE_CONNECTING = "client error (Connect)"
 
 
 class WalletGateway:
@@ -66,23 +66,11 @@ class WalletGateway:
 
 
 def _failure(error: PyreqwestError | ValueError) -> Answer:
-    if _was_never_sent(error):
+    if was_never_sent(error):
         return Answer(AnswerKind.UNREACHABLE, "GATEWAY_UNREACHABLE", type(error).__name__)
     if isinstance(error, RequestTimeoutError):
         return Answer(AnswerKind.UNANSWERED, message="the gateway did not answer in time")
     return Answer(AnswerKind.UNANSWERED, message=f"the connection broke ({type(error).__name__})")
-
-
-def _was_never_sent(error: PyreqwestError | ValueError) -> bool:
-    """Say whether a call certainly never reached the gateway; in doubt it did.
-
-    The type alone does not tell: pyreqwest raises a ConnectError for a connection that broke while the answer was
-    awaited, and a ConnectTimeoutError for a gateway that never answered. The causes name the phase.
-    """
-    if isinstance(error, (ValueError, PoolTimeoutError)):  # a URL that is none, or no connection was free
-        return True
-    causes = error.details["causes"] if isinstance(error, DetailedPyreqwestError) else None
-    return any(cause["message"] == _WHILE_CONNECTING for cause in causes or ())
 
 
 def _wire(message: WalletMessage) -> dict[str, object]:

@@ -9,13 +9,14 @@ from redis.asyncio import Redis
 
 from worker.adapters.redis.breakers import RedisBreakers
 from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.rates import refused_of
 from worker.adapters.redis.replies import tallies_of, text
 from worker.adapters.redis.scripts import execute
 from worker.adapters.redis.times import Now, ledger_time, server_time
-from worker.contract.figures import Crowd, LedgerFigures, Missing
+from worker.contract.figures import Crowd, LedgerFigures, Missing, PausedKind
 from worker.contract.messages import Lane
-from worker.contract.origins import Origin
+from worker.contract.origins import Origin, Pause
 from worker.contract.rates import LimitedBy
 
 
@@ -42,18 +43,23 @@ class RedisFigures:
         self._keys = keys
         self._breakers = breakers
         self._now = now
+        self._pauses = RedisPauses(redis, keys, now=now)
 
     async def read(self) -> LedgerFigures:
         """Return the figures of this moment; raise LedgerUnavailableError when Redis did not answer."""
         now = await ledger_time(self._redis, self._now)
         answers = await self._every_shard(lambda pipeline, shard: self._ask(pipeline, shard, now))
         shards = [_shard(answer, now) for answer in answers]
+        backlogged = {lane: await self._backlogged(lane) for lane in Lane}
+        pauses = await self._pauses.paused()
         return LedgerFigures(
             tallies=tallies_of(shard.counters for shard in shards),
             due=sum(shard.due for shard in shards),
             overdue=_together(shard.overdue for shard in shards),
             waiting=sum(shard.waiting for shard in shards),
-            backlogged={lane: await self._backlogged(lane) for lane in Lane},
+            backlogged={lane: sum(backlogged[lane]) for lane in Lane},
+            stopped={lane: backlogged[lane][1] for lane in Lane},
+            paused=_paused(pauses, now),
             unknown={
                 Missing.OPEN: _together(shard.unanswered for shard in shards),
                 Missing.DEAD: _together(shard.unknown for shard in shards),
@@ -75,14 +81,28 @@ class RedisFigures:
             pipeline.zcard(index(shard))
             pipeline.zrange(index(shard), 0, 0, withscores=True)
 
-    async def _backlogged(self, lane: Lane) -> int:
-        """Return how many messages of a lane are in backlogs; how many backlogs there are is not known before."""
-        keys = self._keys
+    async def _backlogged(self, lane: Lane) -> tuple[int, int]:
+        """Return how many messages of a lane are in backlogs that have turns, and in paused ones.
+
+        How many backlogs there are is not known before.
+        """
         listings = await self._every_shard(partial(self._ask_listings, lane))
+        running, stopped = [
+            await self._sizes(
+                [
+                    self._keys.backlog(shard, lane, Origin.read(text(origin)))
+                    for shard, listing in enumerate(listings)
+                    for origin in listing[index]
+                ]
+            )
+            for index in (0, 1)
+        ]
+        return running, stopped
+
+    async def _sizes(self, backlogs: Sequence[str]) -> int:
         pipeline = self._redis.pipeline(transaction=False)
-        for shard, (running, stopped) in enumerate(listings):
-            for origin in {*running, *stopped}:
-                pipeline.zcard(keys.backlog(shard, lane, Origin.read(text(origin))))
+        for backlog in backlogs:
+            pipeline.zcard(backlog)
         return sum(await execute(pipeline))
 
     def _ask_listings(self, lane: Lane, pipeline: Any, shard: int) -> None:  # noqa: ANN401 - as above
@@ -105,6 +125,18 @@ def _shard(answers: Sequence[Any], now: int) -> _Shard:
         _crowd(number, head, now) for number, head in zip(crowds[::2], crowds[1::2], strict=True)
     )
     return _Shard(counters, due, waiting, overdue, unanswered, unknown, dead, refused_of(refused))
+
+
+def _paused(pauses: Sequence[Pause], now: int) -> dict[PausedKind, Crowd]:
+    kinds = {kind: [pause for pause in pauses if _kind(pause) is kind] for kind in PausedKind}
+    return {
+        kind: Crowd(len(some), max((max(0, now - pause.since) for pause in some), default=0))
+        for kind, some in kinds.items()
+    }
+
+
+def _kind(pause: Pause) -> PausedKind:
+    return PausedKind.BATCH if pause.origin.batch_id else PausedKind.MERCHANT
 
 
 def _crowd(number: int, head: Sequence[tuple[bytes, float]], now: int) -> Crowd:

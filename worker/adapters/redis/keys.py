@@ -44,7 +44,7 @@ tidings:{templates}:history:<code>      list    newest first: `<id>|<ms>|<act>|<
 tidings:{wallets}                       hash    wallet name -> its gateways and cap (JSON)
 tidings:{clients}                       hash    Client-Id -> its appIds, public keys, rate and networks (JSON)
 tidings:{callbacks}                     hash    appId -> its URL, outcomes and sealed secrets (JSON)
-tidings:{callbacks}:callers             hash    appId -> `<process>|<ms until>`: who calls the merchant back
+tidings:{callbacks}:owners              hash    appId -> `<process>|<ms until>`: who alone calls the merchant back
 ======================================  ======  =================================================================
 
 An origin is `<appId>`, or `<appId>#<batchId>` of what came in a batch. The window is the merchant's, whatever batch its
@@ -101,8 +101,9 @@ dead       settle,      cause, while it is a dead letter
            discard
 run        replay,      `<result>|<run>` of the newest replay or discard: asked again, it answers the same
            discard
-n<n>       replay,      what was done to it after attempt n: `<ms>|<REPLAYED or DISCARDED>|<cause>|<run>|<reason>`
-           discard
+n<n>       replay,      what was done to it after attempt n: `<ms>|<REPLAYED, DISCARDED or CANCELLED>|<cause>|<run>|
+           discard,     <reason>`
+           cancel
 t<n>       settle       timeline of attempt n: `<claimed>|<settled>|<worker>|<channel>=<state>:<code>...`
 =========  ===========  =========================================================================================
 """
@@ -297,6 +298,6 @@ class Keys:
         """Return the key of all registered callbacks."""
         return f"{PREFIX}:{{callbacks}}"
 
-    def callers(self) -> str:
+    def owners(self) -> str:
         """Return the key of which process calls which merchant back."""
-        return f"{PREFIX}:{{callbacks}}:callers"
+        return f"{PREFIX}:{{callbacks}}:owners"

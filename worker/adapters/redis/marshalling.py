@@ -88,7 +88,7 @@ def _update(update: DeliveryUpdate | None) -> str:
 
 def read_claim(row: Sequence[Any], claim_id: str) -> Claim:
     """Return the claim in one row of the reply of `claim_messages`."""
-    message_id, attempt, tries, crashes, lone, taken, claimed, expires, push, inbox, payload, *asked = row
+    message_id, attempt, tries, crashes, lone, taken, claimed, expires, push, inbox, payload, app, *asked = row
     fields = ((Channel.PUSH, text(push)), (Channel.INBOX, text(inbox)))
     return Claim(
         message_id=text(message_id),
@@ -101,6 +101,7 @@ def read_claim(row: Sequence[Any], claim_id: str) -> Claim:
         expires_at=expires,
         deliveries={channel: field for channel, field in fields if field},
         payload=payload,
+        app_id=text(app),
         lone=lone,
         gateways=_gateways(asked) if any(asked) else _NO_GATEWAYS,
     )

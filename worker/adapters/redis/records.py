@@ -103,10 +103,11 @@ def _whole(record: Mapping[str, str]) -> WholeOutcome:
 
 
 def _deliveries(record: Mapping[str, str]) -> tuple[DeliveryOutcome, ...]:
-    return tuple(_delivery(channel, record[channel]) for channel in Channel if record.get(channel))
+    return tuple(delivery(channel, record[channel]) for channel in Channel if record.get(channel))
 
 
-def _delivery(channel: Channel, field: str) -> DeliveryOutcome:
+def delivery(channel: Channel, field: str) -> DeliveryOutcome:
+    """Return what a channel's field of a record says."""
     state, at, code, message = (*field.split("|", 3), "", "", "")[:4]
     return DeliveryOutcome(channel, DeliveryState(state), code, message, int(at) if at else None)
 

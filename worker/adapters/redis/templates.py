@@ -107,9 +107,13 @@ class RedisTemplates:
 
     async def list(self) -> tuple[TemplateVersion, ...]:
         """Return the live version of every template that has one, by code."""
-        codes = [standing.code for standing in await self.standings() if standing.live]
+        codes = await self.codes()
         live = await self._ask_live(codes, self._clock.monotonic() + self._live_for) if codes else {}
         return tuple(live.values())
+
+    async def codes(self) -> Sequence[str]:
+        """Return the codes of all templates that have a live version, sorted."""
+        return [standing.code for standing in await self.standings() if standing.live]
 
     async def standings(self) -> tuple[TemplateStanding, ...]:
         """Return which versions every template has, by code."""

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -25,16 +24,28 @@ SEND = "/v2/miniprogram/message/send"
 INQUIRY = "/v2/miniprogram/message/inquiry"
 BATCH_INQUIRY = "/v2/miniprogram/message/batchInquiry"
 BATCH_SEND = "/v2/miniprogram/message/batchSend"
-OPERATIONS = [SEND, BATCH_SEND, INQUIRY, BATCH_INQUIRY]
+LINT = "/v2/miniprogram/message/lint"
+PREVIEW = "/v2/miniprogram/message/templatePreview"
+TEMPLATE = "/v2/miniprogram/message/template?templateCode=PAYMENT_NOTICE"
+TEMPLATES = "/v2/miniprogram/message/templates"
+OPERATIONS = [SEND, BATCH_SEND, INQUIRY, BATCH_INQUIRY, LINT, PREVIEW]
 CLIENT_ID = ("Client-Id", "merchant-1")
 KIB = 1024
-LIMITS = [(SEND, 64 * KIB), (BATCH_SEND, KIB * KIB), (INQUIRY, KIB * KIB), (BATCH_INQUIRY, KIB * KIB)]
+LIMITS = [
+    (SEND, 64 * KIB),
+    (BATCH_SEND, KIB * KIB),
+    (INQUIRY, KIB * KIB),
+    (BATCH_INQUIRY, KIB * KIB),
+    (PREVIEW, 64 * KIB),
+]
 ID = message_id(APP, "10017019")
 BODIES = {
     SEND: send_body(),
     BATCH_SEND: b'{"sends":[%s]}' % send_body(),
     INQUIRY: orjson.dumps({"messageId": ID}),
     BATCH_INQUIRY: orjson.dumps({"appId": APP, "requestIds": ["10017019", "never"]}),
+    LINT: send_body(),
+    PREVIEW: b'{"templateCode":"PAYMENT_NOTICE","templates":[{"templateParameters":{"who":"X"}}]}',
 }
 
 
@@ -89,7 +100,7 @@ def test_R70_R72_look_ups_are_answered() -> None:
     assert (many.status, [item["status"] for item in many.json["items"]]) == (200, ["U", "NEVER_SEEN"])
 
 
-@pytest.mark.parametrize("path", [*OPERATIONS, "/healthz", "/readyz", "/openapi.json"])
+@pytest.mark.parametrize("path", [*OPERATIONS, TEMPLATE, TEMPLATES, "/healthz", "/readyz", "/openapi.json"])
 def test_R24_every_path_is_served_under_the_prefix_too(path: str) -> None:
     desk = FrontDesk()
     desk.send()
@@ -291,7 +302,7 @@ def test_R20_header_names_are_read_in_any_case() -> None:
 def test_R31_while_the_ledger_is_away_every_answer_is_unknown_with_200(path: str, probe: str) -> None:
     desk = FrontDesk()
     exchange(desk.app(), Call(probe, method="GET"))
-    desk.ledger.away = True
+    desk.ledger.away = desk.templates.away = True
 
     answer = exchange(desk.app(), Call(path, [BODIES[path]]))
 
@@ -306,20 +317,18 @@ def test_R31_while_the_ledger_is_away_every_answer_is_unknown_with_200(path: str
 class Broken:
     """Stands for a fault of ours: whatever is asked fails with a text that nobody may see."""
 
-    async def fail(self, headers: Mapping[str, str], body: bytes, *_: object) -> dict[str, Any]:
-        raise ValueError(f"{headers} {body!r} MARKED")
+    async def fail(self, *given: object, **_: object) -> dict[str, Any]:
+        raise ValueError(f"{given} MARKED")
 
-    take_one = one = many = send = fail
+    take_one = one = many = send = lint = preview = fail
 
 
 @pytest.mark.parametrize("path", OPERATIONS)
 def test_R31_a_fault_of_ours_is_unknown_with_200_and_its_text_is_in_no_log_line(path: str) -> None:
     broken: Any = Broken()
     desk = FrontDesk()
-    app = make_app(
-        lambda: nullcontext(replace(desk.api(), intake=broken, batch_sending=broken, inquiries=broken)),
-        "",
-    )
+    parts = dict.fromkeys(["intake", "batch_sending", "inquiries", "linter", "template_inquiries"], broken)
+    app = make_app(lambda: nullcontext(replace(desk.api(), **parts)), "")
 
     with capture_logs() as logs:
         answer = exchange(app, Call(path, [BODIES[path]]))

@@ -18,6 +18,7 @@ from worker.signatures import Signer, is_signed, read_signature, signed_content
 SEND = "/v2/miniprogram/message/send"
 INQUIRY = "/v2/miniprogram/message/inquiry"
 BATCH_INQUIRY = "/v2/miniprogram/message/batchInquiry"
+TEMPLATE = "/v2/miniprogram/message/template?templateCode=PAYMENT_NOTICE"
 
 
 def desk_with_signatures() -> FrontDesk:
@@ -71,6 +72,40 @@ def test_R26_every_answer_is_signed_over_path_client_time_and_body(path: str, ke
     assert claimed is not None
     assert (claimed.key_version, answer.headers["client-id"]) == (7, CLIENT)
     assert is_signed(public_pem("server"), claimed.signature, signed_content(path, CLIENT, time, answer.body))
+
+
+@pytest.mark.parametrize("path", [TEMPLATE, "/api/open" + TEMPLATE])
+@pytest.mark.parametrize(
+    ("signed", "body", "code"),
+    [("GET", b"", "SUCCESS"), ("POST", b"", "INVALID_SIGNATURE"), ("GET", b"{}", "INVALID_SIGNATURE")],
+    ids=["right", "another method", "another body"],
+)
+def test_R23_a_get_is_signed_with_its_method_its_query_and_no_body(
+    path: str, signed: str, body: bytes, code: str
+) -> None:
+    desk = desk_with_signatures()
+    now = moment_text(desk.clock.now())
+    signature = Signer(private_pem("merchant"), 1).header(signed_content(path, CLIENT, now, body, signed))
+    headers = [("Client-Id", CLIENT), ("Request-Time", now), ("Signature", signature)]
+
+    answer = exchange(desk.app("/api/open"), Call(path, method="GET", headers=headers))
+
+    assert answer.code == code
+    claimed = read_signature(answer.headers["signature"])
+    assert claimed is not None
+    content = signed_content(path, CLIENT, answer.headers["response-time"], answer.body, "GET")
+    assert is_signed(public_pem("server"), claimed.signature, content)
+
+
+def test_R23_a_signature_of_another_query_is_refused() -> None:
+    desk = desk_with_signatures()
+    now = moment_text(desk.clock.now())
+    signature = Signer(private_pem("merchant"), 1).header(signed_content(TEMPLATE, CLIENT, now, b"", "GET"))
+    headers = [("Client-Id", CLIENT), ("Request-Time", now), ("Signature", signature)]
+
+    answer = exchange(desk.app(), Call(TEMPLATE + "&version=1", method="GET", headers=headers))
+
+    assert answer.code == "INVALID_SIGNATURE"
 
 
 def test_R26_what_names_no_client_is_not_signed() -> None:

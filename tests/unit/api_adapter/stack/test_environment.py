@@ -1,4 +1,5 @@
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def test_a_part_reads_exactly_the_settings_of_its_starter(monkeypatch: pytest.Mo
         token_secret=SecretStr("at-least-sixteen-characters"),
         clients={"merchant-1": ("app-1", "app-2")},
         introspection_members=MemberNames(wallet="/ext/wallet"),
+        callback_networks=(ip_network("10.1.0.0/16"), ip_network("::1/128")),
         api_prefix="/api/open",
         lease=4_000,
         log_format="console",

@@ -56,8 +56,11 @@ class SimulatedGateway:
             messages = parse_call(body)
         except ContractViolationError as error:
             return self._refuse(str(error))
-        at, before = self._now(), [self._deliveries.tally(message.messageId).delivered for message in messages]
         turns = [self._turn(message) for message in messages]
+        return self._play(turns) if self._journal is keep_nothing else self._journalled(turns)
+
+    def _journalled(self, turns: Sequence[_Turn]) -> Reply:
+        at, before = self._now(), [self._deliveries.tally(turn.message.messageId).delivered for turn in turns]
         reply = self._play(turns)
         self._note(at, turns, before)
         return reply

@@ -16,6 +16,7 @@ from worker.adapters.gateways.simulator.journal import Journal, journal_file, ke
 from worker.adapters.gateways.simulator.protocol import Connection
 from worker.adapters.gateways.simulator.routes import Routes
 from worker.clock import SystemClock
+from worker.collecting import rare_collections
 from worker.contract.errors import TidingsError
 from worker.ports import Clock
 
@@ -98,7 +99,7 @@ class Simulator:
 def run(settings: SimulatorSettings) -> None:
     """Serve until SIGTERM or SIGINT, then stop gracefully. Logs `gateway_simulator_ready` with the url."""
     try:
-        with journal_file(settings.journal) as journal:
+        with rare_collections(), journal_file(settings.journal) as journal:
             uvloop.run(_serve_until_signalled(settings, journal))
     except OSError as error:
         raise SimulatorStartError(f"the journal can't be written ({error.strerror}); name another file") from error

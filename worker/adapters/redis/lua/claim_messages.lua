@@ -8,7 +8,7 @@
 -- ARGV  1 now in ms ('' = the server's clock), 2 claim id, 3 lease in ms, 4 kind (normal takes what never crashed,
 --       suspects at most one crash, alone any), 5 lone crashes that make poison, then the ids
 -- RETURNS  an array of arrays, one for each message taken:
---          {id, attempt, tries, crashes, lone, taken, claimed, exp, PUSH, INBOX, payload ('' of poison),
+--          {id, attempt, tries, crashes, lone, taken, claimed, exp, PUSH, INBOX, payload ('' of poison), appId,
 --          gateway asked last for PUSH, and for INBOX ('' = none is written down)}
 local FIXED = 5
 local now = tonumber(ARGV[1])
@@ -39,7 +39,7 @@ for i = 1, #ARGV - FIXED do
   local id, record = ARGV[FIXED + i], KEYS[1 + i * 2]
   if redis.call('ZSCORE', KEYS[1], id) then
     local r = redis.call('HMGET', record, 'attempt', 'tries', 'crashes', 'taken', 'exp', 'PUSH', 'INBOX', 'claim', 'lease', 'nb',
-      'claimed', 'hints', 'alone', 'lone', 'gPUSH', 'gINBOX')
+      'claimed', 'hints', 'alone', 'lone', 'gPUSH', 'gINBOX', 'app')
     local lease, attempt = tonumber(r[9] or 0), tonumber(r[1] or 0)
     r.crashes, r.lone = tonumber(r[3] or 0), tonumber(r[14] or 0)
     local mine = lease > now and r[8] == claim
@@ -63,7 +63,7 @@ for i = 1, #ARGV - FIXED do
         due[#due + 1] = id
       end
       taken[#taken + 1] = { id, attempt, tonumber(r[2] or 0), r.crashes, r.lone, tonumber(r[4]), claimed, tonumber(r[5]),
-        r[6], r[7], r.lone >= poison and '' or redis.call('GET', KEYS[2 + i * 2]), r[15] or '', r[16] or '' }
+        r[6], r[7], r.lone >= poison and '' or redis.call('GET', KEYS[2 + i * 2]), r[17], r[15] or '', r[16] or '' }
     end
   end
 end

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Erase final messages whose retention is over and move their counts to forgotten; a batch of which nothing else is left
--- is forgotten with them.
+-- in the shard is forgotten there with them.
 -- Safe to repeat: an erased message is no longer in the retention index.
 --
 -- KEYS  1 retention, 2 counters, 3 uncalled, 4 batches, 5 rows, then 2 for each message: record, payload

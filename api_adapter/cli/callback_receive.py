@@ -1,0 +1,92 @@
+"""`tidings callback receive`: a receiver that verifies callbacks and prints them, for trying them out."""
+
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from standardwebhooks import Webhook, WebhookVerificationError
+from typing_extensions import override
+
+from api_adapter.cli.arguments import ArgumentError
+from api_adapter.cli.context import told
+from api_adapter.cli.printing import harmless
+from worker.callbacks.secrets import UnusableSecretError, checked_secret
+
+EPILOG = (
+    "Example, against `tidings dev` on this machine:\n\n"
+    "tidings callback put 333301 --url http://127.0.0.1:9000/ | sed -n 's/^secret: //p' > secret\n\n"
+    "tidings callback receive --secret-file secret\n\n"
+    "The workers need TIDINGS_CALLBACK_NETWORKS=127.0.0.0/8 for that."
+)
+_LONGEST_BODY = 65_536
+_OK, _REFUSED, _TOO_LONG = 204, 401, 413
+
+
+def receive(
+    *,
+    secret_file: Annotated[Path, typer.Option(help="File with the secret that `put` or `rotate` printed.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0: a free one.")] = 9000,
+) -> None:
+    """Receive callbacks: print one JSON a line of what is verified, refuse what is not; until Ctrl-C.
+
+    A merchant's own receiver does the same: verify the raw body, note the webhook-id, answer 2xx.
+    """
+    with told():
+        webhook = Webhook(_secret(secret_file))
+        with _listening(host, port, webhook) as server:
+            typer.echo(f"listening on http://{host}:{server.server_port}/", err=True)
+            server.serve_forever()
+
+
+def _secret(file: Path) -> str:
+    try:
+        return checked_secret(file.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeError):
+        raise ArgumentError("--secret-file: can't be read; give a file with a secret such as whsec_...") from None
+    except UnusableSecretError as error:
+        raise ArgumentError(f"--secret-file: {error}") from None
+
+
+def _listening(host: str, port: int, webhook: Webhook) -> ThreadingHTTPServer:
+    try:
+        return ThreadingHTTPServer((host, port), _handler(webhook))
+    except OSError as error:
+        raise ArgumentError(f"--port: can't be listened on ({error.strerror}); give another one") from None
+
+
+def _handler(webhook: Webhook) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 60
+
+        def do_POST(self) -> None:
+            """Verify a callback and print it."""
+            length = self.headers.get("Content-Length", "")
+            if not length.isdecimal() or int(length) > _LONGEST_BODY:
+                self.close_connection = True
+                self._answer(_TOO_LONG)
+                return
+            body = self.rfile.read(int(length))
+            try:
+                webhook.verify(body, dict(self.headers), json_parse=False)
+            except (WebhookVerificationError, ValueError) as error:
+                typer.echo(f"refused: {harmless(str(error))}", err=True)
+                self._answer(_REFUSED)
+                return
+            sys.stdout.write(body.decode() + "\n")
+            sys.stdout.flush()
+            self._answer(_OK)
+
+        def _answer(self, status: int) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        @override
+        def log_message(self, format: str, *args: object) -> None:
+            """Print nothing but callbacks."""
+
+    return Handler

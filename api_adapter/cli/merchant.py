@@ -1,0 +1,227 @@
+"""`tidings merchant`: what of a merchant was not sent is paused, resumed, cancelled and counted."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api_adapter.cli.arguments import ArgumentError
+from api_adapter.cli.context import Services, run, told
+from api_adapter.cli.printing import AsJson, counted, elapsed, print_json, screen, table, utc
+from api_adapter.cli.progress import Work, progress
+from api_adapter.cli.request_id_files import read_request_ids
+from api_adapter.origins import COUNTED
+from worker.batching import chunks
+from worker.contract.cancellations import MAX_CANCELLED, MAX_REASON, Cancelled, Standing
+from worker.contract.identity import message_id
+from worker.contract.origin_requests import OriginRequest
+from worker.contract.origins import Origin, Pause
+
+EXIT_NOT_ALL = 1
+CANCEL_EPILOG = (
+    "Examples:\n\n"
+    "tidings merchant cancel 333301\n\n"
+    "tidings merchant cancel 333301 --yes --reason 'wrong price'\n\n"
+    "tidings merchant cancel 333301 --batch spring-sale --yes\n\n"
+    "tidings merchant cancel 333301 --request-ids ids.txt --yes\n\n"
+    "Exit code: 0 all are cancelled (or would be), 1 some were sent already or are on their way, 2 it could not go on, "
+    "130 interrupted: run it again for the rest."
+)
+
+app = typer.Typer(help="Pause, resume, cancel and count what of a merchant was not sent yet.", no_args_is_help=True)
+
+AppId = Annotated[str, typer.Argument(metavar="APPID", help="The merchant's appId.")]
+Batch = Annotated[str | None, typer.Option("--batch", metavar="BATCHID", help="Only this batch of it.")]
+
+
+@app.command("pause")
+def pause(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> None:
+    """Keep what was not sent from being sent, until `tidings merchant resume`.
+
+    It is taken as before meanwhile, and waits. Calls under way end. What reaches its deadline expires. The pause of an
+    appId is that of its batches too.
+    """
+    with told():
+        origin = _origin(app_id, batch)
+        standing = run(lambda services: _paused(services, origin))
+        _tell_standing(origin, standing, "is paused", as_json=as_json)
+
+
+@app.command("resume")
+def resume(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> None:
+    """Let what was paused go on, within seconds. A batch that was paused by itself stays so."""
+    with told():
+        origin = _origin(app_id, batch)
+        standing, still = run(lambda services: _resumed(services, origin))
+        how = f"is still paused, as {_named(still.origin)} is" if still else "goes on"
+        _tell_standing(origin, standing, how, as_json=as_json)
+
+
+@app.command("show")
+def show(app_id: Annotated[str | None, typer.Argument(metavar="[APPID]")] = None, *, as_json: AsJson = False) -> None:
+    """Show what is paused, and since when; of one APPID also how much of it is open."""
+    with told():
+        origin = None if app_id is None else _origin(app_id, None)
+        now, pauses, standing = run(lambda services: _looked_at(services, origin))
+        if as_json:
+            print_json(
+                {
+                    "paused": [
+                        {"appId": one.origin.app_id, "batchId": one.origin.batch_id or None, "since": one.since}
+                        for one in pauses
+                    ],
+                    **({} if standing is None else {"waiting": standing.backlogged, "due": standing.due}),
+                }
+            )
+            return
+        _print_pauses(pauses, now)
+        if origin is not None and standing is not None:
+            typer.echo(f"{_named(origin)}: {_open(standing)}")
+
+
+@app.command("cancel", epilog=CANCEL_EPILOG)
+def cancel(
+    app_id: AppId,
+    batch: Batch = None,
+    request_ids: Annotated[
+        Path | None, typer.Option("--request-ids", metavar="FILE", help="Only these, one a line; - is standard input.")
+    ] = None,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; kept in the messages' story. Name no user in it.")] = "by operator",
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it only count.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """End what was not sent: F CANCELLED, and never sent. Without --yes only count.
+
+    What a gateway was asked for, or what a worker holds at this moment, goes on, and is counted apart. Everything that
+    the appId has open is meant, or one batch, or the requestIds of a file. A repeat of a cancelled requestId sends
+    nothing.
+    """
+    with told():
+        origin, why = _origin(app_id, batch), _checked(reason)
+        if batch is not None and request_ids is not None:
+            raise ArgumentError("--batch, --request-ids: only one of them may be given")
+        ids = None if request_ids is None else read_request_ids(request_ids)
+        if not yes:
+            _rehearse(origin, ids, as_json=as_json)
+            return
+        total = run(lambda services: _cancelled(services, origin, ids, why))
+        _tell_cancelled(total, as_json=as_json)
+        raise typer.Exit(EXIT_NOT_ALL if total.total() > total[Cancelled.CANCELLED] else 0)
+
+
+def _origin(app_id: str, batch: str | None) -> Origin:
+    try:
+        return OriginRequest.model_validate({"appId": app_id, "batchId": batch}).origin
+    except ValueError:
+        raise ArgumentError(
+            "APPID (1 to 32 characters) and --batch (1 to 64) must not hold @, #, ?, white space or control characters"
+        ) from None
+
+
+def _checked(reason: str) -> str:
+    text = " ".join(reason.split())
+    if not text or len(text) > MAX_REASON:
+        raise ArgumentError(f"--reason: must have 1 to {MAX_REASON} characters")
+    return text
+
+
+async def _paused(services: Services, origin: Origin) -> Standing:
+    await services.pauses.pause(origin)
+    return await services.cancellations.standing(origin)
+
+
+async def _resumed(services: Services, origin: Origin) -> tuple[Standing, Pause | None]:
+    await services.pauses.resume(origin)
+    still = [one for one in await services.pauses.paused() if one.origin in origin.pausing]
+    return await services.cancellations.standing(origin), still[0] if still else None
+
+
+async def _looked_at(services: Services, origin: Origin | None) -> tuple[int, list[Pause], Standing | None]:
+    pauses = await services.pauses.paused()
+    now = services.clock.now()
+    if origin is None:
+        return now, pauses, None
+    own = [one for one in pauses if one.origin.app_id == origin.app_id]
+    return now, own, await services.cancellations.standing(origin)
+
+
+async def _cancelled(
+    services: Services, origin: Origin, request_ids: Sequence[str] | None, reason: str
+) -> Counter[Cancelled]:
+    total, cancellations = Counter[Cancelled](), services.cancellations
+    work = Work("merchant cancel", "messages", None if request_ids is None else len(request_ids))
+    with progress(work, services.clock) as meter:
+        if request_ids is None:
+            async for codes in cancellations.cancel_all(origin, reason):
+                total += codes
+                meter.advance(total.total(), total.total())
+        else:
+            ids = [message_id(origin.app_id, request_id) for request_id in request_ids]
+            for some in chunks(ids, MAX_CANCELLED):
+                total += Counter(await cancellations.cancel(origin.app_id, some, reason))
+                meter.advance(total.total(), total.total())
+    return total
+
+
+def _rehearse(origin: Origin, request_ids: Sequence[str] | None, *, as_json: bool) -> None:
+    if request_ids is not None:
+        if as_json:
+            print_json({"dryRun": True, "requestIds": len(request_ids)})
+            return
+        typer.echo(f"would cancel what was not sent of {counted(len(request_ids), 'requestId')} of {_named(origin)}")
+    else:
+        standing = run(lambda services: services.cancellations.standing(origin))
+        if as_json:
+            print_json({"dryRun": True, "waiting": standing.backlogged, "due": standing.due})
+            return
+        typer.echo(f"would cancel what was not sent of {_named(origin)}: {_open(standing)}")
+    typer.echo("nothing was changed; add --yes to cancel")
+
+
+def _tell_cancelled(total: Counter[Cancelled], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"dryRun": False, **{name: total[code] for code, name in COUNTED.items()}})
+        return
+    typer.echo(f"cancelled {counted(total[Cancelled.CANCELLED], 'message')}")
+    others = {
+        Cancelled.FINAL: "had their outcome already",
+        Cancelled.TRIED: "go on: a gateway was asked for them",
+        Cancelled.HELD: "go on: a worker holds them; run this again for what comes back unsent",
+        Cancelled.LATER: "were taken after this began",
+        Cancelled.UNKNOWN: "were never taken, or are forgotten",
+    }
+    for code, what in others.items():
+        if total[code]:
+            typer.echo(f"  {total[code]:,} {what}")
+
+
+def _tell_standing(origin: Origin, standing: Standing, how: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"appId": origin.app_id, "batchId": origin.batch_id or None, **_counts(standing)})
+    else:
+        typer.echo(f"{_named(origin)} {how}: {_open(standing)}")
+
+
+def _counts(standing: Standing) -> dict[str, int]:
+    return {"waiting": standing.backlogged, "due": standing.due}
+
+
+def _print_pauses(pauses: Sequence[Pause], now: int) -> None:
+    if not pauses:
+        typer.echo("nothing is paused")
+        return
+    rows = [
+        (one.origin.app_id, one.origin.batch_id, utc(one.since), elapsed(max(0, now - one.since))) for one in pauses
+    ]
+    screen().print(table(("paused appId", "batch", "since", "for"), rows))
+
+
+def _named(origin: Origin) -> str:
+    return f"batch {origin.batch_id} of {origin.app_id}" if origin.batch_id else origin.app_id
+
+
+def _open(standing: Standing) -> str:
+    return f"{counted(standing.backlogged, 'message')} wait, {standing.due:,} are with workers or wait for a retry"

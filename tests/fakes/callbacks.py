@@ -1,0 +1,180 @@
+"""Callbacks in memory: registrations, an outbox on the model of the ledger, and merchants who answer as told."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.outage import Outage
+from worker.callbacks.ports import Reply, ShardApp
+from worker.contract.callbacks import (
+    CallbackKey,
+    CallbackRegistration,
+    CallbackSettlement,
+    CallbackVerdict,
+    Disabled,
+    DueCallback,
+)
+from worker.contract.identity import shard_of
+from worker.contract.messages import DeliveryState
+
+OK = Reply(200, "HTTP 200")
+
+
+class FakeCallbackRegistry(Outage):
+    """Implements `ports.CallbackRegistry`."""
+
+    def __init__(self, *registrations: CallbackRegistration) -> None:
+        """Hold these; `registrations` may be changed later."""
+        self.registrations = {one.app_id: one for one in registrations}
+
+    async def all(self) -> Mapping[str, CallbackRegistration]:
+        """Return every registration by its appId."""
+        self.answer()
+        return dict(self.registrations)
+
+    async def disable(self, app_id: str, url: str, reason: str) -> None:
+        """Tell a merchant nothing any more, unless it registered another URL since."""
+        self.answer()
+        known = self.registrations.get(app_id)
+        if known is not None and known.url == url:
+            self.registrations[app_id] = known.disabled_by(Disabled(0, reason))
+
+
+@dataclass(slots=True)
+class _Entry:
+    due_at: int
+    since: int | None = None
+    tries: int = 0
+
+
+class FakeCallbackOutbox:
+    """Implements `callbacks.ports.Outbox` over the model of the ledger, whose clock and outages are its own."""
+
+    def __init__(self, ledger: FakeLedger) -> None:
+        """Begin with empty queues."""
+        self.ledger = ledger
+        self.queues: dict[CallbackKey, _Entry] = {}
+        self.owners: dict[str, tuple[str, int]] = {}
+        self.delivered: list[CallbackKey] = []
+        self.dead: dict[CallbackKey, str] = {}
+        """Those that were given up, and why."""
+
+    async def due(self) -> list[ShardApp]:
+        """Put what became final into its merchants' queues; return the queues that have something to be looked at."""
+        await self.ledger.ping()
+        self.queues |= {key: _Entry(self.ledger.now) for key in self.ledger.outbox}
+        self.ledger.outbox.clear()
+        return sorted({self._place(key) for key, entry in self.queues.items() if entry.due_at <= self.ledger.now})
+
+    async def own(self, app_ids: Sequence[str], process: str, lease: int) -> list[bool]:
+        """Take the right to call merchants back, for `lease` milliseconds; False where another process has it."""
+        await self.ledger.ping()
+        return [self._own(app_id, process, lease) for app_id in app_ids]
+
+    def _own(self, app_id: str, process: str, lease: int) -> bool:
+        owner, until = self.owners.get(app_id, (process, 0))
+        free = owner == process or until <= self.ledger.now
+        if free:
+            self.owners[app_id] = (process, self.ledger.now + lease)
+        return free
+
+    async def claim(self, places: Mapping[ShardApp, int], lease: int) -> list[DueCallback]:
+        """Take of each queue at most so many callbacks for `lease` milliseconds."""
+        await self.ledger.ping()
+        return [callback for place, most in places.items() for callback in self._claim(place, most, lease)]
+
+    def _claim(self, place: ShardApp, most: int, lease: int) -> list[DueCallback]:
+        queue = sorted(
+            (e.due_at, f"{k.message_id}#{k.finality}", k) for k, e in self.queues.items() if self._place(k) == place
+        )
+        found = (self._take(key, lease) for due_at, _, key in queue[:most] if due_at <= self.ledger.now)
+        return [callback for callback in found if callback is not None]
+
+    def _take(self, key: CallbackKey, lease: int) -> DueCallback | None:
+        record, entry = self.ledger.records.get(key.message_id), self.queues[key]
+        states = {one.state for one in record.deliveries.values()} if record else set()
+        if record is None or record.finality != key.finality or DeliveryState.OPEN in states:
+            del self.queues[key]
+            return None
+        entry.due_at = self.ledger.now + lease
+        outcome = record.outcome()
+        return DueCallback(
+            key=key,
+            lease_until=entry.due_at,
+            request_id=outcome.request_id,
+            taken_at=outcome.taken_at,
+            expires_at=outcome.expires_at,
+            deliveries=outcome.deliveries,
+            dead_cause=outcome.dead_cause,
+            since=entry.since or outcome.settled_at or 0,
+            tries=entry.tries,
+        )
+
+    async def settle(self, settlements: Sequence[CallbackSettlement]) -> list[bool]:
+        """End claims; False where another claim has the callback and nothing was changed."""
+        await self.ledger.ping()
+        return [self._settle(settlement) for settlement in settlements]
+
+    def _settle(self, settlement: CallbackSettlement) -> bool:
+        callback, verdict = settlement.callback, settlement.verdict
+        entry = self.queues.get(callback.key)
+        if entry is None or (verdict is not CallbackVerdict.DELIVERED and entry.due_at != callback.lease_until):
+            return False
+        entry.due_at = self.ledger.now + settlement.delay
+        entry.since, entry.tries = callback.since, callback.tries + settlement.tries
+        if verdict is CallbackVerdict.DELIVERED:
+            self.delivered.append(callback.key)
+        if verdict is CallbackVerdict.DEAD:
+            self.dead[callback.key] = settlement.detail
+        if verdict in (CallbackVerdict.DELIVERED, CallbackVerdict.DEAD):
+            del self.queues[callback.key]
+        return True
+
+    def _place(self, key: CallbackKey) -> ShardApp:
+        return shard_of(key.message_id, self.ledger.shards), key.app_id
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One call as a merchant sees it."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        """Return the webhook-id."""
+        return self.headers["webhook-id"]
+
+
+class FakePoster:
+    """Implements `callbacks.ports.Poster`: each URL answers its `replies` in turn, then OK."""
+
+    def __init__(self) -> None:
+        """Begin with merchants who take everything."""
+        self.posts: list[Post] = []
+        self.replies: dict[str, list[Reply]] = {}
+        self.hanging: dict[str, asyncio.Event] = {}
+        """URLs that answer once their event is set."""
+        self.at_once: dict[str, int] = {}
+        self.most_at_once: dict[str, int] = {}
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Note the call and answer it."""
+        self.posts.append(Post(url, headers, body))
+        self.at_once[url] = self.at_once.get(url, 0) + 1
+        self.most_at_once[url] = max(self.most_at_once.get(url, 0), self.at_once[url])
+        try:
+            await asyncio.sleep(0)
+            if url in self.hanging:
+                await self.hanging[url].wait()
+        finally:
+            self.at_once[url] -= 1
+        replies = self.replies.get(url)
+        return replies.pop(0) if replies else OK
+
+    def to(self, url: str) -> list[Post]:
+        """Return the calls of one merchant."""
+        return [post for post in self.posts if post.url == url]

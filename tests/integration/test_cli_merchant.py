@@ -1,0 +1,129 @@
+"""`tidings merchant`, on messages in a real ledger."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import CommandLine
+from tests.ledger_driver import new_messages
+from worker.bootstrap import Services
+from worker.contract.messages import Lane
+from worker.contract.origins import BatchPart
+
+
+async def _take(services: Services) -> None:
+    await services.ledger.open()
+    await services.ledger.accept("shop", Lane.BULK, new_messages(40))
+    await services.ledger.accept("shop", Lane.BULK, new_messages(10, prefix="b"), part=BatchPart("b1"))
+    for message in new_messages(2):
+        shard = services.keys.shard(message.message_id)
+        await services.ledger.claim(shard, [message.message_id], "claim-1")
+
+
+@pytest.fixture
+def tidings(redis_url: str) -> CommandLine:
+    command = CommandLine(redis_url)
+    command.on_services(_take)
+    return command
+
+
+def test_a_pause_is_shown_until_it_is_resumed(tidings: CommandLine) -> None:
+    assert tidings.lines("merchant", "show") == ["nothing is paused"]
+    assert tidings.lines("merchant", "pause", "shop") == [
+        "shop is paused: 48 messages wait, 2 are with workers or wait for a retry"
+    ]
+    tidings.lines("merchant", "pause", "cafe", "--batch", "b7")
+
+    shown = tidings.lines("merchant", "show")
+    assert [line.split()[:2] for line in shown[1:]][1][0] == "shop"
+    assert "cafe" in shown[1]
+    assert "b7" in shown[1]
+    assert tidings.lines("merchant", "show", "shop")[-1].startswith("shop: 48 messages wait")
+    assert [one["appId"] for one in json.loads(tidings("merchant", "show", "--json").stdout)["paused"]] == [
+        "cafe",
+        "shop",
+    ]
+    checks = json.loads(tidings("doctor", "--json").stdout)["checks"]
+    (finding,) = next(check["findings"] for check in checks if check["name"] == "pauses")
+    assert (finding["severity"], finding["what"].split(" is paused since ")[0]) == ("warning", "shop")
+
+    assert tidings.lines("merchant", "resume", "shop")[0].startswith("shop goes on: ")
+    assert "cafe" in tidings.lines("merchant", "show")[1]
+
+
+def test_a_batch_whose_merchant_is_paused_is_said_to_wait_still(tidings: CommandLine) -> None:
+    tidings.lines("merchant", "pause", "shop")
+
+    (line,) = tidings.lines("merchant", "resume", "shop", "--batch", "b1")
+
+    assert line.startswith("batch b1 of shop is still paused, as shop is: 10 messages wait, 0 are with workers")
+
+
+def test_without_yes_nothing_is_cancelled(tidings: CommandLine) -> None:
+    tidings.lines("merchant", "pause", "shop")
+
+    assert tidings.lines("merchant", "cancel", "shop") == [
+        "would cancel what was not sent of shop: 48 messages wait, 2 are with workers or wait for a retry",
+        "nothing was changed; add --yes to cancel",
+    ]
+    assert tidings.lines("merchant", "show", "shop")[-1].startswith("shop: 48 messages wait")
+
+
+def test_what_was_not_sent_is_cancelled_and_the_rest_is_counted(tidings: CommandLine) -> None:
+    result = tidings("merchant", "cancel", "shop", "--yes", "--reason", "wrong price")
+
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "cancelled 48 messages",
+        "  2 go on: a worker holds them; run this again for what comes back unsent",
+    ]
+    assert "CANCELLED" in tidings("status", "r5", "--app-id", "shop").stdout
+    assert tidings("ledger", "check").exit_code == 0
+
+
+def test_a_batch_is_cancelled_alone(tidings: CommandLine) -> None:
+    result = tidings("merchant", "cancel", "shop", "--batch", "b1", "--yes", "--json")
+
+    assert (result.exit_code, json.loads(result.stdout)["cancelled"]) == (0, 10)
+
+
+def test_requestIds_of_a_file_are_cancelled(tidings: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "ids.txt"
+    file.write_text("\ufeffr5\n\nr6\r\nr5\nr0\nnobody\n", encoding="utf-8")
+    dry = tidings.lines("merchant", "cancel", "shop", "--request-ids", file)
+    assert dry[0] == "would cancel what was not sent of 4 requestIds of shop"
+
+    result = tidings("merchant", "cancel", "shop", "--request-ids", file, "--yes")
+
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "cancelled 2 messages",
+        "  1 go on: a worker holds them; run this again for what comes back unsent",
+        "  1 were never taken, or are forgotten",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"r1\nr@2\n", "--request-ids: line 2 is no requestId"),
+        (b"\n", "--request-ids: holds no requestId"),
+        (b"\xff\xff", "--request-ids: can't be read: it is not UTF-8"),
+        (b"x" * 65, "--request-ids: line 1 is no requestId"),
+    ],
+)
+def test_a_faulty_file_is_refused_with_its_line(
+    tidings: CommandLine, tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / "ids").write_bytes(content)
+
+    assert tidings.refused("merchant", "cancel", "shop", "--request-ids", tmp_path / "ids").startswith(said)
+
+
+def test_faulty_arguments_are_refused(tidings: CommandLine, tmp_path: Path) -> None:
+    assert "--batch (1 to 64)" in tidings.refused("merchant", "pause", "shop", "--batch", "b#1")
+    assert tidings.refused("merchant", "cancel", "shop", "--reason", " ").startswith("--reason: must have 1 to")
+    both = tidings.refused("merchant", "cancel", "shop", "--batch", "b1", "--request-ids", tmp_path / "ids")
+    assert both == "--batch, --request-ids: only one of them may be given"
+    assert "can't be read" in tidings.refused("merchant", "cancel", "shop", "--request-ids", tmp_path / "none")

@@ -1,0 +1,1 @@
+"""Calls to merchants over HTTP."""

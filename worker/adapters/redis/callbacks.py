@@ -1,0 +1,106 @@
+"""Registered callbacks in Redis."""
+
+from collections.abc import Callable, Mapping
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import WatchError
+
+from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.marshalling import outcomes_text
+from worker.adapters.redis.replies import raw, text
+from worker.adapters.redis.scripts import redis_answers
+from worker.contract.callbacks import CallbackRegistration, Disabled, SealedSecret
+from worker.contract.codes import ResultStatus
+from worker.contract.errors import TidingsError
+from worker.ports import Clock
+
+_FRESH = 1.0
+"""Seconds for which a process works with the registrations it read last."""
+
+
+class _UnchangedError(TidingsError):
+    """Nothing is to be stored."""
+
+
+class RedisCallbacks:
+    """Implements `ports.CallbackRegistry`, and its administration."""
+
+    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+        """Keep the connection pool; connects at the first call."""
+        self._redis = redis
+        self._keys = keys
+        self._clock = clock
+        self._known: Mapping[str, CallbackRegistration] = {}
+        self._read_at = float("-inf")
+
+    async def all(self) -> Mapping[str, CallbackRegistration]:
+        """Return every registration by its appId, at most a second old."""
+        now = self._clock.monotonic()
+        if now - self._read_at > _FRESH:
+            with redis_answers():
+                stored = await self._redis.hgetall(self._keys.registrations())
+            self._known = {text(app): _registration(text(app), raw(packed)) for app, packed in stored.items()}
+            self._read_at = now
+        return self._known
+
+    async def change(
+        self,
+        app_id: str,
+        changed: Callable[[CallbackRegistration | None], CallbackRegistration],
+    ) -> CallbackRegistration:
+        """Store what becomes of a registration, None: there is none yet; of two changes at once none is lost.
+
+        What `changed` raises is raised, and nothing is stored.
+        """
+        key = self._keys.registrations()
+        with redis_answers():
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                while True:
+                    await pipeline.watch(key)
+                    packed = await pipeline.hget(key, app_id)
+                    registration = changed(None if packed is None else _registration(app_id, raw(packed)))
+                    pipeline.multi()  # type: ignore[no-untyped-call]  # redis-py's own
+                    pipeline.hset(key, app_id, _pack(registration))
+                    try:
+                        await pipeline.execute()
+                    except WatchError:
+                        continue
+                    self._read_at = float("-inf")
+                    return registration
+
+    async def disable(self, app_id: str, url: str, reason: str) -> None:
+        """Tell a merchant nothing any more, unless it registered another URL since."""
+        disabled = Disabled(self._clock.now(), reason)
+
+        def changed(known: CallbackRegistration | None) -> CallbackRegistration:
+            if known is None or known.url != url or known.disabled:
+                raise _UnchangedError("nothing to disable")
+            return known.disabled_by(disabled)
+
+        try:
+            await self.change(app_id, changed)
+        except _UnchangedError:
+            return
+
+
+def _pack(registration: CallbackRegistration) -> bytes:
+    return orjson.dumps(
+        {
+            "url": registration.url,
+            "outcomes": outcomes_text(registration.outcomes),
+            "secrets": [list(secret) for secret in registration.secrets],
+            "disabled": list(registration.disabled) if registration.disabled else None,
+        },
+    )
+
+
+def _registration(app_id: str, packed: bytes) -> CallbackRegistration:
+    fields = orjson.loads(packed)
+    return CallbackRegistration(
+        app_id=app_id,
+        url=fields["url"],
+        outcomes=frozenset(map(ResultStatus, fields["outcomes"])),
+        secrets=tuple(SealedSecret(*secret) for secret in fields["secrets"]),
+        disabled=Disabled(*fields["disabled"]) if fields["disabled"] else None,
+    )
