@@ -83,9 +83,9 @@ async def _furnish(redis_url: str) -> None:
 def _signs() -> Sign:
     signer, clock = Signer(private_pem("merchant"), 1), SystemClock()
 
-    def sign(path: bytes, body: bytes) -> Headers:
+    def sign(method: bytes, path: bytes, body: bytes) -> Headers:
         time = str(clock.now())
-        content = signed_content(path.decode("latin-1"), CLIENT, time, body)
+        content = signed_content(path.decode("latin-1"), CLIENT, time, body, method.decode())
         return [(b"Request-Time", time.encode()), (b"Signature", signer.header(content).encode())]
 
     return sign

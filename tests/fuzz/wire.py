@@ -16,7 +16,8 @@ _TWO_FRAMINGS = b"\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
 def quoted(text: str) -> str:
     """Return a text as a part of a path."""
     return "".join(
-        f"%{byte:02X}" if not 33 <= byte <= 126 or byte in b"/?#%{}" else chr(byte) for byte in text.encode()
+        f"%{byte:02X}" if not 33 <= byte <= 126 or byte in b"/?#%{}&=+" else chr(byte)
+        for byte in text.encode("utf-8", "surrogatepass")
     )
 
 
