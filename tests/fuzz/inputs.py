@@ -48,7 +48,7 @@ _EXTRA: tuple[tuple[bytes, bytes], ...] = (
     (b"X-Null", b"\x80\x81"),
     (b"If-None-Match", b"*"),
     (b"Content-MD5", b"x"),
-    (b"TE", b"trailers"),
+    (b"Trailer", b"X-Trailer"),
     (b"Host", b"evil.test"),
 )
 
