@@ -8,7 +8,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from worker.contract.figures import Crowd, LedgerFigures
+from worker.contract.figures import CallbackFigures, Crowd, LedgerFigures
 
 _OUTCOMES = ("open", "S", "F", "U", "forgotten")
 
@@ -58,10 +58,13 @@ def _indexes(figures: LedgerFigures) -> Iterator[Metric]:
     for lane, number in figures.backlogged.items():
         backlogs.add_metric((lane,), number)
     yield backlogs
+    text = "Messages that wait for their time, or for the end of quiet hours"
+    yield GaugeMetricFamily("tidings_scheduled_messages", text, value=figures.scheduled)
     yield from _pauses(figures)
     yield from _unknowns(figures)
     yield GaugeMetricFamily("tidings_dead_letters", "Messages that nobody tries any more", value=figures.dead.number)
     yield _age("tidings_oldest_dead_letter_seconds", "How long ago the first of them died", figures.dead)
+    yield from _callbacks(figures.callbacks)
     yield _refused(figures)
     yield _failing(figures)
 
@@ -85,6 +88,18 @@ def _unknowns(figures: LedgerFigures) -> Iterable[Metric]:
         number.add_metric((state,), crowd.number)
         oldest.add_metric((state,), crowd.oldest / 1000)
     return number, oldest
+
+
+def _callbacks(figures: CallbackFigures) -> Iterator[Metric]:
+    yield GaugeMetricFamily("tidings_waiting_callbacks", "Callbacks that are not over", value=figures.waiting)
+    late = "How long the first callback past its time has waited"
+    yield _age("tidings_oldest_overdue_callback_seconds", late, Crowd(oldest=figures.late))
+    yield GaugeMetricFamily("tidings_dead_callbacks", "Callbacks that were given up", value=figures.dead.number)
+    yield _age("tidings_oldest_dead_callback_seconds", "How long ago the first of them was", figures.dead)
+    over = CounterMetricFamily("tidings_callbacks_total", "Callbacks that are over", labels=("app_id", "end"))
+    for place, number in sorted(figures.over.items()):
+        over.add_metric(place, number)
+    yield over
 
 
 def _refused(figures: LedgerFigures) -> Metric:

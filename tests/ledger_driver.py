@@ -26,6 +26,7 @@ from worker.adapters.redis.ledger import RedisLedger
 from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.records import RedisRecords
+from worker.adapters.redis.schedule import RedisSchedule
 from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.callbacks.ports import Outbox, ShardApp
 from worker.contract.callbacks import NO_OUTCOMES, CallbackSettlement, DueCallback, Outcomes
@@ -54,6 +55,7 @@ from worker.contract.messages import (
     Settled,
     Settlement,
     Verdict,
+    WaitReason,
 )
 from worker.contract.origins import NO_BATCH, BatchPart, BatchRow, BatchTally, Origin, Pause
 from worker.contract.outcomes import MessageOutcome
@@ -90,8 +92,9 @@ class _Model:
         self.ledger: Ledger = self.fake
         self.records: Records = self.fake
         self.dead_letters: DeadLetters = FakeDeadLetters(self.fake)
-        self.figures: Figures = FakeFigures(self.fake)
-        self.outbox: Outbox = FakeCallbackOutbox(self.fake)
+        outbox = FakeCallbackOutbox(self.fake)
+        self.outbox: Outbox = outbox
+        self.figures: Figures = FakeFigures(self.fake, outbox)
         self.pauses: Pauses = FakePauses(self.fake)
         self.batches: Batches = FakeBatches(self.fake)
         self.upkeep: Upkeep = FakeUpkeep(self.fake)
@@ -117,7 +120,7 @@ class _Real:
         batches = RedisBatches(redis, self._keys, limits, lambda: self._now)
         self.pauses: Pauses = pauses
         self.batches: Batches = batches
-        self.upkeep: Upkeep = RedisUpkeep(pauses, batches)
+        self.upkeep: Upkeep = RedisUpkeep(pauses, batches, RedisSchedule(redis, self._keys, lambda: self._now))
         self.cancellations: Cancellations = RedisCancellations(redis, self._keys, limits, lambda: self._now)
 
     def set_now(self, now: int) -> None:
@@ -407,6 +410,13 @@ def retry(claim: Claim, delay: int = 1_000, *updates: DeliveryUpdate) -> Settlem
         tries=1,
         delay=delay,
         worker="w1",
+    )
+
+
+def defer(claim: Claim, delay: int = 1_000, *updates: DeliveryUpdate) -> Settlement:
+    """Return an end that waits for the user's quiet hours to be over, `delay` milliseconds."""
+    return retry(claim, delay)._replace(
+        verdict=Verdict.DEFER, updates=updates, tries=int(bool(updates)), cause=WaitReason.QUIET_HOURS
     )
 
 

@@ -27,7 +27,7 @@ def check_conservation(state: LedgerState, accepted: Mapping[tuple[str, Channel]
 
 def check_homes(state: LedgerState) -> None:
     """Every open message has exactly one home, no other message has one, and each index names what it should."""
-    homes = Counter([*state.due, *(one for waiting in state.backlogs.values() for one in waiting)])
+    homes = Counter([*state.due, *state.scheduled, *(one for waiting in state.backlogs.values() for one in waiting)])
     still_open = {one for one, known in state.records.items() if known.outcome.settled_at is None}
     assert homes == Counter(still_open)
     assert state.records.keys() - still_open == state.dead.keys() | state.retention.keys()

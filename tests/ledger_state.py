@@ -47,6 +47,7 @@ class LedgerState:
     records: Mapping[str, Known]
     payloads: Mapping[str, bytes]
     due: Mapping[str, int]
+    scheduled: Mapping[str, int]
     backlogs: Mapping[Place, tuple[str, ...]]
     """In the order of their release."""
     deadlines: Mapping[str, int]
@@ -83,6 +84,7 @@ async def state_of_fake(ledger: FakeLedger) -> LedgerState:
         records={message_id: _known(record) for message_id, record in records.items()},
         payloads={message_id: record.payload for message_id, record in records.items() if record.payload is not None},
         due={message_id: record.due_at for message_id, record in records.items() if record.due_at is not None},
+        scheduled={one: r.scheduled_at for one, r in records.items() if r.scheduled_at is not None},
         backlogs={_place(place): tuple(ids) for place, ids in ledger.backlogs.items()},
         deadlines={one: records[one].expires_at for ids in ledger.backlogs.values() for one in ids},
         released={_place(place): served for place, served in ledger.released.items()},
@@ -140,6 +142,7 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
         records={message_id: _stored(known[message_id], fields) for message_id, fields in hashes.items()},
         payloads={name[3]: payload for name, payload in contents.items() if name[2] == "payload"},
         due=_times(contents, "due"),
+        scheduled=_scheduled(contents),
         backlogs=_backlogs(contents),
         deadlines=_times(contents, "backlog"),
         released=_listed(contents, "backlogs"),
@@ -165,7 +168,7 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
 _NOT_OF_MESSAGES = {b"token", b"cap"}
 _KINDS = {"message", "payload", "counters"} | {
     *("due", "backlogs", "backlog", "window", "waiting", "unanswered", "unknown"),
-    *("stopped", "paused", "started", "staged", "decision", "batches", "rows"),
+    *("stopped", "paused", "started", "staged", "decision", "batches", "rows", "scheduled", "plans"),
     *("retention", "dead", "cards", "outbox"),
 }
 _Contents = Mapping[tuple[str, ...], Any]
@@ -217,6 +220,21 @@ def _times(contents: _Contents, kind: str) -> dict[str, int]:
 def _callback(member: str) -> CallbackKey:
     app_id, message_id, finality = member.split("#")
     return CallbackKey(app_id, message_id, int(finality))
+
+
+def _scheduled(contents: _Contents) -> dict[str, int]:
+    """Return the schedule, whose two indexes must name the same."""
+    found, plans = [
+        {
+            (_shard(name), member): int(at)
+            for name, scores in contents.items()
+            if name[2] == kind
+            for member, at in scores
+        }
+        for kind in ("scheduled", "plans")
+    ]
+    assert found.keys() == plans.keys()
+    return {member.decode().split("#")[-2]: at for (_, member), at in found.items()}
 
 
 def _listed(contents: _Contents, kind: str) -> dict[Place, int]:

@@ -42,6 +42,7 @@ from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.rates import RedisRates
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.repair import RedisRepair
+from worker.adapters.redis.schedule import RedisSchedule
 from worker.adapters.redis.templates import RedisTemplates
 from worker.adapters.redis.turns import RedisTurns
 from worker.adapters.redis.upkeep import RedisUpkeep
@@ -343,7 +344,7 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
     holdings = Holdings(parts.ledger, parts.clock, settings.lease)
     sweeper = Sweeper(
         ledger=parts.ledger,
-        upkeep=RedisUpkeep(found.pauses, found.batches),
+        upkeep=RedisUpkeep(found.pauses, found.batches, RedisSchedule(found.redis, found.keys)),
         hints=hints,
         breakers=breakers,
         interval=settings.sweep_interval,

@@ -72,8 +72,8 @@ class Upkeep(Protocol):
     """What sweepers do for what waits. Raises LedgerUnavailableError when the store did not answer."""
 
     async def look_after(self) -> list[Hint]:
-        """End what waits in vain: paused messages past their deadline, staged batches that nobody decides.
+        """Wake what has reached its time; end paused messages past their deadline, and what is staged too long.
 
-        Returns hints of what is due by that.
+        What is woken is in its backlog, and is released from there. Returns hints of what is due by that.
         """
         ...

@@ -9,7 +9,7 @@ from worker.contract.repairs import Mend, Mended, ShardRepair
 _DONE = {
     Mend.PUT_BACK: "put back, it is due now",
     Mend.TAKEN_OUT: "taken out of every index of open messages",
-    Mend.MOVED_IN: "taken out of its backlog, it is due",
+    Mend.MOVED_IN: "left in one of its homes",
     Mend.MADE_ROOM: "taken out of that window",
     Mend.INDEXED: "in the right indexes again",
 }

@@ -1,7 +1,7 @@
 """`tidings wallet`: put and list the super apps, their gateways with their breakers, and their caps."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -70,21 +70,34 @@ def put(
 
 @app.command("list", epilog="Example:\n\ntidings wallet list --json")
 def list_wallets(*, as_json: AsJson = False) -> None:
-    """List every wallet with its gateways, most preferred first, their breakers, and its cap."""
+    """List every wallet with its gateways, most preferred first, their rates and breakers, and its cap.
+
+    A rate whose turns are all taken for a while is what messages wait for; they have the code GATEWAY_RATE then.
+    """
     with told():
 
-        async def main(services: Services) -> tuple[Mapping[str, Wallet], Mapping[str, OpenedBreaker]]:
-            return await services.wallets.all(), await services.breakers.opened()
+        async def main(services: Services) -> tuple[Mapping[str, Wallet], _States]:
+            known = await services.wallets.all()
+            paced = {route.name for wallet in known.values() for route in wallet.gateways if route.rate}
+            return known, _States(await services.breakers.opened(), await services.turns.taken_for(sorted(paced)))
 
-        known, opened = run(main)
+        known, states = run(main)
         wallets = sorted(known.values(), key=lambda wallet: wallet.name)
         if as_json:
-            print_json([_wallet_json(wallet, opened) for wallet in wallets])
+            print_json([_wallet_json(wallet, states) for wallet in wallets])
         elif wallets:
             headings = ("Wallet", "Gateway", "URL", "Channels", "Inquiry", "Rate", "Breaker", "Cap")
-            screen().print(table(headings, (row for wallet in wallets for row in _rows(wallet, opened))))
+            screen().print(table(headings, (row for wallet in wallets for row in _rows(wallet, states))))
         else:
             typer.echo("no wallets yet: see tidings wallet put --help")
+
+
+class _States(NamedTuple):
+    """How gateways are at this moment, by name."""
+
+    opened: Mapping[str, OpenedBreaker]
+    taken_for: Mapping[str, int]
+    """Milliseconds for which all turns of a send rate are taken."""
 
 
 def _checked_name(name: str) -> str:
@@ -156,10 +169,12 @@ def _cap_text(send_cap: SendCap | None) -> str:
     return f"{send_cap.messages} in {period(send_cap.period)}" if send_cap else ""
 
 
-def _rows(wallet: Wallet, opened: Mapping[str, OpenedBreaker]) -> Iterator[tuple[str, ...]]:
+def _rows(wallet: Wallet, states: _States) -> Iterator[tuple[str, ...]]:
     for route in wallet.gateways:
-        channels, breaker = " ".join(sorted(route.channels)), _breaker_text(opened.get(route.name))
+        channels, breaker = " ".join(sorted(route.channels)), _breaker_text(states.opened.get(route.name))
         inquiry, rate = _YES_OR_NO[route.inquiry], _rate_text(route)
+        if states.taken_for.get(route.name):
+            rate += f", taken for {elapsed(states.taken_for[route.name])}"
         yield wallet.name, route.name, route.url, channels, inquiry, rate, breaker, _cap_text(wallet.cap)
 
 
@@ -170,15 +185,16 @@ def _breaker_text(opened: OpenedBreaker | None) -> str:
     return f"{opened.state}{left} ({opened.reason}, since {utc(opened.since)})"
 
 
-def _wallet_json(wallet: Wallet, opened: Mapping[str, OpenedBreaker]) -> dict[str, object]:
+def _wallet_json(wallet: Wallet, states: _States) -> dict[str, object]:
     return {
         "name": wallet.name,
-        "gateways": [_gateway_json(route, opened.get(route.name)) for route in wallet.gateways],
+        "gateways": [_gateway_json(route, states) for route in wallet.gateways],
         "cap": {"messages": wallet.cap.messages, "periodMs": wallet.cap.period} if wallet.cap else None,
     }
 
 
-def _gateway_json(route: GatewayRoute, opened: OpenedBreaker | None) -> dict[str, object]:
+def _gateway_json(route: GatewayRoute, states: _States) -> dict[str, object]:
+    opened = states.opened.get(route.name)
     breaker: dict[str, object] = {"state": BreakerState.CLOSED}
     if opened is not None:
         breaker = {
@@ -194,5 +210,6 @@ def _gateway_json(route: GatewayRoute, opened: OpenedBreaker | None) -> dict[str
         "channels": sorted(route.channels),
         "inquiry": route.inquiry,
         "rate": route.rate,
+        "turnsTakenForMs": states.taken_for.get(route.name),
         "breaker": breaker,
     }

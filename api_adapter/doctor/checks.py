@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from api_adapter.doctor.callbacks import callback_findings
 from api_adapter.doctor.urls import masked
 from worker.bootstrap import Addresses, Services, broker_presence, durability, introspection_finding
 from worker.contract.errors import (
@@ -56,6 +57,7 @@ async def examine(patient: Patient) -> list[Checked]:
         ("templates", _templates),
         ("wallets", _wallets),
         ("pauses", _pauses),
+        ("callbacks", _callbacks),
     ]
     if not _failed(checked[-1]):
         checked += [await _guarded(name, check, patient) for name, check in needs_ledger]
@@ -126,6 +128,14 @@ async def _pauses(patient: Patient) -> list[Finding]:
         )
         for pause in merchants
     ] or [Finding(OK, f"no merchant is paused; {batches} batches wait to be run or resumed" if batches else "none")]
+
+
+async def _callbacks(patient: Patient) -> list[Finding]:
+    try:
+        return await callback_findings(patient.services)
+    except SettingsError as error:
+        what, _, advice = str(error).partition("; ")
+        return [Finding(ERROR, f"nobody is called back: {what}", advice)]
 
 
 async def _gateways(patient: Patient) -> list[Finding]:

@@ -11,6 +11,7 @@ from worker.contract.callbacks import (
     DueCallback,
 )
 from worker.contract.codes import ResultStatus
+from worker.contract.figures import CallbackFigures, Crowd
 
 DELIVERED, RETRY, DEAD, BACK = CallbackVerdict
 MESSAGE = new_message("r1")
@@ -199,6 +200,20 @@ def test_what_is_forgotten_is_not_told(open_ledger: OpenLedger) -> None:
 
     assert ledger.claim_callbacks() == []
     assert ledger.due_callbacks() == []
+
+
+def test_the_figures_tell_how_many_wait_are_late_and_are_over(open_ledger: OpenLedger) -> None:
+    ledger = with_final(open_ledger, number=5)
+    assert ledger.figures().callbacks == CallbackFigures(waiting=5)
+    ledger.advance(3_000)
+    assert ledger.figures().callbacks == CallbackFigures(waiting=5, late=3_000)
+
+    first, second, third, *_ = ledger.claim_callbacks(lease=1_000)
+    ledger.settle_callbacks([settled(first, DELIVERED), settled(second, DEAD), settled(third, RETRY, 60_000)])
+    ledger.advance(2_500)
+
+    ended = {("shop", "delivered"): 1, ("shop", "dead"): 1}
+    assert ledger.figures().callbacks == CallbackFigures(3, 1_500, Crowd(1, 2_500), ended)
 
 
 def test_a_merchant_has_one_process_that_calls_it(open_ledger: OpenLedger) -> None:

@@ -1,7 +1,7 @@
 """The ledger in numbers: counters, sizes of indexes and ages."""
 
 from tests.ledger_driver import LedgerDriver, OpenLedger, dead, ids, learnt, new_messages, retry
-from worker.contract.figures import Crowd, LedgerFigures, Missing, PausedKind
+from worker.contract.figures import CallbackFigures, Crowd, LedgerFigures, Missing, PausedKind
 from worker.contract.messages import Channel, DeliveryState, Lane
 from worker.contract.origins import BatchPart, BatchStart, Origin
 from worker.contract.outcomes import Tally
@@ -12,10 +12,12 @@ NOTHING = LedgerFigures(
     overdue=Crowd(),
     waiting=0,
     backlogged={Lane.SINGLE: 0, Lane.BULK: 0},
+    scheduled=0,
     stopped={Lane.SINGLE: 0, Lane.BULK: 0},
     paused={PausedKind.MERCHANT: Crowd(), PausedKind.BATCH: Crowd()},
     unknown={Missing.OPEN: Crowd(), Missing.DEAD: Crowd()},
     dead=Crowd(),
+    callbacks=CallbackFigures(),
     refused={},
     failing={},
 )

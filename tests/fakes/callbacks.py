@@ -59,6 +59,8 @@ class FakeCallbackOutbox:
         self.delivered: list[CallbackKey] = []
         self.dead: dict[CallbackKey, str] = {}
         """Those that were given up, and why."""
+        self.died: dict[CallbackKey, int] = {}
+        """When they were."""
 
     async def due(self) -> list[ShardApp]:
         """Put what became final into its merchants' queues; return the queues that have something to be looked at."""
@@ -127,6 +129,7 @@ class FakeCallbackOutbox:
             self.delivered.append(callback.key)
         if verdict is CallbackVerdict.DEAD:
             self.dead[callback.key] = settlement.detail
+            self.died[callback.key] = self.ledger.now
         if verdict in (CallbackVerdict.DELIVERED, CallbackVerdict.DEAD):
             del self.queues[callback.key]
         return True

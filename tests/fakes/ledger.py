@@ -27,12 +27,14 @@ from worker.contract.messages import (
     Settled,
     Settlement,
     Verdict,
+    WaitReason,
 )
 from worker.contract.origins import NO_BATCH, BatchPart, BatchStart, BatchTally, Decision, Origin
 from worker.contract.outcomes import MessageOutcome, Tally, WholeOutcome
 from worker.ports import Probe, ShardLane
 
 CHUNK = 200
+NEW = {Acceptance.DUE, Acceptance.BACKLOGGED, Acceptance.SCHEDULED}
 QUANTUM = 50
 
 Place = tuple[int, Lane, Origin]
@@ -84,7 +86,7 @@ class FakeLedger:
             origin = Origin(app_id, part.batch_id)
             begun = bool(own and part.batch_id) and self._begin(shard, origin, part.start)
             answers |= {index: self._accept(origin, lane, messages[index], told) for index in own}
-            if begun and {answers[index] for index in own}.isdisjoint({Acceptance.DUE, Acceptance.BACKLOGGED}):
+            if begun and {answers[index] for index in own}.isdisjoint(NEW):
                 del self.paused[shard, origin]
                 self.staged.pop((shard, origin), None)
         return [answers[index] for index in range(len(messages))]
@@ -98,6 +100,11 @@ class FakeLedger:
         place = (shard, lane, origin)
         has_room = self._may_pass(place)
         self.records[new.message_id] = record
+        if (new.send_at or 0) > self.now:
+            record.scheduled_at = record.not_before = new.send_at
+            record.why = WaitReason.SCHEDULE
+            self._count_message(record, taken=1, open=1)
+            return Acceptance.SCHEDULED
         self._count_message(record, taken=1, open=1)
         if has_room:
             record.due_at = self.now + self.limits.grace
@@ -239,6 +246,11 @@ class FakeLedger:
         if settlement.verdict is Verdict.RETRY:
             record.due_at = record.not_before = self.now + settlement.delay
             record.waiting = True
+        elif settlement.verdict is Verdict.DEFER:
+            at = min(self.now + settlement.delay, record.expires_at)
+            record.due_at, record.waiting = None, False
+            record.scheduled_at = record.not_before = at
+            record.why = WaitReason(settlement.cause)
         else:
             self._close(record, settlement)
         return Settled.DONE

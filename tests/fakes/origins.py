@@ -107,6 +107,10 @@ class FakeBatches:
             for message_id in ledger.backlogs.pop(place, []):
                 ledger._count_message(ledger.records.pop(message_id), taken=-1, open=-1)
             ledger.stopped.pop(place, None)
+        mine = [record for record in ledger.records.values() if (record.shard, record.origin) == (shard, batch)]
+        for record in mine:
+            if record.scheduled_at is not None and not record.attempt:
+                ledger._count_message(ledger.records.pop(record.new.message_id), taken=-1, open=-1)
         if ledger.batch_tallies.get((shard, batch)) == BatchTally():
             del ledger.batch_tallies[shard, batch]
         del ledger.paused[shard, batch]
@@ -149,12 +153,12 @@ class FakeCancellations:
         note = Intervention(record.attempt, now, InterventionKind.CANCELLED, "", "", reason)
         record.interventions = (*record.interventions, note)
         place = (record.shard, record.lane, record.origin)
-        if record.due_at is None:
+        if record.scheduled_at is None and record.due_at is None:
             ledger.backlogs[place].remove(record.new.message_id)
             if not ledger.backlogs[place]:
                 for listing in (ledger.backlogs, ledger.released, ledger.stopped):
                     listing.pop(place, None)
-        record.due_at, record.payload = None, None
+        record.due_at = record.scheduled_at = record.not_before = record.why = record.payload = None
         record.forget_at = now + ledger.limits.retention
         ledger._count_message(record, open=-1, F=1)
         ledger._announce(record)
@@ -163,7 +167,8 @@ class FakeCancellations:
         """Count what an origin has open; of a merchant with all its batches."""
         await self.ledger.ping()
         due = sum(record.due_at is not None for record in self._open(origin))
-        return Standing(len(self._open(origin)) - due, due)
+        scheduled = sum(record.scheduled_at is not None for record in self._open(origin))
+        return Standing(len(self._open(origin)) - due - scheduled, due, scheduled)
 
     def _open(self, origin: Origin) -> list[Record]:
         records = self.ledger.records.values()
@@ -188,8 +193,16 @@ class FakeUpkeep:
         overdue = {batch for (_, batch), until in self.ledger.staged.items() if until <= self.ledger.now}
         for batch in sorted(overdue, key=lambda batch: batch.text):
             await FakeBatches(self.ledger).withdraw(batch)
+        self._wake()
         hints = [(shard, lane, self._expire(shard, lane)) for shard in range(self.ledger.shards) for lane in Lane]
         return [Hint(lane, shard, tuple(ids)) for shard, lane, ids in hints if ids]
+
+    def _wake(self) -> None:
+        ledger = self.ledger
+        for message_id, record in ledger.records.items():
+            if record.scheduled_at is not None and record.scheduled_at <= ledger.now:
+                record.scheduled_at = None
+                ledger._wait_in_backlog((record.shard, record.lane, record.origin), message_id)
 
     def _expire(self, shard: int, lane: Lane) -> list[str]:
         ledger = self.ledger

@@ -16,6 +16,7 @@ from worker.contract.messages import (
     NewMessage,
     Settlement,
     Verdict,
+    WaitReason,
 )
 from worker.contract.origins import Origin
 from worker.contract.outcomes import DeliveryOutcome, Intervention, MessageOutcome, Reason, TimelineEntry
@@ -40,7 +41,11 @@ class Record:
     finality: int = 0
     """How often it became final."""
     due_at: int | None = None
-    """Its time in the due index; None: in its backlog, or not open any more."""
+    """Its time in the due index; None: scheduled, in its backlog, or not open any more."""
+    scheduled_at: int | None = None
+    """When it is to be woken, while it is scheduled."""
+    why: WaitReason | None = None
+    """Why it is in the schedule, or was until it was woken; None once it was claimed."""
     waiting: bool = False
     """Settled to be retried and not swept since; counts while it is due."""
     attempt: int = 0
@@ -80,7 +85,11 @@ class Record:
     @property
     def expires_at(self) -> int:
         """When the message expires."""
-        return self.taken_at + self.new.deliver_within if self.reopened_until is None else self.reopened_until
+        if self.reopened_until is not None:
+            return self.reopened_until
+        if self.new.expire_at is not None:
+            return self.new.expire_at
+        return max(self.taken_at, self.new.send_at or 0) + self.new.deliver_within
 
     @property
     def occupies_window(self) -> bool:
@@ -118,6 +127,8 @@ class Record:
         self.attempt += 1
         self.claim_id, self.claimed_at = claim_id, now
         self.lease = self.due_at = now + lease
+        if self.not_before is not None or self.hints:
+            self.why = None
         self.not_before, self.hints = None, 0
 
     def _crash(self, now: int) -> None:
@@ -195,6 +206,7 @@ class Record:
             tries=self.tries,
             crashes=self.crashes,
             next_at=self.not_before,
+            waits_for=None if self.not_before is None else self.why or WaitReason.RETRY,
             dead_cause=self.dead_cause,
             timeline=tuple(self.timeline[attempt] for attempt in sorted(self.timeline)),
             interventions=self.interventions,

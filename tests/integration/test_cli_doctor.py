@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
+from api_adapter.doctor.callbacks import callback_findings
 from tests.command_line import SECRET, CommandLine
 from tests.servers import HOST, TOKEN_SECRET, free_port, served, valkey
 from tests.stacks import tidings as command
+from worker.bootstrap import Services
+from worker.contract.callbacks import EVERY_OUTCOME, CallbackRegistration, SealedSecret
+from worker.contract.findings import Finding, Severity
 from worker.settings import Settings
 
 Found = dict[str, list[tuple[str, str]]]
@@ -50,10 +54,32 @@ def test_an_empty_installation_lacks_templates_wallets_and_workers(tidings: Comm
         "templates": ["warning"],
         "wallets": ["warning"],
         "pauses": ["ok"],
+        "callbacks": ["ok"],
         "gateways": [],
         "broker": ["ok"],
         "workers": ["error"],
     }
+
+
+def test_callbacks_that_can_not_be_made_are_named(tidings: CommandLine) -> None:
+    for app_id in ("shop", "cafe", "bar"):
+        tidings.lines("callback", "put", app_id, "--url", "https://shop.example/")
+    assert tidings.on_services(callback_findings) == [Finding(Severity.OK, "3 registered")]
+    tidings.lines("callback", "disable", "cafe")
+
+    async def spoil(services: Services) -> None:
+        unreadable = (SealedSecret("sealed with another key"),)
+        shop = CallbackRegistration("shop", "https://shop.example/", EVERY_OUTCOME, unreadable)
+        await services.callbacks.change("shop", lambda _: shop)
+
+    tidings.on_services(spoil)
+
+    assert diagnosed(tidings)[1]["callbacks"] == [
+        ("warning", "cafe's is disabled: by hand"),
+        ("error", "shop's secret can't be read, so it is not called back"),
+    ]
+    ((severity, what),) = diagnosed(tidings, token_secret="")[1]["callbacks"]
+    assert (severity, what.partition(": ")[0]) == ("error", "nobody is called back")
 
 
 def test_each_line_says_how_bad_it_is_where_and_what_to_do(tidings: CommandLine) -> None:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from tests.command_line import CommandLine
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.turns import RedisTurns
 
 CLOSED = {"state": "closed"}
 
@@ -35,6 +36,7 @@ def test_put_stores_gateways_in_their_order_and_the_cap(tidings: CommandLine) ->
                     "channels": ["PUSH"],
                     "inquiry": False,
                     "rate": None,
+                    "turnsTakenForMs": None,
                     "breaker": CLOSED,
                 },
                 {
@@ -43,6 +45,7 @@ def test_put_stores_gateways_in_their_order_and_the_cap(tidings: CommandLine) ->
                     "channels": ["INBOX", "PUSH"],
                     "inquiry": True,
                     "rate": 250,
+                    "turnsTakenForMs": 0,
                     "breaker": CLOSED,
                 },
             ],
@@ -62,6 +65,21 @@ def test_list_has_a_row_a_gateway_and_the_wallets_by_name(tidings: CommandLine) 
         ["DANA", "dana", "http://dana.test", "INBOX", "PUSH", "no", "closed", "1", "in", "90s"],
         ["TNG", "tng", "http://tng.test", "INBOX", "PUSH", "no", "9/s", "closed"],
     ]
+
+
+def test_R69_list_says_for_how_long_the_turns_of_a_rate_are_taken(tidings: CommandLine, redis_url: str) -> None:
+    tidings.lines("wallet", "put", "TNG", "--gateway", "http://tng.test;rate=1/s")
+
+    async def take() -> None:
+        async with Redis.from_url(redis_url) as redis:
+            await RedisTurns(redis, Keys(16)).reserve("tng", 1, 60, 0)
+
+    asyncio.run(take())
+
+    _, row = tidings.lines("wallet", "list")
+    (wallet,) = json.loads("\n".join(tidings.lines("wallet", "list", "--json")))
+    assert re.search(r" 1/s, taken for (1 min 0|5\d\.?\d*|60) s ", row)
+    assert 0 < wallet["gateways"][0]["turnsTakenForMs"] <= 60_000
 
 
 def test_a_gateway_that_another_wallet_names_with_another_rate_is_noted(tidings: CommandLine) -> None:

@@ -7,6 +7,7 @@ Each operation throws dice of its own from one drawn number, so that a long stor
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import astuple
 from functools import partial
 from random import Random
 from typing import Any, ClassVar, TypeVar
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from typing_extensions import override
 
+from tests.fakes.ledger import NEW
 from tests.ledger_driver import DAY, LedgerDriver, ids, model, new_message, real
 from tests.ledger_invariants import check_conservation, check_history, check_homes
 from tests.ledger_state import LedgerState
@@ -38,6 +40,7 @@ from worker.contract.messages import (
     NewMessage,
     Settlement,
     Verdict,
+    WaitReason,
 )
 from worker.contract.origins import BatchPart, BatchStart, Origin
 from worker.ports import Probe
@@ -95,6 +98,11 @@ class LedgerMachine(RuleBasedStateMachine):
         assert answer == expected
         return answer
 
+    def planned(self, dice: Random, message: NewMessage) -> NewMessage:
+        send_at = self.real.now + dice.choice([-1, 0, 4, 12])
+        expire_at = dice.choice([None, max(send_at, self.real.now) + 9])
+        return message._replace(send_at=send_at, expire_at=expire_at)
+
     def until_heard(self, times: int, operation: Callable[[LedgerDriver], Item]) -> Item:
         """Do the same on both, `times` times: where an answer was lost, the caller asks again."""
         return [self.both(operation) for _ in range(times)][-1]
@@ -107,10 +115,12 @@ class LedgerMachine(RuleBasedStateMachine):
     def accept(self, app: str, lane: Lane, seed: int, again: bool) -> None:  # noqa: FBT001 - drawn
         dice = Random(seed)
         messages = [new_request(dice, app) for _ in range(dice.randint(1, 8))]
+        if dice.random() < 0.3:
+            messages = [self.planned(dice, message) for message in messages]
         told = EVERY_OUTCOME if app == APPS[0] else NO_OUTCOMES
         answers = self.both(lambda ledger: ledger.accept(messages, app, lane, told))
         for message, answer in zip(messages, answers, strict=True):
-            if answer in (Acceptance.DUE, Acceptance.BACKLOGGED):
+            if answer in NEW:
                 self.accepted.update((app, channel) for channel in message.channels)
             if answer is Acceptance.DUE:
                 self.hints.append(Hint(lane, shard_of(message.message_id, SHARDS), (message.message_id,)))
@@ -128,12 +138,13 @@ class LedgerMachine(RuleBasedStateMachine):
     def accept_batch(self, app: str, lane: Lane, seed: int, start: BatchStart, times: int) -> None:
         dice = Random(seed)
         messages = [new_request(dice, app)._replace(row=dice.choice([None, 3, index])) for index in range(3)]
+        messages[0] = self.planned(dice, messages[0])
         part = BatchPart(dice.choice(BATCHES), start)
         answers = [self.both(lambda ledger: ledger.accept(messages, app, lane, part=part)) for _ in range(times)]
         for message, answer in zip(messages, answers[0], strict=True):
-            if answer in (Acceptance.DUE, Acceptance.BACKLOGGED):
+            if answer in NEW:
                 self.accepted.update((app, channel) for channel in message.channels)
-        assert {answer for later in answers[1:] for answer in later}.isdisjoint({Acceptance.DUE, Acceptance.BACKLOGGED})
+        assert {answer for later in answers[1:] for answer in later}.isdisjoint(NEW)
 
     @rule(app=st.sampled_from(APPS), batch=st.sampled_from(["", *BATCHES]), times=twice, again=chance)
     def pause_or_resume(self, app: str, batch: str, times: int, again: bool) -> None:  # noqa: FBT001 - drawn
@@ -153,7 +164,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if every:
             done = self.both(partial(LedgerDriver.cancel_all, origin=Origin(app, batch)))
             after = self.both(partial(LedgerDriver.standing, origin=Origin(app, batch)))
-            assert done[Cancelled.CANCELLED] == before.backlogged + before.due - after.backlogged - after.due
+            assert done[Cancelled.CANCELLED] == sum(astuple(before)) - sum(astuple(after))
         else:
             self.until_heard(times, partial(LedgerDriver.cancel, message_ids=message_ids, app_id=app))
 
@@ -289,12 +300,13 @@ class LedgerMachine(RuleBasedStateMachine):
             hints = self.both(LedgerDriver.sweep)
             for hint in hints:
                 self.deliver(hint)
+            self.withdrawing(1, LedgerDriver.look_after)
             backlogs = self.both(LedgerDriver.backlogged)
             for shard, lane in backlogs:
                 self.both(partial(LedgerDriver.release, shard=shard, lane=lane))
-            if not hints and not backlogs:
+            if not hints and not backlogs and not self.real.state().scheduled:
                 break
-        assert (self.real.state().due, self.real.state().backlogs) == ({}, {})
+        assert (self.real.state().due, self.real.state().scheduled, self.real.state().backlogs) == ({}, {}, {})
 
     def deliver(self, hint: Hint) -> None:
         claims = self.claim(hint, "claim-d", 1)
@@ -350,10 +362,12 @@ def any_end(dice: Random, claim: Claim) -> Settlement:
     """Choose how a claim ends: whoever retries leaves a channel open, whoever closes leaves none."""
     channels = [channel for channel, text in claim.deliveries.items() if text.startswith(OPEN)]
     verdict = dice.choice(list(Verdict))
-    states = [dice.choice([None, OPEN, S, F] if verdict is Verdict.RETRY else [S, S, F, U]) for _ in channels]
-    if verdict is Verdict.RETRY and not {None, OPEN} & set(states):
+    comes_back = verdict in (Verdict.RETRY, Verdict.DEFER)
+    states = [dice.choice([None, OPEN, S, F] if comes_back else [S, S, F, U]) for _ in channels]
+    if comes_back and not {None, OPEN} & set(states):
         states[0] = OPEN
     code = dice.choice(["", "BUSY", "NOT BUSY", "UNANSWERED"])
+    cause = {Verdict.DEAD: DeadCause.TRIES, Verdict.DEFER: WaitReason.QUIET_HOURS}.get(verdict, "")
     return Settlement(
         message_id=claim.message_id,
         claim_id=claim.claim_id,
@@ -366,7 +380,7 @@ def any_end(dice: Random, claim: Claim) -> Settlement:
         ),
         tries=dice.randint(0, 1),
         delay=dice.randint(0, 8),
-        cause=DeadCause.TRIES if verdict is Verdict.DEAD else "",
+        cause=cause,
         worker="w1",
     )
 

@@ -178,6 +178,44 @@ async def miss_nothing_unrecorded(redis: Redis) -> None:
     await redis.zadd(KEYS.unanswered(KEYS.shard(NOBODY)), {NOBODY: 5})
 
 
+async def plan(redis: Redis, id_: str) -> dict[str, int]:
+    """Return the member of the schedule that the message's record asks for."""
+    deadline = await redis.hget(KEYS.message(KEYS.shard(id_), id_), "exp")
+    return {f"bulk#shop##{id_}#{int(deadline or 5)}": 5}
+
+
+async def schedule_due(redis: Redis) -> None:
+    for index in (KEYS.scheduled, KEYS.plans):
+        await redis.zadd(index(KEYS.shard(DUE)), await plan(redis, DUE))
+
+
+async def schedule_backlogged(redis: Redis) -> None:
+    for index in (KEYS.scheduled, KEYS.plans):
+        await redis.zadd(index(KEYS.shard(WAITING)), await plan(redis, WAITING))
+
+
+async def schedule_final(redis: Redis) -> None:
+    await redis.zadd(KEYS.scheduled(KEYS.shard(FINAL)), await plan(redis, FINAL))
+
+
+async def schedule_unrecorded(redis: Redis) -> None:
+    await redis.zadd(KEYS.scheduled(KEYS.shard(NOBODY)), await plan(redis, NOBODY))
+
+
+async def plan_without_a_time(redis: Redis) -> None:
+    await redis.zadd(KEYS.plans(KEYS.shard(DUE)), await plan(redis, DUE))
+
+
+async def schedule_without_a_plan(redis: Redis) -> None:
+    await redis.zrem(due(DUE), DUE)
+    await redis.zrem(window(DUE), own_place(DUE))
+    await redis.zadd(KEYS.scheduled(KEYS.shard(DUE)), await plan(redis, DUE))
+
+
+async def schedule_as_another(redis: Redis) -> None:
+    await redis.zadd(KEYS.scheduled(KEYS.shard(DUE)), {f"bulk#shop#b9#{DUE}#7": 5})
+
+
 HARMS: dict[str, tuple[Harm, str, Fault, Mend]] = {
     "an open message without a home": (take_home, DUE, Fault.HOMELESS, Mend.PUT_BACK),
     "a message with two homes": (give_second_home, WAITING, Fault.TWO_HOMES, Mend.MOVED_IN),
@@ -196,6 +234,13 @@ HARMS: dict[str, tuple[Harm, str, Fault, Mend]] = {
     "an open message that misses no answer": (miss_nothing, WAITING, Fault.INDEXED_STILL, Mend.INDEXED),
     "a final message that misses no answer": (miss_nothing_final, FINAL, Fault.INDEXED_STILL, Mend.INDEXED),
     "a message without a record or answer": (miss_nothing_unrecorded, NOBODY, Fault.NO_RECORD, Mend.INDEXED),
+    "a due message that is scheduled": (schedule_due, DUE, Fault.TWO_HOMES, Mend.MOVED_IN),
+    "a backlogged message that is scheduled": (schedule_backlogged, WAITING, Fault.TWO_HOMES, Mend.MOVED_IN),
+    "a final message that is scheduled": (schedule_final, FINAL, Fault.LEFT_BEHIND, Mend.TAKEN_OUT),
+    "a message without a record that is scheduled": (schedule_unrecorded, NOBODY, Fault.NO_RECORD, Mend.MADE_ROOM),
+    "a due message that is scheduled as another's": (schedule_as_another, DUE, Fault.TWO_HOMES, Mend.MADE_ROOM),
+    "a due message among the plans": (plan_without_a_time, DUE, Fault.INDEXED_STILL, Mend.INDEXED),
+    "a scheduled message without a plan": (schedule_without_a_plan, DUE, Fault.NOT_INDEXED, Mend.INDEXED),
     "a message without a record that waits": (wait_without_record, NOBODY, Fault.NO_RECORD, Mend.MADE_ROOM),
 }
 

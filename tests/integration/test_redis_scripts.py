@@ -81,7 +81,7 @@ def test_a_header_counts_the_arguments_as_the_script_does(script: str) -> None:
     ("script", "codes", "others"),
     [
         ("accept_messages", Acceptance, {"ABSENT"}),
-        ("probe_messages", Acceptance, {"DUE", "BACKLOGGED"}),
+        ("probe_messages", Acceptance, {"DUE", "BACKLOGGED", "SCHEDULED"}),
         ("settle_messages", Settled, set()),
         ("replay_messages", Replayed, set()),
         ("discard_messages", Discarded, set()),

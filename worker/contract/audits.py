@@ -17,10 +17,10 @@ _FORGOTTEN = "forgotten"
 class Fault(StrEnum):
     """How a message's home contradicts its record."""
 
-    HOMELESS = "open, but neither due nor in a backlog"
-    TWO_HOMES = "both due and in a backlog"
-    LEFT_BEHIND = "final, but still due or in a backlog"
-    NO_RECORD = "due, in a backlog or in another index, but without a record"
+    HOMELESS = "open, but neither due nor scheduled nor in a backlog"
+    TWO_HOMES = "more than one of due, scheduled and in a backlog"
+    LEFT_BEHIND = "final, but still due, scheduled or in a backlog"
+    NO_RECORD = "due, scheduled, in a backlog or in another index, but without a record"
     OVERSTAYED = "in a merchant's window or said to wait, but not due there"
     NOT_INDEXED = "missing in an index that its record asks for"
     INDEXED_STILL = "in an index that its record does not ask for"
@@ -45,13 +45,16 @@ class Home:
     """It misses an answer, and the index of such messages does not name it."""
     listed_still: bool = False
     """That index names it, though it misses none."""
+    scheduled: bool = False
+    """It waits for its time."""
 
     @property
     def fault(self) -> Fault | None:
         """What is wrong, if anything: an open message has exactly one home, a final one has none."""
-        if self.due and self.backlogged:
+        homes = (self.due, self.backlogged, self.scheduled)
+        if sum(homes) > 1:
             return Fault.TWO_HOMES
-        housed = self.due or self.backlogged
+        housed = any(homes)
         if (housed or self._placed or self.strayed or self.listed_still) and not self.recorded:
             return Fault.NO_RECORD
         if housed and not self.open:

@@ -36,3 +36,5 @@ class Standing:
     """Waiting for their turn, or for the end of a pause."""
     due: int
     """Handed to workers: hinted, in their hands, or waiting for a retry."""
+    scheduled: int = 0
+    """Waiting for their time, or for the end of a user's quiet hours."""

@@ -1,7 +1,7 @@
 """What the ledger says of itself at one moment, as metrics show it: numbers and ages, never a message."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from worker.contract.audits import Tallies
@@ -36,6 +36,19 @@ class Crowd:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackFigures:
+    """The callbacks in numbers."""
+
+    waiting: int = 0
+    """Neither delivered nor given up."""
+    late: int = 0
+    """Milliseconds since when the first of those whose time has come waits for a worker."""
+    dead: Crowd = Crowd()
+    over: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How many are over, by appId and end: delivered or dead. A replayed one ends once more."""
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerFigures:
     """The whole ledger in numbers; each is of a slightly other moment than the next."""
 
@@ -47,12 +60,15 @@ class LedgerFigures:
     waiting: int
     """Those of them that wait for a retry, outside their merchant's window."""
     backlogged: Mapping[Lane, int]
+    scheduled: int
+    """Messages that wait for their time, or for the end of a user's quiet hours."""
     stopped: Mapping[Lane, int]
     """Those of them that are paused."""
     paused: Mapping[PausedKind, Crowd]
     """Merchants and batches that are paused, and since when the first of each."""
     unknown: Mapping[Missing, Crowd]
     dead: Crowd
+    callbacks: CallbackFigures
     refused: Mapping[tuple[LimitedBy, str], int]
     """Sends that each rate limit refused (R36)."""
     failing: Mapping[str, int]

@@ -56,6 +56,17 @@ class DeadCause(StrEnum):
     """Workers died while they held it and nothing else, three times."""
 
 
+class WaitReason(StrEnum):
+    """Why a message is not sent before some time; the texts are the record's."""
+
+    SCHEDULE = "SCHEDULE"
+    """Its merchant wants it so (`sendAt`)."""
+    QUIET_HOURS = "QUIET_HOURS"
+    """Its user wants no PUSH at this hour."""
+    RETRY = "RETRY"
+    """It was tried, and is tried again then."""
+
+
 class NewMessage(NamedTuple):
     """What intake hands to the ledger for one accepted send."""
 
@@ -78,6 +89,10 @@ class NewMessage(NamedTuple):
     """A `Payload` as bytes; erased once every channel has S."""
     row: int | None = None
     """Its number in its batch, from 0 to 99,999,999, where its batch is to be read by rows."""
+    send_at: int | None = None
+    """When to send it, in milliseconds since 1970; None, or past: at once."""
+    expire_at: int | None = None
+    """When it expires; None: `deliver_within` after it was taken, or after `send_at`."""
 
 
 class Acceptance(IntEnum):
@@ -95,6 +110,8 @@ class Acceptance(IntEnum):
     """Never seen: answered to a probe alone, which takes nothing."""
     STAGED = 6
     """Known, in another batch of which nobody has decided yet: it may be withdrawn, so the answer is U (R31)."""
+    SCHEDULED = 7
+    """New, and to be sent later."""
 
 
 class Claim(NamedTuple):
@@ -154,6 +171,8 @@ class Verdict(StrEnum):
 
     FINAL = "final"
     RETRY = "retry"
+    DEFER = "defer"
+    """To be sent later, as nobody may send it now; it waits in the schedule, outside its merchant's window."""
     DEAD = "dead"
 
 
@@ -168,9 +187,9 @@ class Settlement(NamedTuple):
     tries: int = 0
     """Tries burnt by this claim: 0 or 1."""
     delay: int = 0
-    """Milliseconds until the next claim, for RETRY."""
+    """Milliseconds until the next claim, for RETRY; until it is woken, at its deadline at the latest, for DEFER."""
     cause: str = ""
-    """A DeadCause, for DEAD."""
+    """A DeadCause, for DEAD; a WaitReason, for DEFER."""
     worker: str = ""
     """Who held the claim, for the timeline."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from worker.contract.codes import ResultStatus
-from worker.contract.messages import Channel, DeliveryState, Lane
+from worker.contract.messages import Channel, DeliveryState, Lane, WaitReason
 
 
 class Reason(StrEnum):
@@ -138,6 +138,8 @@ class MessageOutcome:
     crashes: int
     next_at: int | None
     """When the next try is due, for a message that waits."""
+    waits_for: WaitReason | None
+    """What it waits for until then."""
     dead_cause: str
     """A DeadCause, or empty."""
     timeline: tuple[TimelineEntry, ...]

@@ -18,7 +18,7 @@ class Mend(IntEnum):
     TAKEN_OUT = 2
     """It is in no index any more: it is final, or there is no record of it."""
     MOVED_IN = 3
-    """It is due and in no backlog any more: it had both homes."""
+    """It has one home, that which comes first of due, a backlog and the schedule: it had several."""
     MADE_ROOM = 4
     """It is in no window any more that is not its own, or that it had left; the same of what waits."""
     INDEXED = 5

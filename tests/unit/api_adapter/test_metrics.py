@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api_adapter.metrics import render
-from worker.contract.figures import Crowd, LedgerFigures, Missing, PausedKind
+from worker.contract.figures import CallbackFigures, Crowd, LedgerFigures, Missing, PausedKind
 from worker.contract.messages import Channel, Lane
 from worker.contract.outcomes import Tally
 from worker.contract.rates import LimitedBy
@@ -20,10 +20,12 @@ FIGURES = LedgerFigures(
     overdue=Crowd(3, 1_500),
     waiting=11,
     backlogged={Lane.SINGLE: 5, Lane.BULK: 60},
+    scheduled=12,
     stopped={Lane.SINGLE: 1, Lane.BULK: 20},
     paused={PausedKind.MERCHANT: Crowd(2, 3_500), PausedKind.BATCH: Crowd()},
     unknown={Missing.OPEN: Crowd(4, 61_250), Missing.DEAD: Crowd(2, 86_400_000)},
     dead=Crowd(9, 90_000_000),
+    callbacks=CallbackFigures(7, 2_500, Crowd(3, 4_000), {("shop", "delivered"): 90, ("shop", "dead"): 3}),
     refused={(LimitedBy.CLIENT, "merchant-1"): 70, (LimitedBy.APP, "shop"): 8},
     failing={"gcash": 125_500},
 )
@@ -48,12 +50,19 @@ def test_every_figure_is_told() -> None:
         ("tidings_deliveries", ("shop", "PUSH", "U")): 4,
         ("tidings_deliveries", ("shop", "PUSH", "open")): 2,
         ("tidings_deliveries", ("shop", "PUSH", "forgotten")): 1,
+        ("tidings_waiting_callbacks", ()): 7,
+        ("tidings_oldest_overdue_callback_seconds", ()): 2.5,
+        ("tidings_dead_callbacks", ()): 3,
+        ("tidings_oldest_dead_callback_seconds", ()): 4,
+        ("tidings_callbacks_total", ("shop", "delivered")): 90,
+        ("tidings_callbacks_total", ("shop", "dead")): 3,
         ("tidings_due_messages", ()): 30,
         ("tidings_overdue_messages", ()): 3,
         ("tidings_oldest_overdue_seconds", ()): 1.5,
         ("tidings_waiting_messages", ()): 11,
         ("tidings_backlog_messages", ("single",)): 5,
         ("tidings_backlog_messages", ("bulk",)): 60,
+        ("tidings_scheduled_messages", ()): 12,
         ("tidings_paused_messages", ("single",)): 1,
         ("tidings_paused_messages", ("bulk",)): 20,
         ("tidings_paused", ("merchant",)): 2,

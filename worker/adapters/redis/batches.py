@@ -93,8 +93,13 @@ class RedisBatches:
         while True:
             pipeline = self._redis.pipeline(transaction=False)
             for lane in Lane:
-                pipeline.zrange(self._keys.backlog(shard, lane, batch), 0, CHUNK // 2 - 1)
-            ids = [text(member) for members in await execute(pipeline) for member in members]
+                place = f"{lane}#{batch.text}"
+                pipeline.zrange(self._keys.backlog(shard, lane, batch), 0, CHUNK // 4 - 1)
+                pipeline.zrange(
+                    self._keys.plans(shard), f"[{place}#", f"({place}$", bylex=True, offset=0, num=CHUNK // 4
+                )
+            members = [text(member) for found in await execute(pipeline) for member in found]
+            ids = [member.split("#")[-2] if "#" in member else member for member in members]
             (erased,) = await run(self._redis, [self._withdraw_call(shard, batch, ids)])
             if not erased:
                 return
@@ -104,6 +109,7 @@ class RedisBatches:
         found = [keys.paused(shard), keys.staged(shard), keys.counters(shard), keys.batches(shard), keys.rows(shard)]
         for lane in Lane:
             found += (keys.backlog(shard, lane, batch), keys.stopped(shard, lane))
+        found += (keys.scheduled(shard), keys.plans(shard))
         for message_id in ids:
             found += (keys.message(shard, message_id), keys.payload(shard, message_id))
         return Call(_WITHDRAW, found, [*batch, *ids])

@@ -90,6 +90,8 @@ class RedisCancellations:
             keys.retention(shard),
             keys.outbox(shard),
             keys.batches(shard),
+            keys.scheduled(shard),
+            keys.plans(shard),
         ]
         for message_id in ids:
             touched += (keys.message(shard, message_id), keys.payload(shard, message_id))
@@ -102,20 +104,40 @@ class RedisCancellations:
         for shard, lane, one in await self._backlogs(origin):
             pipeline.zcard(self._keys.backlog(shard, lane, one))
         backlogged = sum(await execute(pipeline))
-        return Standing(backlogged, len(await self._due(origin)))
+        for shard, lane in self._everywhere():
+            pipeline.zlexcount(self._keys.plans(shard), *_range(lane, origin.text))
+        return Standing(backlogged, len(await self._due(origin)), sum(await execute(pipeline)))
 
     async def cancel_all(self, origin: Origin, reason: str) -> AsyncIterator[Counter[Cancelled]]:
         """End what an origin has open and was not sent; yield what became of it, chunk by chunk.
 
-        A release moves messages from backlogs to the due index while this goes on, so those come last. What is taken
-        meanwhile is left alone: it ends.
+        Messages move from the schedule to backlogs and from there to the due index while this goes on, so it looks in
+        that order. What is taken meanwhile is left alone: it ends.
         """
         order = _Order(reason, await ledger_time(self._redis, self._now))
+        for shard, lane in self._everywhere():
+            async for planned in self._planned(shard, lane, origin):
+                yield Counter(await self._cancel(origin.app_id, planned, order))
         for places in chunks(await self._backlogs(origin), _AT_ONCE):
             async for codes in self._empty(places, order):
                 yield codes
         for ids in chunks(await self._due(origin), CHUNK * _AT_ONCE):
             yield Counter(await self._cancel(origin.app_id, ids, order))
+
+    def _everywhere(self) -> list[tuple[int, Lane]]:
+        return [(shard, lane) for shard in range(self._keys.shards) for lane in Lane]
+
+    async def _planned(self, shard: int, lane: Lane, origin: Origin) -> AsyncIterator[list[str]]:
+        """Yield what is scheduled of an origin, page by page."""
+        start, end = _range(lane, origin.text)
+        while True:
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.zrange(self._keys.plans(shard), start, end, bylex=True, offset=0, num=CHUNK * _AT_ONCE)
+            (members,) = await execute(pipeline)
+            if not members:
+                return
+            yield [text(member).split("#")[-2] for member in members]
+            start = f"({text(members[-1])}"
 
     async def _empty(self, places: Sequence[_Place], order: _Order) -> AsyncIterator[Counter[Cancelled]]:
         """Cancel what is in backlogs. What has to stay there is passed over."""
@@ -134,7 +156,7 @@ class RedisCancellations:
 
     async def _backlogs(self, origin: Origin) -> list[_Place]:
         """Return the backlogs of an origin, of a merchant with those of its batches."""
-        keys, places = self._keys, [(shard, lane) for shard in range(self._keys.shards) for lane in Lane]
+        keys, places = self._keys, self._everywhere()
         pipeline = self._redis.pipeline(transaction=False)
         for shard, lane in places:
             pipeline.zrange(keys.backlogs(shard, lane), 0, -1)
@@ -150,16 +172,19 @@ class RedisCancellations:
     async def _due(self, origin: Origin) -> list[str]:
         """Return what is due of an origin; its messages with a record alone, where it is a batch."""
         pipeline = self._redis.pipeline(transaction=False)
-        for shard in range(self._keys.shards):
-            for lane in Lane:
-                place = f"{lane}#{origin.app_id}"
-                for index in (self._keys.window(shard), self._keys.waiting(shard)):
-                    pipeline.zrange(index, f"[{place}#", f"({place}$", bylex=True)
+        for shard, lane in self._everywhere():
+            for index in (self._keys.window(shard), self._keys.waiting(shard)):
+                pipeline.zrange(index, *_range(lane, origin.app_id), bylex=True)
         ids = [text(member).rpartition("#")[2] for members in await execute(pipeline) for member in members]
         if not origin.batch_id:
             return ids
         places = await self._places(origin.app_id, ids)
         return [message_id for message_id, place in places.items() if place.origin == origin]
+
+
+def _range(lane: Lane, origin: str) -> tuple[str, str]:
+    """Return from where to where an index that is ordered as text holds what is of an origin."""
+    return f"[{lane}#{origin}#", f"({lane}#{origin}$"
 
 
 def _listed(*listings: Iterable[bytes]) -> list[Origin]:

@@ -8,6 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from worker.adapters.redis.breakers import RedisBreakers
+from worker.adapters.redis.callback_figures import callback_figures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.rates import refused_of
@@ -27,6 +28,7 @@ class _Shard:
     counters: dict[bytes | str, bytes | str]
     due: int
     waiting: int
+    scheduled: int
     overdue: Crowd
     unanswered: Crowd
     unknown: Crowd
@@ -58,6 +60,7 @@ class RedisFigures:
             overdue=_together(shard.overdue for shard in shards),
             waiting=sum(shard.waiting for shard in shards),
             backlogged={lane: sum(backlogged[lane]) for lane in Lane},
+            scheduled=sum(shard.scheduled for shard in shards),
             stopped={lane: backlogged[lane][1] for lane in Lane},
             paused=_paused(pauses, now),
             unknown={
@@ -65,6 +68,7 @@ class RedisFigures:
                 Missing.DEAD: _together(shard.unknown for shard in shards),
             },
             dead=_together(shard.dead for shard in shards),
+            callbacks=await callback_figures(self._redis, self._keys, now),
             refused={limit: number for shard in shards for limit, number in shard.refused.items()},
             failing={name: max(0, now - opened.since) for name, opened in (await self._breakers.opened()).items()},
         )
@@ -75,6 +79,7 @@ class RedisFigures:
         pipeline.hgetall(keys.refused(shard))
         pipeline.zcard(keys.due(shard))
         pipeline.zcard(keys.waiting(shard))
+        pipeline.zcard(keys.scheduled(shard))
         pipeline.zcount(keys.due(shard), "-inf", now)
         pipeline.zrange(keys.due(shard), 0, 0, withscores=True)
         for index in (keys.unanswered, keys.unknown, keys.dead):
@@ -120,11 +125,11 @@ class RedisFigures:
 
 
 def _shard(answers: Sequence[Any], now: int) -> _Shard:
-    counters, refused, due, waiting, *crowds = answers
+    counters, refused, due, waiting, scheduled, *crowds = answers
     overdue, unanswered, unknown, dead = (
         _crowd(number, head, now) for number, head in zip(crowds[::2], crowds[1::2], strict=True)
     )
-    return _Shard(counters, due, waiting, overdue, unanswered, unknown, dead, refused_of(refused))
+    return _Shard(counters, due, waiting, scheduled, overdue, unanswered, unknown, dead, refused_of(refused))
 
 
 def _paused(pauses: Sequence[Pause], now: int) -> dict[PausedKind, Crowd]:

@@ -19,6 +19,8 @@ tidings:{n}:staged                      zset    batch's origin -> ms when it is 
 tidings:{n}:decision:<origin>           string  `run` or `withdraw`: what was decided of a staged batch
 tidings:{n}:batches                     hash    `<origin>#<status>` -> number of messages, see `BatchTally`
 tidings:{n}:rows                        zset    `<origin>#<row, 8 digits>#<messageId>`, score 0: a batch by its rows
+tidings:{n}:scheduled                   zset    `<lane>#<appId>#<batchId>#<messageId>#<deadline>` -> ms when to wake it
+tidings:{n}:plans                       zset    the same, score 0: what is of one merchant, or batch, side by side
 tidings:{n}:window                      zset    `<lane>#<appId>#<messageId>`, score 0: due, and not in `waiting`
 tidings:{n}:waiting                     zset    `<lane>#<appId>#<messageId>`, score 0: due for a retry, not yet swept
 tidings:{n}:unanswered                  zset    open messageId -> ms since when an open channel's answer is missing
@@ -50,9 +52,9 @@ tidings:{callbacks}:owners              hash    appId -> `<process>|<ms until>`:
 An origin is `<appId>`, or `<appId>#<batchId>` of what came in a batch. The window is the merchant's, whatever batch its
 messages came in. A backlog is listed in `stopped` while its origin or its merchant is in `paused`, else in `backlogs`.
 
-An open message is in exactly one of `due` and a `backlog`; being there is what makes it open. What is due is in exactly
-one of `window` and `waiting`. `unanswered` holds what is open and has an open channel with code UNANSWERED, `unknown`
-the dead letters with a channel that is U.
+An open message is in exactly one of `due`, `scheduled` and a `backlog`; being there is what makes it open. What is due
+is in exactly one of `window` and `waiting`. `unanswered` holds what is open and has an open channel with code
+UNANSWERED, `unknown` the dead letters with a channel that is U.
 
 `dead` says which messages are dead letters. `cards` is derived from it and the records, so that searches need no
 record: whoever finds fewer cards than dead letters writes the missing ones (`index_dead_letters.lua`). A card is
@@ -92,7 +94,10 @@ claimed    claim        ms of the newest claim
 tries      settle       how often a gateway answered or timed out
 crashes    claim        claims that ended without being settled; each left the open channels UNANSWERED
 lone       claim        those of them that were of the message alone
-nb         settle       ms before which nobody may claim it (a retry waits)
+nb         accept,      ms before which nobody may claim it (a retry, or its time, waits)
+           settle
+why        accept,      why it is in the schedule: SCHEDULE or QUIET_HOURS
+           settle
 hints      sweep        how often it was hinted since its newest claim; doubles the grace
 gPUSH      settle,      gateway that was asked last for the channel, where the message was not final by it;
 gINBOX     note         absent: the first of the wallet
@@ -192,6 +197,14 @@ class Keys:
     def rows(self, shard: int) -> str:
         """Return the key of a shard's batches by their rows."""
         return f"{PREFIX}:{{{shard}}}:rows"
+
+    def scheduled(self, shard: int) -> str:
+        """Return the key of what waits for its time in a shard."""
+        return f"{PREFIX}:{{{shard}}}:scheduled"
+
+    def plans(self, shard: int) -> str:
+        """Return the key of the same as text: of one merchant, or batch, in a row."""
+        return f"{PREFIX}:{{{shard}}}:plans"
 
     def window(self, shard: int) -> str:
         """Return the key of a shard's windows."""

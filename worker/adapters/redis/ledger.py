@@ -9,11 +9,11 @@ from worker.adapters.redis.dead_letter_index import index_dead_letters
 from worker.adapters.redis.keys import SCHEMA, Keys
 from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.marshalling import (
+    extra_arguments,
     new_message_arguments,
     note_arguments,
     outcomes_text,
     read_claim,
-    row_arguments,
     settlement_arguments,
     sweep_hints,
 )
@@ -117,6 +117,8 @@ class RedisLedger:
                 keys.started(shard),
                 keys.batches(shard),
                 keys.rows(shard),
+                keys.scheduled(shard),
+                keys.plans(shard),
             ]
             limits = self._limits
             arguments: list[str | bytes | int] = [self._now(), app_id, lane]
@@ -124,7 +126,7 @@ class RedisLedger:
             arguments += (part.batch_id, part.start, limits.staging)
             for message in chunk:
                 arguments += new_message_arguments(message)
-            arguments += row_arguments(chunk)
+            arguments += extra_arguments(chunk)
             return Call(_ACCEPT, shared + self._pairs(shard, chunk), arguments)
 
         return [Acceptance(code) for code in await self._each(messages, call)]
@@ -196,6 +198,8 @@ class RedisLedger:
                 keys.unknown(shard),
                 keys.outbox(shard),
                 keys.batches(shard),
+                keys.scheduled(shard),
+                keys.plans(shard),
             ]
             arguments: list[str | bytes | int] = [self._now(), self._limits.retention]
             for settlement in chunk:

@@ -22,6 +22,7 @@ from worker.contract.messages import (
     Settlement,
 )
 
+_NO_EXTRAS = (None, None, None)
 _NO_GATEWAYS: Mapping[Channel, str] = MappingProxyType({})
 
 
@@ -43,11 +44,12 @@ def new_message_arguments(message: NewMessage) -> tuple[str | bytes | int, ...]:
     )
 
 
-def row_arguments(messages: Sequence[NewMessage]) -> list[str | int]:
-    """Return the messages' rows for `accept_messages`: nothing where none has one."""
-    if all(message.row is None for message in messages):
+def extra_arguments(messages: Sequence[NewMessage]) -> list[str | int]:
+    """Return the 3 last arguments of each message for `accept_messages`: nothing where no message has any."""
+    extras = [(message.row, message.send_at, message.expire_at) for message in messages]
+    if all(extra == _NO_EXTRAS for extra in extras):
         return []
-    return ["" if message.row is None else message.row for message in messages]
+    return ["" if value is None else value for extra in extras for value in extra]
 
 
 def outcomes_text(outcomes: Outcomes) -> str:

@@ -36,19 +36,25 @@ Place: TypeAlias = tuple[Lane, Origin]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The members of a shard's windows, and of what waits, by the ids they name; one where an id is named twice."""
+    """The members of a shard's windows, of what waits for a retry and of the schedule, by the ids they name.
+
+    One where an id is named twice.
+    """
 
     window: Mapping[str, str]
     waiting: Mapping[str, str]
+    scheduled: Mapping[str, str] = field(default_factory=dict)
+    plans: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ids(self) -> set[str]:
         """Every id that is named."""
-        return {*self.window, *self.waiting}
+        return {*self.window, *self.waiting, *self.scheduled, *self.plans}
 
-    def of(self, message_id: str) -> tuple[str, str]:
-        """Return the members that name a message, empty where none does: window, waiting."""
-        return self.window.get(message_id, ""), self.waiting.get(message_id, "")
+    def of(self, message_id: str) -> tuple[str, str, str]:
+        """Return the members that name a message, empty where none does: window, waiting, the schedule."""
+        plan = self.scheduled.get(message_id) or self.plans.get(message_id, "")
+        return self.window.get(message_id, ""), self.waiting.get(message_id, ""), plan
 
 
 @dataclass(slots=True)
@@ -95,11 +101,18 @@ class LedgerReader:
         return {member for index in indexes for member in await self._members(index(shard))}
 
     async def seen(self, shard: int) -> Seen:
-        """Return what a shard's windows name, and what waits."""
-        return Seen(await self._named(self._keys.window(shard)), await self._named(self._keys.waiting(shard)))
+        """Return what a shard's windows and its schedule name, and what waits."""
+        keys = self._keys
+        return Seen(
+            window=await self._named(keys.window(shard)),
+            waiting=await self._named(keys.waiting(shard)),
+            scheduled=await self._named(keys.scheduled(shard), 1),
+            plans=await self._named(keys.plans(shard), 1),
+        )
 
-    async def _named(self, key: str) -> dict[str, str]:
-        return {member.rpartition("#")[2]: member for member in await self._members(key)}
+    async def _named(self, key: str, behind: int = 0) -> dict[str, str]:
+        """Return the members of an index by the id in them, which so many parts follow."""
+        return {member.split("#")[-1 - behind]: member for member in await self._members(key)}
 
     async def backlogs(self, shard: int) -> dict[Place, set[str]]:
         """Return what the backlogs hold; one that its index does not list is never released, so it is no home."""
@@ -141,7 +154,8 @@ class LedgerReader:
 
     def _call(self, shard: int, ids: Sequence[str], seen: Seen) -> Call:
         keys = self._keys
-        shared = [index(shard) for index in (keys.due, keys.window, keys.waiting, keys.unanswered, keys.unknown)]
+        indexes = keys.due, keys.window, keys.waiting, keys.unanswered, keys.unknown, keys.scheduled, keys.plans
+        shared = [index(shard) for index in indexes]
         records = [keys.message(shard, message_id) for message_id in ids]
         return Call(
             _AUDIT, shared + records, [part for message_id in ids for part in (message_id, *seen.of(message_id))]
@@ -154,6 +168,7 @@ def _add(reading: Reading, message_id: str, row: Sequence[Any], *, backlogged: b
     unknown = bool(row[9]) and DeliveryState.U in states.values()
     # Whether an index names it, and whether its record asks for that.
     listed = {(bool(row[7]), any(map(_misses_answer, fields))), (bool(row[8]), unknown)}
+    listed.add((bool(row[11]), bool(row[10])))
     reading.records += bool(app_id)
     for channel, state in states.items():
         if state in _COUNTED:
@@ -166,6 +181,7 @@ def _add(reading: Reading, message_id: str, row: Sequence[Any], *, backlogged: b
         windowed=bool(row[5] & _OWN),
         waiting=bool(row[6] & _OWN),
         strayed=bool((row[5] | row[6]) & _STRAY),
+        scheduled=bool(row[10]),
         unlisted=(False, True) in listed,
         listed_still=(True, False) in listed,
     )

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.replies import tallies_of, text
 from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run_each
-from worker.contract.messages import Channel, DeliveryState, Lane
+from worker.contract.messages import Channel, DeliveryState, Lane, WaitReason
 from worker.contract.outcomes import (
     DeliveryOutcome,
     Intervention,
@@ -92,10 +92,15 @@ def _outcome(message_id: str, row: list[Any]) -> MessageOutcome | None:
         tries=int(record.get("tries", 0)),
         crashes=int(record.get("crashes", 0)),
         next_at=int(record["nb"]) if record.get("nb") else None,
+        waits_for=_waits_for(record),
         dead_cause=record.get("dead", ""),
         timeline=_timeline(record),
         interventions=_interventions(record),
     )
+
+
+def _waits_for(record: Mapping[str, str]) -> WaitReason | None:
+    return WaitReason(record.get("why", WaitReason.RETRY)) if record.get("nb") else None
 
 
 def _whole(record: Mapping[str, str]) -> WholeOutcome:

@@ -100,6 +100,8 @@ class RedisRepair:
             keys.backlog(shard, *place),
             keys.unanswered(shard),
             keys.unknown(shard),
+            keys.scheduled(shard),
+            keys.plans(shard),
         ]
         records = [keys.message(shard, message.message_id) for message in messages]
         arguments: list[str | bytes | int] = [self._now(), place[0], place[1].app_id]

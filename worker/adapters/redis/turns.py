@@ -1,10 +1,13 @@
 """The turns of gateways that have a send rate in Redis, shared by all workers (CONTRACT R69)."""
 
+from collections.abc import Sequence
+from math import ceil
+
 from redis.asyncio import Redis
 
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.scripts import Call, Script, run
-from worker.adapters.redis.times import Now, server_time
+from worker.adapters.redis.scripts import Call, Script, redis_answers, run
+from worker.adapters.redis.times import Now, ledger_time, server_time
 from worker.contract.rates import Turn
 
 _RESERVE = Script.read("reserve_turn")
@@ -24,3 +27,12 @@ class RedisTurns:
         call = Call(_RESERVE, [self._keys.turns(gateway)], [self._now(), rate, messages, patience])
         (answer,) = await run(self._redis, [call])
         return Turn(*answer)
+
+    async def taken_for(self, gateways: Sequence[str]) -> dict[str, int]:
+        """Return for how many milliseconds from now all turns of each gateway are taken; 0: one is free."""
+        if not gateways:
+            return {}
+        now = await ledger_time(self._redis, self._now)
+        with redis_answers():
+            begins = await self._redis.mget([self._keys.turns(gateway) for gateway in gateways])
+        return {gateway: max(0, ceil(float(at or 0)) - now) for gateway, at in zip(gateways, begins, strict=True)}

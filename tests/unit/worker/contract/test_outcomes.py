@@ -84,6 +84,7 @@ def message(*deliveries: DeliveryOutcome) -> MessageOutcome:
         tries=1,
         crashes=0,
         next_at=None,
+        waits_for=None,
         dead_cause="",
         timeline=(),
     )

@@ -1,19 +1,21 @@
 #!lua
 -- Take new messages of one merchant in one lane, of one batch or of none: record, payload, counters and one home, the
--- due index while the merchant's window has room, nothing waits in the origin's backlog and nothing is paused, else that
--- backlog, by its deadline. A batch is paused or staged, where that is asked for, by the call that brings its first
+-- schedule until its time, the due index while the merchant's window has room, nothing waits in the origin's backlog and
+-- nothing is paused, else that backlog, by its deadline. A batch is paused or staged, where that is asked for, by the call that brings its first
 -- message.
 -- Safe to repeat: a known message answers REPEATED or INCONSISTENT and is left alone.
 --
 -- KEYS  1 due, 2 window, 3 backlog of (lane, origin), 4 backlogs of the lane, 5 counters, 6 waiting, 7 stopped of the
---       lane, 8 paused, 9 staged, 10 started, 11 batches, 12 rows, then 2 for each message: record, payload
+--       lane, 8 paused, 9 staged, 10 started, 11 batches, 12 rows, 13 scheduled, 14 plans, then 2 for each message:
+--       record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 grace in ms, 5 window size, 6 most that may wait for
 --       a retry, 7 outcomes that the merchant is told as in SFU, 8 batchId ('' = none), 9 start of a batch (at once,
 --       paused, staged), 10 how long a batch may be staged in ms, then 12 for each message: id, requestId, fingerprint,
 --       user, client, template, version, language, deliver_within in ms, PUSH state, INBOX state ('' = not a channel of
---       it), payload; then, where any message has one, the row of each message in the batch ('' = not read by rows)
--- RETURNS  an array: 1 DUE, 2 BACKLOGGED, 3 REPEATED, 4 INCONSISTENT, 6 STAGED
-local FIXED, WIDTH, SHARED = 10, 12, 12
+--       it), payload; then, where any message has one of these, 3 for each: row in the batch, ms when to send it, ms when
+--       it expires ('' = none)
+-- RETURNS  an array: 1 DUE, 2 BACKLOGGED, 3 REPEATED, 4 INCONSISTENT, 6 STAGED, 7 SCHEDULED
+local FIXED, WIDTH, SHARED = 10, 12, 14
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
@@ -21,7 +23,8 @@ if not now then
 end
 local app, lane, batch = ARGV[2], ARGV[3], ARGV[8]
 local number = (#KEYS - SHARED) / 2
-local rows = FIXED + number * WIDTH
+local extras = FIXED + number * WIDTH
+local has_extras = #ARGV > extras
 -- Numbers are written as text once: Redis would format each anew.
 local taken, due_at = string.format('%.0f', now), string.format('%.0f', now + ARGV[4])
 local prefix, origin, paused, begun = lane .. '#' .. app .. '#', app, nil, 0
@@ -43,7 +46,7 @@ if not paused and redis.call('EXISTS', KEYS[3]) == 0 and redis.call('ZLEXCOUNT',
   room = ARGV[5] - redis.call('ZLEXCOUNT', KEYS[2], first, last)
 end
 local within, expires
-local result, due, window, waiting, listed, new = {}, {}, {}, {}, {}, 0
+local result, due, window, waiting, listed, scheduled, plans, new = {}, {}, {}, {}, {}, {}, {}, 0
 local opened = { PUSH = 0, INBOX = 0 }
 
 -- A known message of another batch that is staged may yet be withdrawn.
@@ -64,15 +67,20 @@ for i = 1, number do
       within = ARGV[a + 9]
       expires = string.format('%.0f', now + within)
     end
+    local row, send_at, deadline = '', 0, expires
+    if has_extras then
+      local e = extras + (i - 1) * 3
+      row, send_at, deadline = ARGV[e + 1], tonumber(ARGV[e + 2]) or 0, ARGV[e + 3]
+      if deadline == '' then deadline = string.format('%.0f', math.max(now, send_at) + within) end
+    end
     redis.call('HSET', record, 'app', app, 'req', ARGV[a + 2], 'fp', ARGV[a + 3], 'user', ARGV[a + 4], 'client', ARGV[a + 5],
       'lane', lane, 'tpl', ARGV[a + 6], 'ver', ARGV[a + 7], 'lang', ARGV[a + 8],
-      'taken', taken, 'exp', expires, 'PUSH', push, 'INBOX', inbox)
+      'taken', taken, 'exp', deadline, 'PUSH', push, 'INBOX', inbox)
     redis.call('SET', KEYS[SHARED + i * 2], ARGV[a + 12])
     if ARGV[7] ~= '' then redis.call('HSET', record, 'cb', ARGV[7] .. '|0') end
     if push == 'O' then opened.PUSH = opened.PUSH + 1 end
     if inbox == 'O' then opened.INBOX = opened.INBOX + 1 end
     if batch ~= '' then
-      local row = ARGV[rows + i] or ''
       new = new + 1
       redis.call('HSET', record, 'batch', batch)
       if row ~= '' then
@@ -81,7 +89,14 @@ for i = 1, number do
         listed[#listed + 1] = string.format('%s#%08d#%s', origin, row, ARGV[a + 1])
       end
     end
-    if room > 0 then
+    if send_at > now then
+      result[i] = 7
+      redis.call('HSET', record, 'nb', ARGV[extras + (i - 1) * 3 + 2], 'why', 'SCHEDULE')
+      scheduled[#scheduled + 1] = ARGV[extras + (i - 1) * 3 + 2]
+      scheduled[#scheduled + 1] = prefix .. batch .. '#' .. ARGV[a + 1] .. '#' .. deadline
+      plans[#plans + 1] = 0
+      plans[#plans + 1] = scheduled[#scheduled]
+    elseif room > 0 then
       room = room - 1
       result[i] = 1
       due[#due + 1] = due_at
@@ -90,7 +105,7 @@ for i = 1, number do
       window[#window + 1] = prefix .. ARGV[a + 1]
     else
       result[i] = 2
-      waiting[#waiting + 1] = expires
+      waiting[#waiting + 1] = deadline
       waiting[#waiting + 1] = ARGV[a + 1]
     end
   end
@@ -108,6 +123,10 @@ if #waiting > 0 then
     local least = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
     redis.call('ZADD', KEYS[4], 'NX', least[2] or 0, origin)
   end
+end
+if #scheduled > 0 then
+  redis.call('ZADD', KEYS[13], unpack(scheduled))
+  redis.call('ZADD', KEYS[14], unpack(plans))
 end
 if #listed > 0 then redis.call('ZADD', KEYS[12], unpack(listed)) end
 if new == 0 and begun == 1 then

@@ -5,7 +5,8 @@
 -- Safe to repeat: what is cancelled answers CANCELLED again and is left alone.
 --
 -- KEYS  1 due, 2 window, 3 waiting, 4 backlog of (lane, origin), 5 backlogs of the lane, 6 stopped of the lane,
---       7 counters, 8 retention, 9 outbox, 10 batches, then 2 for each message: record, payload
+--       7 counters, 8 retention, 9 outbox, 10 batches, 11 scheduled, 12 plans, then 2 for each
+--       message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 retention in ms, 3 lane, 4 appId, 5 batchId ('' = none), 6 ms after
 --       which nothing taken is cancelled ('' = whatever is there), 7 reason, then the ids
 -- RETURNS  an array: 1 CANCELLED, 2 FINAL, 3 TRIED, 4 HELD, 5 LATER, 6 UNKNOWN
@@ -19,7 +20,7 @@ local forget_at, now_text = string.format('%.0f', now + ARGV[2]), string.format(
 local lane, app, batch, latest = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]) or math.huge
 local origin = batch == '' and app or app .. '#' .. batch
 local ended = 'F|' .. now_text .. '|CANCELLED|cancelled before it was sent'
-local result, gone, places, kept, calls, payloads = {}, {}, {}, {}, {}, {}
+local result, gone, places, plans, kept, calls, payloads = {}, {}, {}, {}, {}, {}, {}
 local opened = { PUSH = 0, INBOX = 0 }
 
 -- Return why a message is not cancelled, or 0.
@@ -34,9 +35,9 @@ local function obstacle(r)
 end
 
 for i = 1, #ARGV - FIXED do
-  local id, record = ARGV[FIXED + i], KEYS[9 + i * 2]
+  local id, record = ARGV[FIXED + i], KEYS[11 + i * 2]
   local r = redis.call('HMGET', record, 'app', 'lane', 'batch', 'PUSH', 'INBOX', 'lease', 'tries', 'crashes', 'run', 'taken',
-    'attempt', 'cb')
+    'attempt', 'cb', 'exp')
   result[i] = obstacle(r)
   if result[i] == 0 then
     result[i] = 1
@@ -61,15 +62,19 @@ for i = 1, #ARGV - FIXED do
     redis.call('HSET', record, unpack(changes))
     gone[#gone + 1] = id
     places[#places + 1] = lane .. '#' .. app .. '#' .. id
+    plans[#plans + 1] = lane .. '#' .. app .. '#' .. batch .. '#' .. id .. '#' .. r[13]
+    redis.call('HDEL', record, 'nb', 'why')
     kept[#kept + 1] = forget_at
     kept[#kept + 1] = id
-    payloads[#payloads + 1] = KEYS[10 + i * 2]
+    payloads[#payloads + 1] = KEYS[12 + i * 2]
   end
 end
 if #gone == 0 then return result end
 redis.call('ZREM', KEYS[1], unpack(gone))
 redis.call('ZREM', KEYS[2], unpack(places))
 redis.call('ZREM', KEYS[3], unpack(places))
+redis.call('ZREM', KEYS[11], unpack(plans))
+redis.call('ZREM', KEYS[12], unpack(plans))
 if redis.call('ZREM', KEYS[4], unpack(gone)) > 0 and redis.call('EXISTS', KEYS[4]) == 0 then
   redis.call('ZREM', KEYS[5], origin)
   redis.call('ZREM', KEYS[6], origin)

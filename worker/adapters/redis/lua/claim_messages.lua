@@ -57,7 +57,7 @@ for i = 1, #ARGV - FIXED do
         end
         attempt = attempt + 1
         redis.call('HSET', record, 'attempt', attempt, 'claim', claim, 'lease', until_ms, 'claimed', now_text)
-        if r[10] or r[12] or r[13] then redis.call('HDEL', record, 'hints', 'nb', 'alone') end
+        if r[10] or r[12] or r[13] then redis.call('HDEL', record, 'hints', 'nb', 'alone', 'why') end
         if alone then redis.call('HSET', record, 'alone', 1) end
         due[#due + 1] = until_ms
         due[#due + 1] = id

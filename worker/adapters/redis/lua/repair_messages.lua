@@ -1,14 +1,15 @@
 #!lua flags=allow-oom
 -- Give messages of one merchant in one lane the home that their records ask for, whatever an audit saw before: an open
--- one is due or in its backlog, one that is final or without a record in neither; who is due, and nobody else, is either
+-- one is due, in its backlog or scheduled, one that is final or without a record in none; who is due, and nobody else, is either
 -- in the window or waits; and unanswered and unknown name who misses an answer.
 -- Safe to repeat: what is sound is left alone.
 --
--- KEYS  1 due, 2 window, 3 waiting, 4 backlog of (lane, origin), 5 unanswered, 6 unknown, then the records
--- ARGV  1 now in ms ('' = the server's clock), 2 lane, 3 appId, then 3 for each message: id, a member of the window
---       that names it, a member of waiting that does ('' = none was seen)
+-- KEYS  1 due, 2 window, 3 waiting, 4 backlog of (lane, origin), 5 unanswered, 6 unknown, 7 scheduled,
+--       8 plans, then the records
+-- ARGV  1 now in ms ('' = the server's clock), 2 lane, 3 appId, then 4 for each message: id, a member of the window
+--       that names it, one of waiting, one of scheduled or plans ('' = none was seen)
 -- RETURNS  an array: 0 NOTHING, 1 PUT_BACK, 2 TAKEN_OUT, 3 MOVED_IN, 4 MADE_ROOM, 5 INDEXED
-local FIXED, WIDTH = 3, 3
+local FIXED, WIDTH = 3, 4
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
@@ -21,6 +22,12 @@ local function place(own, waits)
   local right, other = KEYS[waits and 3 or 2], KEYS[waits and 2 or 3]
   if not redis.call('ZSCORE', other, own) then return redis.call('ZADD', right, 0, own) end
   return redis.call('ZSCORE', right, own) and redis.call('ZREM', other, own) or 0
+end
+
+-- Take a member out of the schedule, if one was seen; return how many changes that took.
+local function unplan(plan)
+  if plan == '' then return 0 end
+  return redis.call('ZREM', KEYS[7], plan) + redis.call('ZREM', KEYS[8], plan)
 end
 
 -- Let an index name a message since a time, or not at all; return how many changes that took.
@@ -42,27 +49,33 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
   local a = FIXED + (i - 1) * WIDTH
   local id = ARGV[a + 1]
   local own = ARGV[2] .. '#' .. ARGV[3] .. '#' .. id
-  local r = redis.call('HMGET', KEYS[6 + i], 'PUSH', 'INBOX', 'nb', 'dead')
+  local r = redis.call('HMGET', KEYS[8 + i], 'PUSH', 'INBOX', 'nb', 'dead', 'batch', 'exp')
   local open = string.sub(r[1] or '', 1, 1) == 'O' or string.sub(r[2] or '', 1, 1) == 'O'
   local due, backlogged = redis.call('ZSCORE', KEYS[1], id), redis.call('ZSCORE', KEYS[4], id)
-  local places, strays = 0, 0
+  local plan = r[6] and ARGV[2] .. '#' .. ARGV[3] .. '#' .. (r[5] or '') .. '#' .. id .. '#' .. r[6] or ''
+  local scheduled = plan ~= '' and redis.call('ZSCORE', KEYS[7], plan)
+  local places, strays = 0, ARGV[a + 4] ~= plan and unplan(ARGV[a + 4]) or 0
   for p = 2, 3 do
     local seen = ARGV[a + p]
     if seen ~= '' and seen ~= own then strays = strays + redis.call('ZREM', KEYS[p], seen) end
-    if not open or (backlogged and not due) then places = places + redis.call('ZREM', KEYS[p], own) end
+    if not open or ((backlogged or scheduled) and not due) then places = places + redis.call('ZREM', KEYS[p], own) end
   end
   result[i] = 0
   if not open then
-    if places + redis.call('ZREM', KEYS[1], id) + redis.call('ZREM', KEYS[4], id) > 0 then result[i] = 2 end
-  elseif due and backlogged then
-    redis.call('ZREM', KEYS[4], id)
+    local homes = redis.call('ZREM', KEYS[1], id) + redis.call('ZREM', KEYS[4], id) + unplan(plan)
+    if places + homes > 0 then result[i] = 2 end
+  elseif due and (backlogged or scheduled) or backlogged and scheduled then
+    if due then redis.call('ZREM', KEYS[4], id) end
+    unplan(plan)
     result[i] = 3
-  elseif not due and not backlogged then
+  elseif not due and not backlogged and not scheduled then
     redis.call('ZADD', KEYS[1], now, id)
     due = now
     result[i] = 1
   end
   local changes = index(KEYS[5], id, since(r, 'O', 'UNANSWERED')) + index(KEYS[6], id, r[4] and since(r, 'U'))
+  if open and scheduled and result[i] == 0 then changes = changes + redis.call('ZADD', KEYS[8], 'NX', 0, plan) end
+  if open and not scheduled then changes = changes + unplan(plan) end
   if open and due then changes = changes + place(own, r[3]) end
   if result[i] == 0 then result[i] = places + strays > 0 and 4 or changes > 0 and 5 or 0 end
 end

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
 -- End claims: record what was learnt of each channel, move the counters, and let the message go (final), wait
--- (retry) or rest as a dead letter. A compare-and-set on (claim, attempt). What is not open any more is put into the
+-- (retry, or a later time in the schedule) or rest as a dead letter. A compare-and-set on (claim, attempt). What is not open any more is put into the
 -- outbox of callbacks, where its merchant wants to hear of the outcome.
 -- Safe to repeat: the second time is a no-op.
 --
 -- KEYS  1 due, 2 window, 3 counters, 4 retention, 5 dead, 6 waiting, 7 unanswered, 8 unknown, 9 outbox, 10 batches,
---       then 2 for each message: record, payload
+--       11 scheduled, 12 plans, then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 retention in ms, then 10 for each message: id, claim id, attempt,
---       verdict (final, retry, dead), delay in ms, tries to add, cause, worker, PUSH update, INBOX update
+--       verdict (final, retry, defer, dead), delay in ms, tries to add, cause (of a defer, why), worker, PUSH update, INBOX update
 --       (update: '', `state`, `state|gateway` or `state|gateway|code|message`)
 -- RETURNS  an array: 0 STALE, 1 DONE, 2 ALREADY
 local FIXED, WIDTH, KEPT_FIRST, KEPT_LAST = 2, 10, 10, 40
@@ -31,7 +31,7 @@ end
 for i = 1, (#ARGV - FIXED) / WIDTH do
   local a = FIXED + (i - 1) * WIDTH
   local id, attempt, verdict = ARGV[a + 1], ARGV[a + 3], ARGV[a + 4]
-  local record, payload = KEYS[9 + i * 2], KEYS[10 + i * 2]
+  local record, payload = KEYS[11 + i * 2], KEYS[12 + i * 2]
   local r = redis.call('HMGET', record, unpack(fields))
   if r[1] ~= ARGV[a + 2] or r[2] ~= attempt then
     result[i] = 0
@@ -73,7 +73,15 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
     local stale = attempt - KEPT_LAST
     if stale > KEPT_FIRST then redis.call('HDEL', record, 't' .. string.format('%d', stale)) end
     idle[#idle + 1] = r[5] .. '#' .. r[4] .. '#' .. id
-    if verdict == 'retry' then
+    if verdict == 'defer' then
+      local d = redis.call('HMGET', record, 'exp', 'batch')
+      local at = string.format('%.0f', math.min(now + ARGV[a + 5], tonumber(d[1])))
+      local plan = r[5] .. '#' .. r[4] .. '#' .. (d[2] or '') .. '#' .. id .. '#' .. d[1]
+      for _, change in ipairs({ 'nb', at, 'why', ARGV[a + 7] }) do changes[#changes + 1] = change end
+      gone[#gone + 1] = id
+      redis.call('ZADD', KEYS[11], at, plan)
+      redis.call('ZADD', KEYS[12], 0, plan)
+    elseif verdict == 'retry' then
       local at = now + ARGV[a + 5]
       changes[#changes + 1] = 'nb'
       changes[#changes + 1] = at
