@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from api_adapter.admitting import Send
 from api_adapter.judging import Admission, Facts, judge, resolved_user, user_digest
 from api_adapter.limiting import Allowance
-from api_adapter.previewing import LanguageView, chosen, views
+from api_adapter.previewing import LanguageView, Preview, chosen
 from api_adapter.taking import CAP_REACHED, SendResult, Sources, answer_of, facts_of, probe_of
 from worker.contract.codes import SUCCESS, Result, ResultStatus
 from worker.contract.messages import Acceptance, Channel
@@ -59,11 +59,12 @@ class SendLint(NamedTuple):
     """Place of an earlier send in the same lint that has this requestId."""
     known: bool = False
     """Whether the requestId was taken before."""
-    template: TemplateVersion | None = None
+    preview: Preview | None = None
+    """None: the template is not there, or the send can't be read."""
     choice: Choice | None = None
     """The language that the user would get; None: none, or nobody knows the user."""
-    views: tuple[LanguageView, ...] = ()
-    """What each language would show."""
+    faults: tuple[str, ...] = ()
+    """Why the gateway would never get some channel of the language that the user gets."""
     skipped: tuple[Channel, ...] = ()
     """Channels that the user opted out of."""
     quota: Quota | None = None
@@ -71,15 +72,14 @@ class SendLint(NamedTuple):
     allowances: tuple[Allowance, ...] = ()
 
     @property
-    def faults(self) -> tuple[str, ...]:
-        """Why the gateway would never get some channel of the language that the user gets."""
-        return tuple(
-            channel.fault
-            for view in self.views
-            if self.choice is not None and view.language == self.choice.language
-            for channel in view.channels
-            if channel.fault and channel.channel not in self.skipped
-        )
+    def template(self) -> TemplateVersion | None:
+        """The template's live version."""
+        return self.preview.template.version if self.preview else None
+
+    @property
+    def views(self) -> tuple[LanguageView, ...]:
+        """What each language would show; rendered anew each time."""
+        return self.preview.views if self.preview else ()
 
     @property
     def fate(self) -> Fate:
@@ -195,13 +195,13 @@ def _shown(send: Send, verdict: Admission | Result, facts: Facts) -> SendLint:
     else:
         answer = _answer(send, SUCCESS, verdict.remarks)
     user = resolved_user(request, facts)
-    return SendLint(
-        answer,
-        template=template.version,
-        choice=chosen(template, request.templates, user.languages) if user else None,
-        views=views(template, request.templates, request.link or ""),
-        skipped=tuple(channel for channel in template.version.channels if user and channel in user.opted_out),
-    )
+    preview = Preview(template, request.templates, request.link or "")
+    choice = chosen(template, request.templates, user.languages) if user else None
+    skipped = [channel for channel in template.version.channels if user and channel in user.opted_out]
+    shown = [channel for channel in template.version.channels if channel not in skipped]
+    lacks = choice is None or template.lacking(choice.language, request.templates[choice.index])
+    faults = () if choice is None or lacks else preview.faults(choice, shown)
+    return SendLint(answer, preview=preview, choice=choice, faults=faults, skipped=tuple(skipped))
 
 
 def _quota(send: Send, verdict: Admission, known: _Known, before: Before) -> Quota | None:

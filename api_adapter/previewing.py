@@ -3,7 +3,7 @@
 The texts are rendered by what renders them on delivery, so a preview is what a user would get.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,32 @@ class LanguageView:
     channels: tuple[ChannelView, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A send's parameters with its template: rendered when somebody looks."""
+
+    template: CompiledTemplate
+    entries: Sequence[ContentTemplate]
+    link: str
+
+    @property
+    def views(self) -> tuple[LanguageView, ...]:
+        """Every language that the send may be shown in."""
+        return views(self.template, self.entries, self.link)
+
+    def faults(self, choice: Choice, channels: Collection[Channel]) -> tuple[str, ...]:
+        """Return why some of these channels would never reach their gateway in the language that the user gets."""
+        told = (self._fault(choice, channel) for channel in channels)
+        return tuple(fault for fault in told if fault)
+
+    def _fault(self, choice: Choice, channel: Channel) -> str:
+        try:
+            self.template.render(channel, choice.language, choice.parameters, self.link)
+        except RenderingError as error:
+            return str(error)
+        return ""
+
+
 def views(template: CompiledTemplate, entries: Sequence[ContentTemplate], link: str) -> tuple[LanguageView, ...]:
     """Return every language that a send with these entries may be shown in, in the order of its entries."""
     return tuple(
@@ -87,12 +113,6 @@ def chosen(template: CompiledTemplate, entries: Sequence[ContentTemplate], prefe
         return template.choose(entries, preferred)
     except ContractViolationError:
         return None
-
-
-def faults(shown: Sequence[LanguageView]) -> Iterator[str]:
-    """Yield why some channel of some language would never reach its gateway."""
-    for view in shown:
-        yield from (f"{view.language}: {channel.fault}" for channel in view.channels if channel.fault)
 
 
 def _language(

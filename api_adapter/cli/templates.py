@@ -27,6 +27,7 @@ from api_adapter.cli.template_versions import (
     publish,
     rollback,
 )
+from api_adapter.cli.view_panels import WIDTH
 from api_adapter.template_facts import all_required, template_json
 from api_adapter.template_files import TemplateFileError, read_templates
 from worker.contract.messages import Channel
@@ -184,7 +185,7 @@ def _pages(compiled: CompiledTemplate) -> Iterator[Panel | Text]:
     for language in compiled.languages:
         parts = [part for channel in version.channels for part in _channel_page(compiled, language, channel)]
         needs = Text(f"parameters: {', '.join(sorted(compiled.required(language))) or 'none'}", "cyan")
-        yield Panel(Group(*parts, needs), title=language, title_align="left")
+        yield Panel(Group(*parts, needs), title=language, title_align="left", width=WIDTH)
 
 
 def _channel_page(compiled: CompiledTemplate, language: str, channel: Channel) -> Iterator[Text]:

@@ -11,7 +11,8 @@ from api_adapter.cli.printing import harmless
 from api_adapter.previewing import ChannelView, LanguageView
 from worker.contract.messages import Channel
 
-_WIDTH = 72
+WIDTH = 72
+"""Columns of a panel, on a terminal or not."""
 
 
 def panels(view: LanguageView) -> Iterator[Panel]:
@@ -33,7 +34,7 @@ def _panel(language: str, view: ChannelView) -> Panel:
 
 
 def _framed(heading: str, shown: Group) -> Panel:
-    return Panel(shown, title=Text(heading), title_align="left", width=_WIDTH)
+    return Panel(shown, title=Text(heading), title_align="left", width=WIDTH)
 
 
 def _text(text: str) -> str:

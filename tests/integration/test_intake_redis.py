@@ -9,16 +9,19 @@ from redis.asyncio import Redis
 from api_adapter.clients import Clients
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake
+from api_adapter.limiting import LimitsOf, limited, unlimited
 from api_adapter.taking import SendResult
 from api_adapter.wiring import make_intake
 from tests.fakes.hints import FakeHints
 from tests.front_desk import APP, CLIENT, TOKEN, grant, payment_notice, user, wallet
 from tests.samples import INBOX, PUSH, send_body
 from worker.bootstrap import Addresses, Services, services
+from worker.contract.clients import ClientKey, RegisteredClient
 from worker.contract.codes import SUCCESS, ResultCode
 from worker.contract.identity import message_id
 from worker.contract.messages import Lane
 from worker.contract.outcomes import Tally
+from worker.contract.rates import LimitedBy
 from worker.contract.users import SendCap
 from worker.settings import Settings
 
@@ -42,11 +45,12 @@ class Desk:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Desk]:
+async def opened(url: str, rate_limits: LimitsOf = unlimited) -> AsyncIterator[Desk]:
     async with services(Settings(redis_url=url, token_secret=SECRET), Addresses(url, url)) as found:
         await found.ledger.open()
         hints, clients = FakeHints(), Clients(found.clients, {})
-        yield Desk(found, make_intake(found, clients, found.users, hints), Inquiries(clients, found.records), hints)
+        intake = make_intake(found, clients, found.users, hints, rate_limits)
+        yield Desk(found, intake, Inquiries(clients, found.records), hints)
 
 
 def at_desk(url: str, story: Callable[[Desk], Awaitable[Result]]) -> Result:
@@ -231,5 +235,31 @@ def test_R72_many_look_ups_are_answered_in_order(redis_url: str) -> None:
 
         assert [item["requestId"] for item in answer["items"]] == [f"r{number}" for number in range(2000)]
         assert [item["status"] for item in answer["items"]] == ["U", "NEVER_SEEN"] * 1000
+
+    at_desk(redis_url, story)
+
+
+def test_R36_processes_share_the_rate_of_a_client(redis_url: str) -> None:
+    client = RegisteredClient(CLIENT, frozenset({APP}), (ClientKey(1, ""),), rate=20)
+
+    async def story(desk: Desk) -> None:
+        await desk.services.clients.change(CLIENT, lambda _: client)
+        async with opened(redis_url, limited({})) as one, opened(redis_url, limited({})) as other:
+            begun = desk.services.clock.monotonic()
+            answers = await asyncio.gather(
+                *(
+                    each.intake.take_one(HEADERS, send_body(requestId=f"{name}-{number}"))
+                    for number in range(60)
+                    for name, each in {"one": one, "other": other}.items()
+                )
+            )
+            passed = desk.services.clock.monotonic() - begun
+
+        codes = [answer.result.code for answer in answers]
+        taken = codes.count(ResultCode.SUCCESS)
+        assert 20 <= taken <= 20 + 20 * passed + 1
+        assert codes.count(ResultCode.REQUEST_TRAFFIC_EXCEED_LIMIT) == 120 - taken
+        assert (await counted(desk))[PUSH].accepted == taken
+        assert (await desk.services.figures.read()).refused == {(LimitedBy.CLIENT, CLIENT): 120 - taken}
 
     at_desk(redis_url, story)

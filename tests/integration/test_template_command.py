@@ -66,6 +66,7 @@ def test_show_has_texts_and_required_parameters_by_language() -> None:
 
     assert "Your statement for ${month}" in shown
     assert shown.count("parameters: month, spent, visits, who") == 3
+    assert max(map(len, shown.splitlines())) <= 120
     assert as_json["required"]["ja-JP"] == ["month", "spent", "visits", "who"]
     assert as_json["requiredByChannel"]["ja-JP"] == {"INBOX": ["month", "spent", "visits", "who"]}
 
@@ -102,6 +103,19 @@ def test_preview_as_json_is_the_message_content() -> None:
         "linkUrl": "/pages/index",
     }
     assert "Time: a=b" in found["channels"]["INBOX"]["body"]["content"]
+
+
+def test_preview_writes_a_page_of_all_languages(tmp_path: Path) -> None:
+    template("put", SAMPLES / "payment_notice.yaml")
+    page = tmp_path / "page.html"
+
+    result = template("preview", "PAYMENT_NOTICE", "--html", page, "--param", "who=<b>Mia</b>")
+
+    assert (result.exit_code, result.stdout) == (0, f"wrote {page}: open it in a browser\n")
+    assert result.stderr == "note: shown by their names: amount, shop, time\n"
+    text = page.read_text("utf-8")
+    assert all(part in text for part in ("Hello, &lt;b&gt;Mia&lt;/b&gt;", "[amount] のお支払い", "zh-Hans"))
+    assert refused("preview", "PAYMENT_NOTICE", "--html", tmp_path).startswith(f"--html: {tmp_path} can't be written")
 
 
 def test_preview_notes_what_the_template_does_not_use() -> None:
