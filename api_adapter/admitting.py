@@ -24,6 +24,8 @@ class Send(NamedTuple):
     fingerprint: str
     limits: tuple[RateLimit, ...] = ()
     """The rate limits it comes under, the narrowest first."""
+    row: int | None = None
+    """Its number in its batch, where that is read by rows."""
 
 
 def new_message(send: Send, admission: Admission, deliver_within: int) -> NewMessage:
@@ -52,6 +54,7 @@ def new_message(send: Send, admission: Admission, deliver_within: int) -> NewMes
         skipped=admission.skipped,
         deliver_within=deliver_within,
         payload=payload.pack(),
+        row=send.row,
     )
 
 

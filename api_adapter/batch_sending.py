@@ -7,19 +7,20 @@ sends stands once, beside them.
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import orjson
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
-from api_adapter.decompressing import NotGzipError, gunzip
+from api_adapter.common_fields import CommonFields, Item, bounded
+from api_adapter.decompressing import Encoding, NotGzipError, encoding_of, gunzip
 from api_adapter.inquiries import Json, result_json
 from api_adapter.intake import Intake
-from api_adapter.reading import MAX_BODY, TOO_LARGE
+from api_adapter.reading import MAX_BODY
 from api_adapter.taking import SendResult
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode, ResultStatus
 from worker.contract.messages import Lane
-from worker.contract.requests import BatchSend, ContractViolationError, SendDefaults, parse_fields
+from worker.contract.requests import BatchSend, ContractViolationError, parse_fields
 
 MAX_BATCH_BODY = 1024 * 1024
 """Bytes of a batchSend, before and after decompression (R15)."""
@@ -27,12 +28,7 @@ _PATH = re.compile(r"\$[^:;\s]*(?=: | and )")
 _LONGEST_ID = 64
 _KNOWN = frozenset({ResultCode.SUCCESS, ResultCode.REPEAT_REQ_INCONSISTENT})
 """How a send is answered whose requestId was taken."""
-_NOT_AN_OBJECT = Result.refused(ResultCode.PARAM_ILLEGAL, "$: must be an object")
-_TOO_LARGE = Result.refused(ResultCode.PARAM_ILLEGAL, TOO_LARGE)
 
-Fields: TypeAlias = Mapping[str, Any]
-Item: TypeAlias = Fields | Result
-"""The fields of one send, with those that all have in common; or why it is none."""
 Name: TypeAlias = tuple[str | None, str | None]
 """appId and requestId."""
 
@@ -71,11 +67,11 @@ def decompressed(headers: Mapping[str, str], body: bytes, most: int) -> bytes:
 
     Raises ContractViolationError where it can't be read, BodyTooLargeError where it holds more than `most` bytes.
     """
-    encoding = headers.get("content-encoding", "").strip().lower()
-    if encoding in {"", "identity"}:
-        return body
-    if encoding not in {"gzip", "x-gzip"}:
+    encoding = encoding_of(headers)
+    if encoding is None:
         raise ContractViolationError(["header Content-Encoding: must be gzip, or absent"])
+    if encoding is Encoding.PLAIN:
+        return body
     try:
         return gunzip(body, most)
     except NotGzipError as error:
@@ -89,17 +85,10 @@ def read_batch(body: bytes) -> list[Item]:
     except ValueError:
         raise ContractViolationError(["$: the body is not valid JSON"]) from None
     batch = parse_fields(BatchSend, document)
-    common = {name: document[name] for name in SendDefaults.model_fields if document.get(name) is not None}
+    common = CommonFields(document)
+    items = [common.put_into(send) for send in batch.sends]
     # A send is a part of this body, so in a small one none is too large.
-    most = MAX_BODY if len(body) > MAX_BODY else None
-    return [_item(send, common, most) for send in batch.sends]
-
-
-def _item(send: object, common: dict[str, Any], most: int | None) -> Item:
-    if not isinstance(send, dict):
-        return _NOT_AN_OBJECT
-    fields = common | send
-    return _TOO_LARGE if most is not None and len(to_json(fields)) > most else fields
+    return [bounded(item) for item in items] if len(body) > MAX_BODY else items
 
 
 def _answer(items: Sequence[Item], answers: Sequence[SendResult]) -> Json:

@@ -1,7 +1,8 @@
 """Gzip bodies, piece by piece and within bounds (RFC 1952): whoever sends a bomb is told so after its first bytes."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 
 from worker.contract.errors import TidingsError
 
@@ -11,6 +12,21 @@ _PIECE = 64 * 1024
 _FREE_MEMBERS = 1_000
 _BYTES_A_MEMBER = 1_000
 """A body may be made of many members, such as blocks of 64 KiB, but tiny ones cost more than they say."""
+
+
+class Encoding(StrEnum):
+    """How a body is sent."""
+
+    PLAIN = "identity"
+    GZIP = "gzip"
+
+
+_NAMES = {"": Encoding.PLAIN, "identity": Encoding.PLAIN, "gzip": Encoding.GZIP, "x-gzip": Encoding.GZIP}
+
+
+def encoding_of(headers: Mapping[str, str]) -> Encoding | None:
+    """Return what the Content-Encoding header says; None for what is not read here."""
+    return _NAMES.get(headers.get("content-encoding", "").strip().lower())
 
 
 class BodyTooLargeError(TidingsError):

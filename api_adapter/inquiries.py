@@ -4,33 +4,31 @@ Framework-free like intake: headers and bytes in, a JSON-ready answer out.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
 from api_adapter.clients import Caller, Clients
+from api_adapter.reconciling import NEVER_SEEN, Json, find_statuses, reconcile, reconciled_json, whole_json
 from api_adapter.turns import Turns
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import message_id
 from worker.contract.outcomes import DeliveryOutcome, MessageOutcome, TimelineEntry, WholeOutcome
-from worker.contract.requests import BatchInquiry, ContractViolationError, Inquiry, parse
+from worker.contract.requests import BatchInquiry, ContractViolationError, Inquiry, Reconciliation, parse
 from worker.ports import Records
 
 _MESSAGE_ID = re.compile(r"[0-9a-f]{32}")
 """What `worker.contract.identity.message_id` gives."""
-NEVER_SEEN = "NEVER_SEEN"
-"""Status of a requestId that the ledger does not know (R72)."""
 _AT_ONCE = 16
 """Look-ups that read the ledger at once."""
 
 _DENIED = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not look up its messages")
 _NOT_THERE = Result.refused(ResultCode.MESSAGE_NOT_EXIST, "no such message was taken, or it is forgotten")
 
-log = structlog.get_logger(__name__)
+__all__ = ["NEVER_SEEN", "Inquiries", "Json", "outcome_json", "refusal", "result_json"]
 
-Json = dict[str, Any]
+log = structlog.get_logger(__name__)
 
 
 class Inquiries:
@@ -44,42 +42,51 @@ class Inquiries:
 
     async def one(self, headers: Mapping[str, str], body: bytes) -> Json:
         """Return a message's outcome by (appId, requestId) or messageId."""
-        try:
-            caller = await self._clients.identify(headers)
-            if isinstance(caller, Result):
-                return refusal(caller)
+
+        async def answer(caller: Caller) -> Json | Result:
             outcome = await self._find(caller, parse(Inquiry, body))
-        except ContractViolationError as violation:
-            return refusal(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
-        except LedgerUnavailableError as error:
-            log.warning("inquiry_unknown", reason=str(error))
-            return refusal(UNKNOWN)
-        if isinstance(outcome, Result):
-            return refusal(outcome)
-        return {"result": result_json(SUCCESS), **outcome_json(outcome)}
+            return outcome if isinstance(outcome, Result) else outcome_json(outcome)
+
+        return await self._answer(headers, answer)
 
     async def many(self, headers: Mapping[str, str], body: bytes) -> Json:
         """Return the status of up to 10,000 requestIds, in order."""
-        try:
-            caller = await self._clients.identify(headers)
-            if isinstance(caller, Result):
-                return refusal(caller)
+
+        async def answer(caller: Caller) -> Json | Result:
             inquiry = parse(BatchInquiry, body)
             if not caller.may_send_for(inquiry.appId):
-                return refusal(_DENIED)
-            ids = [message_id(inquiry.appId, request_id) for request_id in inquiry.requestIds]
+                return _DENIED
             async with self._turns.turn():
-                statuses = await self._records.statuses(ids)
+                found = await find_statuses(self._records, inquiry.appId, inquiry.requestIds)
+            return {
+                "items": [_item(request_id, *one) for request_id, one in zip(inquiry.requestIds, found, strict=True)]
+            }
+
+        return await self._answer(headers, answer)
+
+    async def reconcile(self, headers: Mapping[str, str], body: bytes) -> Json:
+        """Return how a merchant's books of up to 10,000 requestIds differ from the ledger, and each status in order."""
+
+        async def answer(caller: Caller) -> Json | Result:
+            books = parse(Reconciliation, body)
+            if not caller.may_send_for(books.appId):
+                return _DENIED
+            async with self._turns.turn():
+                return reconciled_json(await reconcile(self._records, books))
+
+        return await self._answer(headers, answer)
+
+    async def _answer(self, headers: Mapping[str, str], answer: Callable[[Caller], Awaitable[Json | Result]]) -> Json:
+        """Return what is answered to whoever calls, or why not."""
+        try:
+            caller = await self._clients.identify(headers)
+            found = caller if isinstance(caller, Result) else await answer(caller)
         except ContractViolationError as violation:
-            return refusal(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
+            found = Result.refused(ResultCode.PARAM_ILLEGAL, str(violation))
         except LedgerUnavailableError as error:
             log.warning("inquiry_unknown", reason=str(error))
-            return refusal(UNKNOWN)
-        items = [
-            _item(request_id, id_, status)
-            for request_id, id_, status in zip(inquiry.requestIds, ids, statuses, strict=True)
-        ]
-        return {"result": result_json(SUCCESS), "items": items}
+            found = UNKNOWN
+        return refusal(found) if isinstance(found, Result) else {"result": result_json(SUCCESS), **found}
 
     async def _find(self, caller: Caller, inquiry: Inquiry) -> MessageOutcome | Result:
         if inquiry.messageId is None:
@@ -115,7 +122,7 @@ def outcome_json(outcome: MessageOutcome) -> Json:
         "messageId": outcome.message_id,
         "appId": outcome.app_id,
         "requestId": outcome.request_id,
-        **_whole(outcome.whole),
+        **whole_json(outcome.whole),
         "lane": outcome.lane,
         "templateCode": outcome.template_code,
         "templateVersion": outcome.template_version,
@@ -130,15 +137,6 @@ def outcome_json(outcome: MessageOutcome) -> Json:
         "deadLetter": outcome.dead_cause or None,
         "channels": [_channel(delivery, outcome.expires_at) for delivery in outcome.deliveries],
         "timeline": [_entry(entry) for entry in outcome.timeline],
-    }
-
-
-def _whole(whole: WholeOutcome) -> Json:
-    return {
-        "status": whole.status,
-        "reason": whole.reason,
-        "settledBy": whole.settled_by,
-        "partial": whole.partial,
     }
 
 
@@ -167,4 +165,4 @@ def _entry(entry: TimelineEntry) -> Json:
 def _item(request_id: str, id_: str, status: WholeOutcome | None) -> Json:
     if status is None:
         return {"requestId": request_id, "status": NEVER_SEEN}
-    return {"requestId": request_id, "messageId": id_, **_whole(status)}
+    return {"requestId": request_id, "messageId": id_, **whole_json(status)}

@@ -5,10 +5,10 @@ HTTP, batches and the command line all go through it. It knows no framework and 
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import structlog
 
@@ -23,6 +23,7 @@ from worker.batching import chunks
 from worker.contract.codes import UNKNOWN, Result
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Lane
+from worker.contract.origins import NO_BATCH, BatchPart
 from worker.contract.requests import SendRequest
 
 _AT_ONCE = 64
@@ -34,6 +35,15 @@ _AHEAD = 3
 """Parts of a batch under way at once: one is read and judged while the store takes those before it."""
 _PATIENCE = 8.0
 """Seconds until a send is answered U: a caller that has given up by then learns nothing (R31)."""
+
+
+class BatchedSend(NamedTuple):
+    """A send of a batch job."""
+
+    row: int
+    """Its number in the batch."""
+    send: Unread
+
 
 log = structlog.get_logger(__name__)
 
@@ -102,12 +112,26 @@ class Intake:
         caller = await self._identify(headers)
         if isinstance(caller, Result):
             return [SendResult(caller)] * len(bodies)
-        passage = self._passage(lane)
+        return await self._take_parts(self._passage(lane), (self._read(caller, some) for some in chunks(bodies, _PART)))
+
+    async def take_rows(
+        self, headers: Mapping[str, str], batch: BatchPart, rows: Sequence[BatchedSend]
+    ) -> list[SendResult]:
+        """Answer rows of a batch job, in order, as `take` does.
+
+        No rate limit applies: what is held goes out as its merchant's window lets it.
+        """
+        caller = await self._identify(headers)
+        if isinstance(caller, Result):
+            return [SendResult(caller)] * len(rows)
+        passage = self._passage(Lane.BULK, batch)
+        return await self._take_parts(passage, (self._read_rows(caller, some) for some in chunks(rows, _PART)))
+
+    async def _take_parts(self, passage: Passage, parts: Iterator[_Part]) -> list[SendResult]:
         results: list[SendResult] = []
         under_way: _UnderWay = deque()
         async with asyncio.TaskGroup() as group:
-            for some in chunks(bodies, _PART):
-                part = self._read(caller, some)
+            for part in parts:
                 while not _may_start(part, under_way):
                     results += await _first_answers(under_way)
                 under_way.append((part, group.create_task(self._take(passage, part.sends))))
@@ -116,8 +140,8 @@ class Intake:
                 results += await _first_answers(under_way)
         return results
 
-    def _passage(self, lane: Lane) -> Passage:
-        return Passage(lane, self._limits.deliver_within, self._limits.shards)
+    def _passage(self, lane: Lane, batch: BatchPart = NO_BATCH) -> Passage:
+        return Passage(lane, self._limits.deliver_within, self._limits.shards, batch)
 
     async def _identify(self, headers: Mapping[str, str]) -> Caller | Result:
         try:
@@ -136,6 +160,11 @@ class Intake:
             else:
                 answered[place] = send
         return _Part(len(bodies), answered, sends, frozenset([send.message_id for send in sends]))
+
+    def _read_rows(self, caller: Caller, rows: Sequence[BatchedSend]) -> _Part:
+        part = self._read(caller, [row.send for row in rows])
+        numbered = [send._replace(row=rows[send.place].row, limits=()) for send in part.sends]
+        return replace(part, sends=numbered)
 
     async def _take(self, passage: Passage, sends: Sequence[Send]) -> Results:
         if not sends:

@@ -20,6 +20,7 @@ from worker.contract.callbacks import NO_OUTCOMES
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Acceptance, Lane
+from worker.contract.origins import NO_BATCH, BatchPart
 from worker.contract.users import Unresolved, User
 from worker.ports import (
     CallbackRegistry,
@@ -69,6 +70,8 @@ class Passage:
     deliver_within: int
     """Milliseconds after which a message expires."""
     shards: int
+    batch: BatchPart = NO_BATCH
+    """What batch they come in, and when that may be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,7 @@ async def _accept_for_app(
     try:
         registered = (await stores.callbacks.all()).get(app_id)
         told = registered.wanted if registered else NO_OUTCOMES
-        accepted = await stores.ledger.accept(app_id, passage.lane, messages, told)
+        accepted = await stores.ledger.accept(app_id, passage.lane, messages, told, passage.batch)
     except LedgerUnavailableError as error:
         return unknown((send for send, _ in admitted), error)
     stores.hints.publish(hints_of(passage.lane, messages, accepted, passage.shards))

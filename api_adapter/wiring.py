@@ -7,7 +7,9 @@ from pathlib import Path
 
 from api_adapter.answer_signatures import AnswerHeaders, SignedAnswers, unsigned
 from api_adapter.authentication import Authentication, SignatureCheck, believe
+from api_adapter.batch_jobs import BatchDesk
 from api_adapter.batch_sending import BatchSending
+from api_adapter.batch_uploading import PartUploads
 from api_adapter.clients import Clients
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
@@ -34,6 +36,8 @@ class Front:
     authentication: Authentication
     intake: Intake
     batch_sending: BatchSending
+    batches: BatchDesk
+    uploads: PartUploads
     inquiries: Inquiries
     origins: Origins
     linter: Linter
@@ -53,6 +57,8 @@ async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf 
                 authentication=make_authentication(found, clients),
                 intake=intake,
                 batch_sending=BatchSending(intake),
+                batches=make_batch_desk(found, clients),
+                uploads=PartUploads(intake, found.batch_jobs, found.batches),
                 inquiries=Inquiries(clients, found.records),
                 origins=Origins.of(clients, found.pauses, found.cancellations),
                 linter=make_linter(found, clients, users, rate_limits),
@@ -65,6 +71,18 @@ def make_clients(found: Services) -> Clients:
     """Return who may call: registered clients, and beside them those of the settings unless requests are signed."""
     settings = found.settings
     return Clients(found.clients, None if settings.signatures == "required" else settings.clients)
+
+
+def make_batch_desk(found: Services, clients: Clients) -> BatchDesk:
+    """Return what answers for batch jobs."""
+    return BatchDesk(
+        clients=clients,
+        jobs=found.batch_jobs,
+        batches=found.batches,
+        records=found.records,
+        keeper=found.batch_keeper,
+        clock=found.clock,
+    )
 
 
 def make_authentication(found: Services, clients: Clients) -> Authentication:

@@ -92,7 +92,7 @@ class BackOffice:
     def _sweeper(self, interval: int) -> Sweeper:
         return Sweeper(
             ledger=self.ledger,
-            upkeep=FakeUpkeep(self.ledger),
+            upkeep=[FakeUpkeep(self.ledger)],
             hints=self.hints,
             breakers=self.breakers,
             interval=interval,

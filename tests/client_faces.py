@@ -9,6 +9,8 @@ from api_adapter.client import (
     Access,
     AsyncClient,
     Client,
+    Difference,
+    Expectation,
     MessageStatus,
     Outcome,
     Patience,
@@ -32,6 +34,7 @@ class Face(Protocol):
     def inquire(self, app_id: str, request_id: str) -> Outcome | None: ...
     def inquire_message(self, message_id: str) -> Outcome | None: ...
     def inquire_many(self, app_id: str, request_ids: Iterable[str]) -> Iterator[MessageStatus]: ...
+    def reconcile(self, app_id: str, books: Iterable[Expectation]) -> Iterator[Difference]: ...
 
 
 class BlockingFace(Client):
@@ -60,6 +63,9 @@ class AsyncFace:
 
     def inquire_many(self, app_id: str, request_ids: Iterable[str]) -> Iterator[MessageStatus]:
         return self._each(self._client.inquire_many(app_id, request_ids))
+
+    def reconcile(self, app_id: str, books: Iterable[Expectation]) -> Iterator[Difference]:
+        return self._each(self._client.reconcile(app_id, books))
 
     def _each(self, many: AsyncIterator[One]) -> Iterator[One]:
         async def following() -> One:

@@ -10,7 +10,9 @@ from starlette.applications import Starlette
 
 from api_adapter.answer_signatures import AnswerHeaders, unsigned
 from api_adapter.authentication import Authentication, Check, believe
+from api_adapter.batch_jobs import BatchDesk
 from api_adapter.batch_sending import BatchSending
+from api_adapter.batch_uploading import PartUploads
 from api_adapter.clients import Clients
 from api_adapter.http.app import make_app
 from api_adapter.http.endpoint import Api
@@ -24,6 +26,7 @@ from api_adapter.origins import Origins
 from api_adapter.reading import Reader
 from api_adapter.taking import SendResult, Stores
 from api_adapter.template_inquiries import TemplateInquiries
+from tests.fakes.batch_jobs import FakeBatchJobs
 from tests.fakes.callbacks import FakeCallbackRegistry
 from tests.fakes.caps import FakeCaps
 from tests.fakes.clients import FakeClientRegistry
@@ -32,12 +35,13 @@ from tests.fakes.durability import FakeDurability
 from tests.fakes.figures import FakeFigures
 from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.origins import FakeCancellations, FakePauses
+from tests.fakes.origins import FakeBatches, FakeCancellations, FakePauses
 from tests.fakes.rates import FakeRates
 from tests.fakes.templates import FakeTemplates
 from tests.fakes.users import FakeUsers
 from tests.fakes.wallets import FakeWallets
 from tests.samples import send_body, send_fields
+from worker.batch_keeping import BatchKeeper
 from worker.contract.codes import ResultCode
 from worker.contract.messages import Lane
 from worker.contract.payload import Payload
@@ -134,6 +138,24 @@ class FrontDesk:
         )
         self.linter = Linter(known, stores, Reader(request_model, limited(self.app_rates)))
 
+        self._furnish_batch_jobs(known)
+
+    def _furnish_batch_jobs(self, known: Clients) -> None:
+        held, self.pauses = FakeBatches(self.ledger), FakePauses(self.ledger)
+        self.jobs = FakeBatchJobs(self.clock)
+        self.keeper = BatchKeeper(
+            jobs=self.jobs,
+            batches=held,
+            pauses=self.pauses,
+            cancellations=FakeCancellations(self.ledger),
+            clock=self.clock,
+            retention=self.ledger.limits.retention,
+        )
+        self.batches = BatchDesk(
+            clients=known, jobs=self.jobs, batches=held, records=self.ledger, keeper=self.keeper, clock=self.clock
+        )
+        self.uploads = PartUploads(self.intake, self.jobs, held, pauses=())
+
     def require(self, check: Check) -> None:
         """Let nothing in that a check refuses, nor anybody who is not registered."""
         self.authentication = Authentication(Clients(self.registry, None), check)
@@ -178,6 +200,8 @@ class FrontDesk:
             answer_headers=self.answer_headers,
             intake=self.intake,
             batch_sending=BatchSending(self.intake),
+            batches=self.batches,
+            uploads=self.uploads,
             inquiries=self.inquiries,
             linter=self.linter,
             template_inquiries=TemplateInquiries(self.templates, CompiledTemplates(ChannelLimits())),

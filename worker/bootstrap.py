@@ -23,6 +23,7 @@ from worker.adapters.celery.presence import BrokerPresence
 from worker.adapters.gateways.wallet import WalletGateway
 from worker.adapters.introspection.assembly import examine_introspection, introspected_users
 from worker.adapters.redis.audit import RedisAudit
+from worker.adapters.redis.batch_jobs import RedisBatchJobs
 from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
@@ -43,12 +44,14 @@ from worker.adapters.redis.rates import RedisRates
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.repair import RedisRepair
 from worker.adapters.redis.schedule import RedisSchedule
+from worker.adapters.redis.settlement import RedisSettlement
 from worker.adapters.redis.templates import RedisTemplates
 from worker.adapters.redis.turns import RedisTurns
 from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.appetite import Appetite
+from worker.batch_keeping import BatchKeeper
 from worker.breaking import BreakerLimits, Breakers
 from worker.call_limit import CallBounds
 from worker.callbacks.delivering import CallbackDeliverer, CallbackLimits
@@ -123,6 +126,7 @@ class Services:
     pauses: RedisPauses
     cancellations: RedisCancellations
     batches: RedisBatches
+    batch_jobs: RedisBatchJobs
     rates: RedisRates
     breakers: RedisBreakers
     turns: RedisTurns
@@ -151,9 +155,26 @@ class Services:
         return RedisFigures(self.redis, self.keys, self.breakers)
 
     @property
+    def batch_keeper(self) -> BatchKeeper:
+        """What carries out what was decided of batch jobs."""
+        return BatchKeeper(
+            jobs=self.batch_jobs,
+            batches=self.batches,
+            pauses=self.pauses,
+            cancellations=self.cancellations,
+            clock=self.clock,
+            retention=self.settings.retention,
+        )
+
+    @property
     def audit(self) -> RedisAudit:
         """The proof of the ledger from its records."""
         return RedisAudit(self.redis, self.keys)
+
+    @property
+    def settlement(self) -> RedisSettlement:
+        """Every message of a span of time."""
+        return RedisSettlement(self.redis, self.keys)
 
     @property
     def repair(self) -> RedisRepair:
@@ -188,6 +209,7 @@ def services_on(redis: Redis, settings: Settings, clock: Clock) -> Services:
         pauses=RedisPauses(redis, keys, limits),
         cancellations=RedisCancellations(redis, keys, limits),
         batches=RedisBatches(redis, keys, limits),
+        batch_jobs=RedisBatchJobs(redis, keys),
         rates=RedisRates(redis, keys),
         breakers=RedisBreakers(redis, keys, BreakerTimes(settings.breaker_first, settings.breaker_longest)),
         turns=RedisTurns(redis, keys),
@@ -344,7 +366,10 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
     holdings = Holdings(parts.ledger, parts.clock, settings.lease)
     sweeper = Sweeper(
         ledger=parts.ledger,
-        upkeep=RedisUpkeep(found.pauses, found.batches, RedisSchedule(found.redis, found.keys)),
+        upkeep=(
+            RedisUpkeep(found.pauses, found.batches, RedisSchedule(found.redis, found.keys)),
+            found.batch_keeper,
+        ),
         hints=hints,
         breakers=breakers,
         interval=settings.sweep_interval,

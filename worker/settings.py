@@ -86,7 +86,8 @@ class Settings(BaseSettings):
         30_000, description="How long a request's head may take to arrive; an idle connection is closed after it too"
     )
     body_timeout: Milliseconds = Field(
-        10_000, description="How long a request's body may take to arrive; beyond it the answer is HTTP 408"
+        10_000,
+        description="How long a request's body may take, and again for each MiB that came; beyond, HTTP 408",
     )
     api_prefix: str = Field("", description="Path prefix under which the API is served too, such as /api/open")
     extend_info_object: Literal["refuse", "allow"] = Field(

@@ -5,7 +5,7 @@ Any number may run at once; there is no leader (DESIGN 5, 6, 8).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -29,7 +29,7 @@ class Sweeper:
         self,
         *,
         ledger: Ledger,
-        upkeep: Upkeep,
+        upkeep: Sequence[Upkeep],
         hints: Hints,
         breakers: Breakers,
         interval: int,
@@ -73,7 +73,8 @@ class Sweeper:
     async def _round(self) -> None:
         await self._breakers.refresh()
         self._hints.publish(await self._ledger.sweep())
-        self._hints.publish(await self._upkeep.look_after())
+        for upkeep in self._upkeep:
+            self._hints.publish(await upkeep.look_after())
         await self._release()
         forgotten = await self._forget()
         if forgotten:

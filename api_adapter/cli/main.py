@@ -14,6 +14,7 @@ from api_adapter.cli import (
     lint,
     merchant,
     parts,
+    reconcile,
     send,
     sign,
     status,
@@ -47,6 +48,7 @@ app.command("send", epilog=send.EPILOG)(send.send)
 app.command("lint", epilog=lint.EPILOG)(lint.lint)
 app.command("sign", epilog=sign.EPILOG)(sign.sign)
 app.command("status", epilog=status.EPILOG)(status.status)
+app.command("reconcile", epilog=reconcile.EPILOG)(reconcile.reconcile)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")
 app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor)

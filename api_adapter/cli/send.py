@@ -10,6 +10,7 @@ from typing import Annotated, BinaryIO, Final, NamedTuple
 
 import typer
 
+from api_adapter.cli.api_access import ApiOptions, Key, KeyVersion, ServerKey, ServerKeyVersion, Url
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import told
 from api_adapter.cli.printing import AsJson, counted, elapsed, harmless, print_json
@@ -84,22 +85,11 @@ def send(  # noqa: PLR0913 - a typer option is a parameter
         str,
         typer.Option(help="Who sends: without --url a Client-Id of TIDINGS_CLIENTS, where that is set."),
     ] = "tidings-cli",
-    url: Annotated[
-        str | None,
-        typer.Option(help="Send over the API there, as merchants do; default: straight to the ledger."),
-    ] = None,
-    key: Annotated[
-        Path | None,
-        typer.Option(metavar="PEM", help="With --url: private key that requests are signed with."),
-    ] = None,
-    key_version: Annotated[int, typer.Option(min=1, max=999_999_999, help="The keyVersion of --key.")] = 1,
-    server_key: Annotated[
-        Path | None,
-        typer.Option(metavar="PEM", help="With --url: public key of the server; only answers it signed are believed."),
-    ] = None,
-    server_key_version: Annotated[
-        int, typer.Option(min=1, max=999_999_999, help="The keyVersion of --server-key.")
-    ] = 1,
+    url: Url = None,
+    key: Key = None,
+    key_version: KeyVersion = 1,
+    server_key: ServerKey = None,
+    server_key_version: ServerKeyVersion = 1,
     as_json: AsJson = False,
 ) -> None:
     """Send the messages of a file.
@@ -108,11 +98,8 @@ def send(  # noqa: PLR0913 - a typer option is a parameter
     times with the same requestId. Whether a message was delivered tells `tidings status`.
     """
     with told():
-        if url is None and (key or server_key):
-            raise ArgumentError("--key, --server-key: need --url; without it nothing is signed")
-        way: Way = Directly(client_id)
-        if url is not None:
-            way = OverTheApi(url, client_id, key, key_version, server_key, server_key_version)
+        options = ApiOptions(url, key, key_version, server_key, server_key_version)
+        way: Way = Directly(client_id) if url is None else OverTheApi(options, client_id)
         done = _run(way, _paths(file, results), resume=resume)
         if as_json:
             print_json(_summary_json(done))

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from api_adapter.cli.api_access import ApiOptions
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Front, run_front
-from api_adapter.cli.private_keys import read_signer
 from api_adapter.clients import CLIENT_ID
 from api_adapter.send_files.senders import IntakeSender, Sender, Waiting
 from worker.contract.codes import Result
@@ -51,28 +50,14 @@ class Directly:
 class OverTheApi:
     """Implements `Way` for merchants: signed calls of an API."""
 
-    url: str
+    options: ApiOptions
     client_id: str
-    key: Path | None
-    key_version: int
-    server_key: Path | None
-    server_key_version: int
     what_waits: str = "the API"
 
     def run(self, use: Use) -> None:
         """Do as `Way.run` says."""
-        from api_adapter.client import Access, AccessError  # noqa: PLC0415 - who sends directly needs none of it
-        from api_adapter.send_files.client_sender import ClientSender  # noqa: PLC0415 - as above
-
-        try:
-            access = Access(
-                self.url,
-                self.client_id,
-                signer=read_signer("--key", self.key, self.key_version) if self.key else None,
-                server_keys={self.server_key_version: _read(self.server_key)} if self.server_key else {},
-            )
-        except AccessError as error:
-            raise ArgumentError(_by_options(str(error))) from None
+        access = self.options.access(self.client_id)
+        from api_adapter.send_files.client_sender import ClientSender  # noqa: PLC0415 - as for access
 
         async def main() -> None:
             senders: list[ClientSender] = []
@@ -88,18 +73,6 @@ class OverTheApi:
                     await sender.close()
 
         asyncio.run(main())
-
-
-def _by_options(text: str) -> str:
-    name, _, rest = text.partition(": ")
-    return f"--{name.replace('_', '-').replace('server-keys', 'server-key')}: {rest}"
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArgumentError(f"--server-key: can't be read ({error.strerror}); give a PEM file") from error
 
 
 async def _refuse_unknown_client(front: Front, client_id: str) -> None:

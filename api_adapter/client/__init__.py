@@ -23,6 +23,7 @@ from api_adapter.client.access import Access
 from api_adapter.client.answers import (
     Attempt,
     ChannelOutcome,
+    Difference,
     MessageStatus,
     Outcome,
     Result,
@@ -33,7 +34,7 @@ from api_adapter.client.asynchronous import AsyncClient
 from api_adapter.client.blocking import Client
 from api_adapter.client.errors import AccessError, ClientError, RefusedError, UnknownError, UntrustedAnswerError
 from api_adapter.client.exchange import Pause
-from api_adapter.client.requests import Content, Send, Sendable
+from api_adapter.client.requests import Content, Expectation, Send, Sendable
 from api_adapter.client.waits import Patience
 from worker.contract.codes import ResultCode, ResultStatus
 from worker.signatures import Signer
@@ -47,6 +48,8 @@ __all__ = [
     "Client",
     "ClientError",
     "Content",
+    "Difference",
+    "Expectation",
     "MessageStatus",
     "Outcome",
     "Patience",

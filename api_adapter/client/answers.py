@@ -67,6 +67,15 @@ class MessageStatus(Model):
     """F, but some channel has S."""
 
 
+class Difference(MessageStatus):
+    """A message of which a merchant's books and the ledger do not say the same."""
+
+    index: int
+    """Its place in the books."""
+    expected: Status | None = None
+    """What the books say; None: that it was taken."""
+
+
 class ChannelOutcome(Model):
     """What became of a message on one channel."""
 

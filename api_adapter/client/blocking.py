@@ -11,10 +11,10 @@ from pyreqwest.client import SyncClient, SyncClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 
 from api_adapter.client.access import Access
-from api_adapter.client.answers import MessageStatus, Outcome, SendAnswer
+from api_adapter.client.answers import Difference, MessageStatus, Outcome, SendAnswer
 from api_adapter.client.exchange import Event, Exchange, HttpCall, HttpReply, Lost, Pause, Step
-from api_adapter.client.operations import Operations, id_parts, parts
-from api_adapter.client.requests import Sendable
+from api_adapter.client.operations import Operations, look_up_parts, parts
+from api_adapter.client.requests import Expectation, Sendable
 from api_adapter.client.transport import configured, headers_of
 from api_adapter.client.waits import Patience
 from worker.clock import SystemClock
@@ -87,8 +87,20 @@ class Client:
 
     def inquire_many(self, app_id: str, request_ids: Iterable[str]) -> Iterator[MessageStatus]:
         """Yield the status of each requestId, in order. Raises as `send`."""
-        for part in id_parts(request_ids):
+        for part in look_up_parts(request_ids):
             yield from self._run(self._operations.inquire_many(app_id, part))
+
+    def reconcile(self, app_id: str, books: Iterable[Expectation]) -> Iterator[Difference]:
+        """Yield where your books and the ledger do not say the same, in the order of the books. Raises as `send`.
+
+        `index` is the place in the books. Holds 10,000 messages in memory.
+        """
+        place = 0
+        for part in look_up_parts(books):
+            found = self._run(self._operations.reconcile(app_id, part))
+            for one in found.differences:
+                yield one.model_copy(update={"index": one.index + place})
+            place += len(part)
 
     def _run(self, exchange: Exchange[Returned]) -> Returned:
         event: Event = None

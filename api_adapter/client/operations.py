@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 
 from api_adapter.client.access import Access
-from api_adapter.client.answers import MessageStatus, Model, Outcome, Result, SendAnswer
+from api_adapter.client.answers import Difference, MessageStatus, Model, Outcome, Result, SendAnswer, Status
 from api_adapter.client.errors import RefusedError, UnknownError
 from api_adapter.client.exchange import Answer, Caller, Exchange, Pause, is_too_fast, unknown
-from api_adapter.client.requests import LARGEST_SEND, Sendable, body_of
+from api_adapter.client.requests import LARGEST_SEND, Expectation, Sendable, body_of
 from api_adapter.client.waits import Patience, Waits
-from api_adapter.paths import BATCH_INQUIRY, BATCH_SEND, INQUIRY, SEND
+from api_adapter.paths import BATCH_INQUIRY, BATCH_SEND, INQUIRY, RECONCILE, SEND
 from worker.contract.codes import ResultCode, ResultStatus
 from worker.contract.requests import MAX_INQUIRIES, MAX_SENDS
 from worker.ports import Clock
@@ -28,11 +28,25 @@ _NOT_AN_OBJECT = "$: must be an object"
 _TOO_LARGE = f"$: the body is larger than {LARGEST_SEND} bytes"
 
 Answered = TypeVar("Answered", bound=Model)
+Asked = TypeVar("Asked")
 
 
 class _Batch(Model):
     result: Result
     items: tuple[SendAnswer, ...] = ()
+
+
+class _Reconciled(Model):
+    result: Result
+    statuses: tuple[Status, ...]
+    differences: tuple[Difference, ...]
+
+
+class Reconciled(NamedTuple):
+    """What came of laying a part of the books beside the ledger."""
+
+    statuses: tuple[Status, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
 
 class _Statuses(Model):
@@ -120,6 +134,15 @@ class Operations:
         _settled(answer)
         return list(answer.content.items) if answer.content else []
 
+    def reconcile(self, app_id: str, books: Sequence[Expectation]) -> Exchange[Reconciled]:
+        """Lay the books of up to 10,000 messages beside the ledger. Raises as `send`."""
+        messages = [{"requestId": request_id, "status": status} for request_id, status in books]
+        answer = yield from self._patiently(
+            RECONCILE, orjson.dumps({"appId": app_id, "messages": messages}), _Reconciled
+        )
+        _settled(answer)
+        return Reconciled(answer.content.statuses, answer.content.differences) if answer.content else Reconciled()
+
     def _patiently(self, path: str, body: bytes, model: type[Answered], sends: int = 0) -> Exchange[Answer[Answered]]:
         """Ask until there is an answer that repeating would not change, or no time is left."""
         waits = self._waits()
@@ -149,9 +172,9 @@ def parts(sends: Iterable[Sendable]) -> Iterator[list[bytes]]:
         yield part
 
 
-def id_parts(request_ids: Iterable[str]) -> Iterator[list[str]]:
-    """Cut requestIds into what fits into one look-up each."""
-    rest = iter(request_ids)
+def look_up_parts(messages: Iterable[Asked]) -> Iterator[list[Asked]]:
+    """Cut what is asked of messages into what fits into one look-up each."""
+    rest = iter(messages)
     while part := list(islice(rest, MAX_INQUIRIES)):
         yield part
 

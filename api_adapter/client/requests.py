@@ -5,7 +5,7 @@ all is refused here. No text that these give holds the access token.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -59,6 +59,14 @@ class Send(_Part):
     def body(self) -> bytes:
         """The send as the API takes it."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+class Expectation(NamedTuple):
+    """What a merchant's own books say of one requestId."""
+
+    request_id: str
+    status: Literal["S", "U", "F", "NEVER_SEEN"] | None = None
+    """None: it was taken, whatever became of it."""
 
 
 Sendable: TypeAlias = Send | Mapping[str, Any] | bytes

@@ -9,11 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from api_adapter.http.batch_parts import uploaded
 from api_adapter.http.calls import JsonResponse, called
 from api_adapter.http.endpoint import Api
 from api_adapter.http.endpoints import ENDPOINTS
 from api_adapter.http.probes import healthz, metrics, openapi, readyz
 from api_adapter.inquiries import refusal
+from api_adapter.paths import PARTS
 from worker.contract.codes import Result, ResultCode
 
 _NO_API = refusal(Result.refused(ResultCode.INVALID_API, "no API has this path; see /openapi.json"))
@@ -46,6 +48,7 @@ def make_app(opened: Opened, prefix: str) -> Starlette:
 def _routes(prefix: str) -> list[BaseRoute]:
     return [
         *(Route(prefix + endpoint.path, called(endpoint), methods=[endpoint.method]) for endpoint in ENDPOINTS),
+        Route(prefix + PARTS, uploaded, methods=["POST"]),
         Route(prefix + "/openapi.json", openapi),
         Route(prefix + "/healthz", healthz),
         Route(prefix + "/readyz", readyz),

@@ -42,6 +42,8 @@ def application() -> Starlette:
                     answer_headers=answer_headers,
                     intake=found.intake,
                     batch_sending=found.batch_sending,
+                    batches=found.batches,
+                    uploads=found.uploads,
                     inquiries=found.inquiries,
                     linter=found.linter,
                     template_inquiries=found.template_inquiries,

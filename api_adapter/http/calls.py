@@ -12,12 +12,13 @@ from starlette.responses import Response
 from typing_extensions import override
 
 from api_adapter.authentication import SignedCall
-from api_adapter.http.endpoint import Api, Endpoint, Reply, too_large, too_slow
+from api_adapter.http.endpoint import Api, Endpoint, Operation, Reply, too_large, too_slow
 from api_adapter.inquiries import refusal
 from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
 
 _JSON_CHARSETS = frozenset({"", "utf-8", "utf8"})
+_MIB = 1 << 20
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
 _NOT_JSON = Reply(
@@ -44,22 +45,23 @@ def called(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     """Return what answers a request for the endpoint."""
 
     async def answer_get(request: Request) -> Response:
-        return _signed(request, await _reply(endpoint, request, b"", request.scope["query_string"]))
+        return signed(request, await _reply(endpoint.run, request, b"", request.scope["query_string"]))
 
     async def answer(request: Request) -> Response:
-        # Also one of another type is read: with bytes left unread the connection could not be used again.
-        body = await _timely_body(request, endpoint.max_body)
-        if not _is_json(request.headers.get("content-type", "")):
-            return _signed(request, _NOT_JSON)
-        return _signed(request, await _reply(endpoint, request, body, body) if isinstance(body, bytes) else body)
+        # Also a body of another type is read: with bytes left unread the connection could not be used again.
+        if not is_media_type("application/json", request.headers.get("content-type", "")):
+            await _timely_body(request, endpoint.max_body)
+            return signed(request, _NOT_JSON)
+        return signed(request, await reply_to_post(endpoint.run, endpoint.max_body, request))
 
     return answer_get if endpoint.method == "GET" else answer
 
 
-def _signed(request: Request, reply: Reply) -> Response:
+def signed(request: Request, reply: Reply) -> Response:
     """Return an answer with the headers that prove who gave it."""
     api: Api = request.state.api
-    response = JsonResponse(reply.content, reply.status)
+    make = Response if isinstance(reply.content, bytes) else JsonResponse
+    response = make(reply.content, reply.status)
     if reply.headers:
         response.headers.update(reply.headers)
     response.headers.update(api.answer_headers(request.method, _path(request), request.headers, bytes(response.body)))
@@ -73,7 +75,13 @@ def _path(request: Request) -> str:
     return (path + b"?" + query if query else path).decode("latin-1")
 
 
-async def _reply(endpoint: Endpoint, request: Request, body: bytes, asked: bytes) -> Reply:
+async def reply_to_post(run: Operation, most: int, request: Request) -> Reply:
+    """Return what an operation answers, or why it is not called; the body may have `most` bytes."""
+    body = await _timely_body(request, most)
+    return await _reply(run, request, body, body) if isinstance(body, bytes) else body
+
+
+async def _reply(run: Operation, request: Request, body: bytes, asked: bytes) -> Reply:
     """Return the operation's reply to what is asked, or the refusal of a caller; `body` is what was signed."""
     api: Api = request.state.api
     address = request.client.host if request.client else ""
@@ -81,7 +89,7 @@ async def _reply(endpoint: Endpoint, request: Request, body: bytes, asked: bytes
         await api.opening.check()
         call = SignedCall(_path(request), request.headers, body, address, request.method)
         refused = await api.authentication.refusal(call)
-        return Reply(refusal(refused)) if refused else await endpoint.run(api, request.headers, asked)
+        return Reply(refusal(refused)) if refused else await run(api, request.headers, asked)
     except (LedgerUnavailableError, LedgerMismatchError) as error:
         log.warning("ledger_not_opened", reason=str(error))
         return Reply(refusal(UNKNOWN))
@@ -95,40 +103,48 @@ def _places(error: Exception) -> list[str]:
     return [f"{frame.f_code.co_qualname}:{line}" for frame, line in walk_tb(error.__traceback__)]
 
 
-def _is_json(content_type: str) -> bool:
+def is_media_type(wanted: str, content_type: str) -> bool:
+    """Return whether a Content-Type is the one that is wanted, in UTF-8 (R25)."""
     media_type, _, parameters = content_type.partition(";")
     charsets = [
         value.strip(' "').lower()
         for name, _, value in (parameter.partition("=") for parameter in parameters.split(";"))
         if name.strip().lower() == "charset"
     ]
-    return media_type.strip().lower() == "application/json" and all(charset in _JSON_CHARSETS for charset in charsets)
+    return media_type.strip().lower() == wanted and all(charset in _JSON_CHARSETS for charset in charsets)
 
 
 async def _timely_body(request: Request, most: int) -> bytes | Reply:
     """Return the body, or the answer to one that is too large or too slow."""
     api: Api = request.state.api
     try:
-        async with asyncio.timeout(api.body_timeout / 1000):
-            body = await _body(request, most)
+        body = await _body(request, most, api.body_timeout / 1000)
     except TimeoutError:
-        return too_slow(f"the body did not arrive within {api.body_timeout} ms")
+        return too_slow(f"the body is too slow: it may take {api.body_timeout} ms, and as long again for each MiB")
     return too_large(f"the body is larger than {most} bytes") if body is None else body
 
 
-async def _body(request: Request, most: int) -> bytes | None:
-    """Return the body, or None as soon as it is known to be larger than `most` bytes."""
+async def _body(request: Request, most: int, patience: float) -> bytes | None:
+    """Return the body, or None as soon as it is known to be larger than `most` bytes.
+
+    Raises TimeoutError where it takes longer than `patience` seconds, and as long again for each MiB that came.
+    """
     declared = request.headers.get("content-length", "")
     # Only ever a shortcut: what is no plain number is ignored, as the bytes are counted anyway.
     if _LENGTH.fullmatch(declared) and int(declared) > most:
         return None
-    parts, size = [], 0
+    parts, size, rewarded = [], 0, 0
+    begun = asyncio.get_running_loop().time()
     try:
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                return None
-            parts.append(part)
+        async with asyncio.timeout_at(begun + patience) as limit:
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    return None
+                parts.append(part)
+                if size // _MIB > rewarded:
+                    rewarded = size // _MIB
+                    limit.reschedule(begun + patience * (1 + rewarded))
     except ClientDisconnect:
         return b""
     return b"".join(parts)

@@ -9,7 +9,9 @@ from pydantic import BaseModel
 
 from api_adapter.answer_signatures import AnswerHeaders
 from api_adapter.authentication import Authentication
+from api_adapter.batch_jobs import BatchDesk
 from api_adapter.batch_sending import BatchSending
+from api_adapter.batch_uploading import PartUploads
 from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries, Json, refusal
 from api_adapter.intake import Intake
@@ -28,6 +30,8 @@ class Api:
     answer_headers: AnswerHeaders
     intake: Intake
     batch_sending: BatchSending
+    batches: BatchDesk
+    uploads: PartUploads
     inquiries: Inquiries
     linter: Linter
     template_inquiries: TemplateInquiries
@@ -37,13 +41,14 @@ class Api:
     opening: Opening
     durability: Durability
     body_timeout: int
-    """Milliseconds that a request's body may take to arrive."""
+    """Milliseconds that a request's body may take to arrive, and as long again for each MiB of it that came."""
 
 
 class Reply(NamedTuple):
     """The answer of an operation."""
 
-    content: Json
+    content: Json | bytes
+    """Bytes: what is no JSON; `headers` then say what it is."""
     headers: Mapping[str, str] = MappingProxyType({})
     """Beside those that every answer has."""
     status: int = 200
@@ -86,5 +91,7 @@ class Endpoint:
     method: Literal["POST", "GET"] = "POST"
     schemas: Mapping[str, Json] = field(default_factory=dict)
     """Schemas of its own that the answer's names, by name."""
+    media_types: tuple[str, ...] = ()
+    """Of its answers, beside JSON."""
     headers: Mapping[str, Json] = field(default_factory=dict)
     """Descriptions of the headers that its answers have beside those of all."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from api_adapter.http.endpoint import Api, Endpoint, Reply
 from api_adapter.http.schemas import COUNT, MOMENT, RESULT, TEXT, array_schema, object_schema
 from api_adapter.inquiries import Json
-from api_adapter.paths import BATCH_INQUIRY, INQUIRY
-from worker.contract.requests import BatchInquiry, Inquiry
+from api_adapter.paths import BATCH_INQUIRY, INQUIRY, RECONCILE
+from worker.contract.requests import BatchInquiry, Inquiry, Reconciliation
 
 MAX_INQUIRY_BODY = 1024 * 1024
 """Bytes of a look-up (R15)."""
@@ -14,6 +14,10 @@ MAX_INQUIRY_BODY = 1024 * 1024
 
 async def _one(api: Api, headers: Mapping[str, str], body: bytes) -> Reply:
     return Reply(await api.inquiries.one(headers, body))
+
+
+async def _reconcile(api: Api, headers: Mapping[str, str], body: bytes) -> Reply:
+    return Reply(await api.inquiries.reconcile(headers, body))
 
 
 async def _many(api: Api, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -88,5 +92,38 @@ MANY_LOOK_UPS = Endpoint(
     max_body=MAX_INQUIRY_BODY,
     schemas={
         "BatchInquiryAnswer": object_schema({"result": RESULT, "items": array_schema(_ITEM)}, required=["result"]),
+    },
+)
+_STATUS = {"enum": ["S", "U", "F", "NEVER_SEEN"]}
+_DIFFERENCE = object_schema(
+    {
+        "index": {**COUNT, "description": "the place in `messages`"},
+        "requestId": TEXT,
+        "expected": {"enum": ["S", "U", "F", "NEVER_SEEN", None], "description": "null: that it was taken"},
+        "messageId": TEXT,
+        **_WHOLE,
+        "status": _STATUS,
+    },
+    required=["index", "requestId", "expected", "status"],
+)
+_TOTALS = object_schema({"S": COUNT, "U": COUNT, "F": COUNT, "NEVER_SEEN": COUNT, "differences": COUNT})
+RECONCILING = Endpoint(
+    path=RECONCILE,
+    name="reconcile",
+    summary="Lay your books of up to 10,000 messages beside the ledger: each status in order, and what differs",
+    request=Reconciliation,
+    answer="ReconcileAnswer",
+    run=_reconcile,
+    max_body=MAX_INQUIRY_BODY,
+    schemas={
+        "ReconcileAnswer": object_schema(
+            {
+                "result": RESULT,
+                "totals": _TOTALS,
+                "statuses": array_schema(_STATUS),
+                "differences": array_schema(_DIFFERENCE),
+            },
+            required=["result"],
+        ),
     },
 )

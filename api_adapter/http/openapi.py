@@ -5,10 +5,12 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from api_adapter.http.batch_parts import PART_SCHEMA, UPLOADING
 from api_adapter.http.endpoint import Endpoint
 from api_adapter.http.endpoints import ENDPOINTS
 from api_adapter.http.schemas import REF, RESULT, TEXT, object_schema
 from api_adapter.inquiries import Json
+from api_adapter.paths import PARTS
 from worker.contract.codes import ResultCode, ResultStatus
 from worker.contract.findings import Severity
 
@@ -34,6 +36,7 @@ def openapi_document() -> Json:
         },
         "paths": {
             **{endpoint.path: _operation(endpoint) for endpoint in ENDPOINTS},
+            PARTS: _upload(),
             "/healthz": _probe("healthz", "Whether the process lives", {"200": ("it does", "Alive")}),
             "/metrics": _metrics(),
             "/readyz": _probe(
@@ -94,11 +97,20 @@ def _post(endpoint: Endpoint) -> Json:
     }
 
 
-def _found(endpoint: Endpoint) -> Json:
-    return {
-        **_json_answer("the result, be it S, U or F", endpoint.answer),
-        "headers": {**_answer_headers(), **endpoint.headers},
+def _upload() -> Json:
+    answers = {
+        "200": {**_json_answer("the result, be it S, U or F", "BatchPartAnswer"), "headers": _answer_headers()},
+        "408": {**_json_answer("the body did not arrive in time", "Refusal"), "headers": _answer_headers()},
+        "413": {**_json_answer("the body is too large", "Refusal"), "headers": _answer_headers()},
     }
+    parameters = [*_portable(UPLOADING["parameters"]), *_request_headers()]
+    return {"post": {**UPLOADING, "parameters": parameters, "responses": answers}}
+
+
+def _found(endpoint: Endpoint) -> Json:
+    answer = _json_answer("the result, be it S, U or F", endpoint.answer)
+    answer["content"] |= {media_type: {"schema": TEXT} for media_type in endpoint.media_types}
+    return {**answer, "headers": {**_answer_headers(), **endpoint.headers}}
 
 
 def _request_headers() -> list[Json]:
@@ -157,6 +169,7 @@ def _answers() -> Json:
             },
         ),
         "Refusal": object_schema({"result": RESULT}),
+        "BatchPartAnswer": PART_SCHEMA,
         **{name: schema for endpoint in ENDPOINTS for name, schema in endpoint.schemas.items()},
     }
 

@@ -42,6 +42,13 @@ DOCUMENT = openapi_document()
 BOUNDED = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 """For each operation."""
 
+
+@schemathesis.serializer("application/x-ndjson", "text/csv")
+def as_it_is(_context: object, value: object) -> bytes:
+    """Send what no JSON is as the text that it is."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 documented = schemathesis.openapi.from_dict(DOCUMENT)
 documented.app = FrontDesk().app()
 

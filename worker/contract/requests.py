@@ -7,7 +7,7 @@ import json
 import re
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import langcodes
 import orjson
@@ -196,6 +196,25 @@ class BatchInquiry(BaseModel):
     requestIds: Annotated[list[Id64], Field(min_length=1, max_length=MAX_INQUIRIES)]  # noqa: N815
 
 
+class Expectation(BaseModel):
+    """What a merchant's own books say of one requestId."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    requestId: Id64  # noqa: N815
+    status: Literal["S", "U", "F", "NEVER_SEEN"] | None = None
+    """None: it was taken, whatever became of it."""
+
+
+class Reconciliation(BaseModel):
+    """The body of `POST .../reconcile`: a merchant's books of up to 10,000 messages of one appId."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    appId: AppId  # noqa: N815
+    messages: Annotated[list[Expectation], Field(min_length=1, max_length=MAX_INQUIRIES)]
+
+
 Request = TypeVar("Request", bound=BaseModel)
 
 
@@ -233,6 +252,7 @@ _RULES: dict[str, str] = {
     "too_long": "must have at most {max_length} entries",
     "string_pattern_mismatch": "must not contain @, #, ?, white space or control characters",
     "string_unicode": "must be valid Unicode",
+    "literal_error": "must be {expected}",
     "json_invalid": "the body is not valid JSON",
 }
 _SAFE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")

@@ -31,7 +31,7 @@ class Stand:
         self.breakers = Breakers(self.store, FakeClock(), BreakerLimits())
         self.sweeper = Sweeper(
             ledger=self.ledger,
-            upkeep=FakeUpkeep(self.ledger),
+            upkeep=[FakeUpkeep(self.ledger)],
             hints=self.hints,
             breakers=self.breakers,
             interval=interval,

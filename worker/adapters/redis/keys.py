@@ -34,6 +34,9 @@ tidings:{n}:callbacks:<appId>           zset    `<messageId>#<finality>` -> ms w
 tidings:{n}:callbacks                   zset    appId -> ms when somebody must look at the first of its callbacks
 tidings:{n}:uncalled                    zset    `<appId>#<messageId>#<finality>` -> ms when the callback was given up
 tidings:{n}:called                      hash    `<appId>#<delivered or dead>` -> number of callbacks
+tidings:{jobs}                          zset    origin of a batch job -> ms when somebody must look at it next
+tidings:{jobs}:job:<origin>             hash    the job, see `JOB` below
+tidings:{jobs}:rejected:<origin>#<n>    list    rejected rows of its part n: chunks of JSON, deflated
 tidings:{n}:token:<keyed hash>          string  what an access token grants (JSON); never the token
 tidings:{n}:cap:<wallet>#<app>#<cust>   zset    messageId -> ms when it was counted under the wallet's cap
 tidings:{n}:rate:<by>#<name>            string  ms at which a limit's next send would come if all came evenly (GCRA)
@@ -110,6 +113,27 @@ n<n>       replay,      what was done to it after attempt n: `<ms>|<REPLAYED, DI
            discard,     <reason>`
            cancel
 t<n>       settle       timeline of attempt n: `<claimed>|<settled>|<worker>|<channel>=<state>:<code>...`
+=========  ===========  =========================================================================================
+
+JOB, the fields of a batch job:
+
+=========  ===========  =========================================================================================
+field      written by   meaning
+=========  ===========  =========================================================================================
+def        create       the definition (JSON, keys sorted)
+created    create       ms
+state      create,      HELD, RUNNING, PAUSED or CANCELLED
+           move
+version    move         raised by each change of state
+changed    move         ms of the newest change
+carried    postpone     the version that the ledger did
+ended      move         messages that had their outcome then
+p<n>       begin part   `<sha256>|<rows>|<number of the last>` of part n
+u<n>       begin part   the upload that may write to it
+d<n>       finish part  `<ms>|<what became of its rows (JSON)>`, once it is done
+rows       begin part   rows of all parts
+lacking    begin part,  parts that are begun and not done
+           finish part
 =========  ===========  =========================================================================================
 """
 
@@ -314,3 +338,15 @@ class Keys:
     def owners(self) -> str:
         """Return the key of which process calls which merchant back."""
         return f"{PREFIX}:{{callbacks}}:owners"
+
+    def jobs(self) -> str:
+        """Return the key of the index of batch jobs."""
+        return f"{PREFIX}:{{jobs}}"
+
+    def job(self, batch: Origin) -> str:
+        """Return the key of a batch job."""
+        return f"{PREFIX}:{{jobs}}:job:{batch.text}"
+
+    def rejected(self, batch: Origin, part: int) -> str:
+        """Return the key of the rejected rows of a part of a batch job."""
+        return f"{PREFIX}:{{jobs}}:rejected:{batch.text}#{part}"

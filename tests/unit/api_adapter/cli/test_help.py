@@ -29,6 +29,7 @@ VERBS = (
     ("client", "rotate"),
     ("client", "list"),
     ("sign",),
+    ("reconcile",),
     ("dlq", "stats"),
     ("dlq", "ls"),
     ("dlq", "show"),

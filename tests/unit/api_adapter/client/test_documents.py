@@ -42,6 +42,8 @@ def test_the_examples_of_the_page_run(
         "U [('PUSH', 'U'), ('INBOX', 'U')]",
         "order-42 U",
         "order-43 NEVER_SEEN",
+        "0 order-42 S U",
+        "1 order-43 None NEVER_SEEN",
         "S",
     ]
     assert len(api.desk.taken()) == 1

@@ -5,6 +5,7 @@ import pytest
 from api_adapter.client import (
     ClientError,
     Content,
+    Expectation,
     Patience,
     RefusedError,
     Send,
@@ -229,3 +230,19 @@ def test_a_look_up_without_an_answer_is_repeated_too(api: HarmedApi, face: Face)
 
     assert [status.status for status in face.inquire_many(APP, ["a"])] == ["NEVER_SEEN"]
     assert {pause.sends for pause in face.pauses} == {0}
+
+
+def test_books_are_laid_beside_the_ledger_however_long_they_are(api: HarmedApi, face: Face) -> None:
+    for number in (1, 2, 10_003):
+        face.send(a_send(requestId=f"r{number}"))
+    books = [Expectation(f"r{number}", "NEVER_SEEN") for number in range(10_005)]
+    books[1:4] = [Expectation("r1"), Expectation("r2", "S"), Expectation("r3")]
+
+    found = list(face.reconcile(APP, books))
+
+    assert [(one.index, one.request_id, one.expected, one.status, one.reason) for one in found] == [
+        (2, "r2", "S", "U", "OPEN"),
+        (3, "r3", None, "NEVER_SEEN", None),
+        (10_003, "r10003", "NEVER_SEEN", "U", "OPEN"),
+    ]
+    assert len(api.seen) == 5

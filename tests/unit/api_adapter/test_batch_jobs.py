@@ -1,0 +1,548 @@
+import asyncio
+import csv
+import gzip
+import io
+from hashlib import sha256
+
+import orjson
+import pytest
+from structlog.testing import capture_logs
+
+from api_adapter.batch_uploading import MAX_PART_BODY, MAX_PART_CONTENT
+from api_adapter.intake import BatchedSend
+from tests.asgi_calls import JSON, Call, exchange
+from tests.batch_jobs import (
+    BATCH,
+    CLIENT_ID,
+    CSV,
+    DEFAULTS,
+    NDJSON,
+    ROOT,
+    asked,
+    created,
+    ids,
+    line,
+    lines,
+    numbers,
+    part_path,
+    uploaded,
+)
+from tests.front_desk import APP, CLIENT, TOKEN, FrontDesk, grant, user
+from worker.contract.batch_jobs import Extent, Upload, place_of
+from worker.contract.codes import ResultCode
+from worker.contract.messages import DeliveryState, DeliveryUpdate, Lane, Settlement, Verdict
+from worker.contract.origins import BatchPart, BatchStart, Origin
+
+GZIP = ("Content-Encoding", "gzip")
+NAMES = [f"r{number}" for number in range(10)]
+
+
+def with_batch(**fields: object) -> FrontDesk:
+    desk = FrontDesk()
+    assert created(desk, **fields)["result"]["resultStatus"] == "S"
+    return desk
+
+
+def released(desk: FrontDesk) -> set[str]:
+    """Return what the ledger releases by now."""
+
+    async def release() -> set[str]:
+        hints = await desk.ledger.release(await desk.ledger.backlogged())
+        return {one for hint in hints for one in hint.message_ids}
+
+    return asyncio.run(release())
+
+
+def settle(desk: FrontDesk, state: DeliveryState) -> None:
+    """Have everything that is due end so."""
+    updates = tuple(DeliveryUpdate(channel, state) for channel in ("PUSH", "INBOX"))  # type: ignore[arg-type]
+
+    async def work() -> None:
+        for shard in range(desk.ledger.shards):
+            due = [one for one, record in desk.ledger.records.items() if record.due_at is not None]
+            for claim in await desk.ledger.claim(shard, due, f"c{shard}"):
+                settlement = Settlement(claim.message_id, claim.claim_id, claim.attempt, Verdict.FINAL, updates, 1)
+                await desk.ledger.settle([settlement])
+
+    asyncio.run(work())
+
+
+def test_a_batch_is_created_once_and_another_definition_is_refused() -> None:
+    desk = FrontDesk()
+
+    first, again = created(desk), created(desk)
+
+    assert first == again
+    assert (first["state"], first["parts"], first["open"]) == ("HELD", 0, 0)
+    assert created(desk, redirectUrl="/other")["result"]["resultCode"] == "REPEAT_REQ_INCONSISTENT"
+
+
+def test_the_spelling_of_a_definition_does_not_matter() -> None:
+    desk = with_batch(templates=[{"language": "en-US", "templateParameters": {"b": "2", "a": "1"}}], extendInfo=None)
+
+    assert (
+        created(desk, templates=[{"templateParameters": {"a": "1", "b": "2"}, "language": "en_us"}])["state"] == "HELD"
+    )
+
+
+def test_rows_are_held_until_the_batch_is_run() -> None:
+    desk = with_batch()
+
+    answer = uploaded(desk, 1, lines(NAMES)).json
+
+    assert (answer["part"], answer["rows"], numbers(answer)) == (1, 10, (10, 0, 0))
+    assert set(desk.ledger.records) == set(ids(NAMES))
+    assert {record.lane for record in desk.ledger.records.values()} == {Lane.BULK}
+    assert (released(desk), desk.hints.published) == (set(), [])
+    assert asked(desk, "run")["state"] == "RUNNING"
+    assert released(desk) == set(ids(NAMES))
+
+
+def test_parts_come_in_any_order_and_the_same_again_is_no_part_more() -> None:
+    desk = with_batch()
+    contents = {number: lines([f"{number}-{row}" for row in range(5)]) for number in (7, 2, 1)}
+
+    first = [uploaded(desk, number, content).json for number, content in contents.items()]
+    again = [uploaded(desk, number, content).json for number, content in contents.items()]
+
+    assert first == again
+    assert asked(desk, "status")["received"] == 15
+    assert len(desk.ledger.records) == 15
+
+
+def test_another_content_of_a_part_is_refused() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(NAMES))
+
+    answer = uploaded(desk, 1, lines(["other"]))
+
+    assert answer.code == "REPEAT_REQ_INCONSISTENT"
+    assert len(desk.ledger.records) == 10
+
+
+def test_bad_rows_are_rejected_alone_and_told_by_number_requestId_and_reason() -> None:
+    desk = with_batch()
+    desk.users.grants["late"] = grant(expires_at=1)
+    content = b"".join(
+        [
+            line("a"),
+            b"\n",
+            b"no json\n",
+            line("c", redirectUrl=7),
+            line("d", accessToken="late"),
+            line("e", appId="another"),
+            b"x" * 70_000 + b"\n",
+            line("f", templates=[{"templateParameters": {"who": "x" * 65_400}}]),
+            line("g"),
+        ]
+    )
+
+    answer = uploaded(desk, 3, content).json
+    errors = asked(desk, "errors")
+
+    assert numbers(answer) == (2, 0, 6)
+    assert answer["codes"]["EXPIRED_ACCESS_TOKEN"] == {
+        "rows": 1,
+        "firstRow": 5,
+        "message": "$.accessToken: is past its time",
+    }
+    assert [(row["part"], row["row"], row["requestId"], row["resultCode"]) for row in errors["items"]] == [
+        (3, 3, "", "PARAM_ILLEGAL"),
+        (3, 4, "c", "PARAM_ILLEGAL"),
+        (3, 5, "d", "EXPIRED_ACCESS_TOKEN"),
+        (3, 6, "e", "PARAM_ILLEGAL"),
+        (3, 7, "", "PARAM_ILLEGAL"),
+        (3, 8, "", "PARAM_ILLEGAL"),
+    ]
+    assert asked(desk, "errors", after=errors["next"]) == {"result": errors["result"], "items": [], "next": None}
+
+
+def test_errors_are_had_as_csv_page_by_page() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, b"".join(line(name, templateCode="NONE") for name in ("a", "b")))
+
+    body = b'{"appId":"%s","batchId":"%s","csv":true}' % (APP.encode(), BATCH.encode())
+    answer = exchange(desk.app(), Call(ROOT + "errors", [body], headers=(JSON, CLIENT_ID)))
+
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["next-page"] == "1.1"
+    rows = list(csv.DictReader(io.StringIO(answer.body.decode())))
+    assert [(row["part"], row["row"], row["requestId"], row["resultCode"]) for row in rows] == [
+        ("1", "1", "a", "TEMPLATE_NOT_EXIST"),
+        ("1", "2", "b", "TEMPLATE_NOT_EXIST"),
+    ]
+
+
+def test_neither_tokens_nor_texts_are_told_of_rejected_rows() -> None:
+    desk = with_batch()
+    with capture_logs() as logs:
+        uploaded(
+            desk,
+            1,
+            line("a", accessToken="MARKED", redirectUrl=["MARKED"])
+            + line("b", accessToken="MARKED")
+            + line("c", templateCode="NONE", templates=[{"templateParameters": {"who": "MARKED"}}]),
+        )
+        told = [asked(desk, verb) for verb in ("errors", "lint", "status")]
+
+    assert "MARKED" not in str(told)
+    assert "MARKED" not in str(logs)
+
+
+def test_rejected_rows_are_corrected_and_uploaded_as_another_part() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, line("a") + line("b", templateCode="NONE"))
+    asked(desk, "run")
+
+    answer = uploaded(desk, 2, line("b")).json
+
+    assert numbers(answer) == (1, 0, 0)
+    assert released(desk) == set(ids(["a"]))  # b went on at once: the batch runs
+    assert asked(desk, "status")["accepted"] == 2
+
+
+def test_a_requestId_that_was_taken_before_is_a_duplicate_and_another_content_rejected() -> None:
+    desk = with_batch()
+    desk.send(requestId="before", redirectUrl="/pages/1")
+
+    answer = uploaded(desk, 1, line("before") + line("a") + line("a") + line("before", redirectUrl="/other")).json
+
+    assert numbers(answer) == (1, 2, 1)
+    assert list(answer["codes"]) == ["REPEAT_REQ_INCONSISTENT"]
+
+
+def test_a_row_that_an_unfinished_upload_took_is_accepted() -> None:
+    """As after a kill of the API: the part is begun, some of its rows are held, and nobody was answered."""
+    desk = with_batch()
+    content = lines(NAMES)
+    batch = Origin(APP, BATCH)
+
+    async def begin_and_die() -> None:
+        await desk.jobs.begin(Upload(batch, 1, "killed"), sha256(content).hexdigest(), Extent(10, 10))
+        taken = [
+            BatchedSend(place_of(1, row + 1), orjson.loads(line(NAMES[row])) | DEFAULTS | {"appId": APP})
+            for row in range(4)
+        ]
+        await desk.intake.take_rows({"client-id": CLIENT}, BatchPart(BATCH, BatchStart.PAUSED), taken)
+
+    asyncio.run(begin_and_die())
+    assert set(desk.ledger.records) == set(ids(NAMES[:4]))
+    assert asked(desk, "run")["result"]["resultCode"] == "BATCH_STATE_ILLEGAL"
+    assert asked(desk, "status")["lacking"] == [1]
+
+    answer = uploaded(desk, 1, content).json
+
+    assert numbers(answer) == (10, 0, 0)
+    assert len(desk.ledger.records) == 10
+    assert asked(desk, "run")["state"] == "RUNNING"
+
+
+def test_a_part_that_the_store_does_not_answer_is_unknown_and_may_come_again() -> None:
+    desk = with_batch()
+    real = desk.ledger.accept
+
+    async def away(*_args: object, **_kwargs: object) -> None:
+        desk.ledger.away = True
+        await desk.ledger.ping()
+
+    desk.ledger.accept = away  # type: ignore[method-assign, assignment]
+    assert uploaded(desk, 1, lines(NAMES)).code == "UNKNOWN_EXCEPTION"
+    desk.ledger.away, desk.ledger.accept = False, real  # type: ignore[method-assign]
+
+    assert numbers(uploaded(desk, 1, lines(NAMES)).json) == (10, 0, 0)
+
+
+def test_a_csv_part_is_taken() -> None:
+    desk = with_batch()
+    desk.users.grants["t2"] = grant(user(customer_id="c2"))
+    content = f"requestId,accessToken,p.who,city\na,{TOKEN},Ann,Rome\nb,t2,,Oslo\nc,unknown,X,\n".encode()
+
+    answer = uploaded(desk, 1, content, CSV).json
+
+    assert (answer["rows"], numbers(answer), answer["ignoredColumns"]) == (3, (2, 0, 1), ["city"])
+    assert [payload.parameters for payload in desk.taken()] == [{"who": "Ann"}, {"who": "XiaoMing"}]
+    assert [row["row"] for row in asked(desk, "errors")["items"]] == [4]
+
+
+def test_a_compressed_part_is_taken_and_its_digest_is_of_what_was_sent() -> None:
+    desk = with_batch()
+    content = gzip.compress(lines(NAMES))
+
+    assert numbers(uploaded(desk, 1, content, NDJSON, GZIP).json) == (10, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "told"),
+    [
+        ((NDJSON, GZIP), lines(["a"]), "$: the body is not gzip"),
+        ((NDJSON, GZIP), gzip.compress(lines(["a"]))[:-3], "the body is not whole"),
+        ((NDJSON, ("Content-Encoding", "br")), lines(["a"]), "header Content-Encoding: must be gzip, or absent"),
+        ((NDJSON,), b"\n\n", "has no rows"),
+        ((CSV,), b"requestId,accessToken\n", "has no rows"),
+        ((CSV,), b"requestId\n", "row 1: the head lacks the column accessToken"),
+        ((CSV,), b'requestId,accessToken\na,"b', "row 2: unexpected end of data"),
+    ],
+)
+def test_what_cannot_be_read_whole_is_refused_whole(
+    headers: tuple[tuple[str, str], ...], content: bytes, told: str
+) -> None:
+    desk = with_batch()
+
+    answer = uploaded(desk, 1, content, *headers)
+
+    assert answer.code == "PARAM_ILLEGAL"
+    assert told in answer.json["result"]["resultMessage"]
+    assert asked(desk, "status")["parts"] == 0
+
+
+@pytest.mark.parametrize(
+    ("replaced", "told"),
+    [
+        ({"sha256": "0" * 64}, "query sha256: is not that of the body as it came"),
+        ({"sha256": "0"}, "query sha256: "),
+        ({"part": "0"}, "query part: "),
+        ({"part": "1001"}, "query part: "),
+        ({"part": "x"}, "query part: "),
+        ({"part": None}, "query part: is required"),
+        ({"batchId": "a%20b"}, "query batchId: must not contain"),
+        ({"appId": None}, "query appId: is required"),
+    ],
+)
+def test_a_query_that_names_no_part_is_refused(replaced: dict[str, object], told: str) -> None:
+    content = lines(["a"])
+
+    answer = uploaded(with_batch(), 1, content, path=part_path(1, content, **replaced))
+
+    assert answer.code == "PARAM_ILLEGAL"
+    assert answer.json["result"]["resultMessage"].startswith(told)
+
+
+def test_the_highest_number_of_a_part_is_1000() -> None:
+    assert uploaded(with_batch(), 1000, lines(["a"])).code == "SUCCESS"
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_part_may_be_so_large_and_not_a_byte_more(more: int) -> None:
+    content = line("a")
+    content += b" " * (MAX_PART_BODY - len(content) + more)
+
+    answer = uploaded(with_batch(), 1, content)
+
+    assert (answer.status, answer.code) == ((413, "PARAM_ILLEGAL") if more else (200, "SUCCESS"))
+
+
+def test_a_bomb_is_cut_off_before_anything_is_taken() -> None:
+    desk = with_batch()
+    bomb = gzip.compress(line("a") + b" " * MAX_PART_CONTENT, 1)
+
+    answer = uploaded(desk, 1, bomb, NDJSON, GZIP)
+
+    assert (answer.status, answer.code) == (413, "PARAM_ILLEGAL")
+    assert desk.ledger.records == {}
+
+
+def test_other_media_types_are_refused() -> None:
+    assert uploaded(with_batch(), 1, b"{}", ("Content-Type", "application/json")).code == "MEDIA_TYPE_NOT_ACCEPTABLE"
+
+
+def test_a_batch_that_is_not_there_is_said_so() -> None:
+    desk = FrontDesk()
+
+    answers = [
+        asked(desk, verb) for verb in ("status", "lint", "run", "pause", "resume", "cancel", "results", "errors")
+    ]
+    answers.append(uploaded(desk, 1, lines(["a"])).json)
+
+    assert {answer["result"]["resultCode"] for answer in answers} == {ResultCode.BATCH_NOT_EXIST}
+
+
+def test_only_who_may_send_for_an_app_may_touch_its_batches() -> None:
+    desk = FrontDesk(clients={"merchant-1": ["another-app"]})
+
+    answers = [
+        asked(desk, verb) for verb in ("create", "status", "lint", "run", "pause", "resume", "results", "errors")
+    ]
+    answers.append(uploaded(desk, 1, lines(["a"])).json)
+
+    assert {answer["result"]["resultCode"] for answer in answers} == {ResultCode.ACCESS_DENIED}
+
+
+def test_lint_tells_what_is_wrong_before_the_batch_runs() -> None:
+    desk = with_batch()
+    uploaded(
+        desk, 1, line("a") + line("b", templateCode="NONE") + line("c", actionUrl="/x") + line("d", actionUrl="/y")
+    )
+
+    answer = asked(desk, "lint")
+
+    assert (answer["ready"], answer["lacking"], numbers(answer)) == (True, [], (3, 0, 1))
+    (part,) = answer["parts"]
+    assert part["codes"] == {
+        "TEMPLATE_NOT_EXIST": {"rows": 1, "firstRow": 2, "message": "$.templateCode: no template has this code"}
+    }
+    assert part["remarks"] == {
+        "$.actionUrl: is ignored beside redirectUrl; it is no documented field": {
+            "rows": 2,
+            "firstRow": 3,
+            "message": "",
+        }
+    }
+
+
+def test_a_batch_without_parts_is_not_run() -> None:
+    assert asked(with_batch(), "run")["result"]["resultMessage"] == "$.batchId: the batch has no part; upload one"
+
+
+@pytest.mark.parametrize(
+    ("given", "is_run"), [({"parts": 2}, False), ({"rows": 9}, False), ({"parts": 1, "rows": 10}, True)]
+)
+def test_a_batch_of_which_something_is_missing_is_not_run_where_the_caller_says_how_much(
+    given: dict[str, int],
+    is_run: bool,  # noqa: FBT001
+) -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(NAMES))
+
+    answer = asked(desk, "run", **given)
+
+    assert answer["result"]["resultStatus"] == ("S" if is_run else "F")
+    assert asked(desk, "status")["state"] == ("RUNNING" if is_run else "HELD")
+
+
+def test_a_batch_is_paused_in_the_middle_and_goes_on() -> None:
+    desk = with_batch()
+    names = [f"r{number}" for number in range(1_500)]
+    uploaded(desk, 1, lines(names))
+    asked(desk, "run")
+    first = released(desk)
+    settle(desk, DeliveryState.S)
+
+    paused = asked(desk, "pause")
+    assert released(desk) == set()
+    assert (paused["state"], paused["S"], paused["open"]) == ("PAUSED", len(first), len(names) - len(first))
+    assert asked(desk, "run")["result"]["resultMessage"] == "$.batchId: the batch is PAUSED"
+
+    assert asked(desk, "resume")["state"] == "RUNNING"
+    seen = first
+    while more := released(desk):
+        seen |= more
+        settle(desk, DeliveryState.S)
+    assert seen == set(ids(names))
+    assert asked(desk, "status")["S"] == 1_500
+
+
+def test_status_counts_outcomes_and_tells_rate_and_eta() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(NAMES))
+    asked(desk, "run")
+    desk.clock.advance(2_000)
+    released(desk)
+    assert asked(desk, "status")["rate"] == 0
+    settle(desk, DeliveryState.F)
+    uploaded(desk, 2, lines(["late"]))
+
+    status = asked(desk, "status")
+
+    assert (status["open"], status["S"], status["U"], status["F"]) == (1, 0, 0, 10)
+    assert (status["rate"], status["eta"]) == (5.0, desk.clock.now() + 200)
+
+
+def test_results_are_had_by_status_page_by_page_in_the_order_of_rows() -> None:
+    desk = with_batch()
+    uploaded(desk, 2, lines([f"b{number}" for number in range(5)]))
+    uploaded(desk, 1, line("x", templateCode="NONE") + lines([f"a{number}" for number in range(4)]))
+    asked(desk, "run")
+    released(desk)
+
+    pages, after = [], None
+    while True:
+        page = asked(desk, "results", limit=4, after=after)
+        pages.append([(item["part"], item["row"], item["requestId"], item["status"]) for item in page["items"]])
+        after = page["next"]
+        if after is None:
+            break
+
+    assert pages == [
+        [(1, 2, "a0", "U"), (1, 3, "a1", "U"), (1, 4, "a2", "U"), (1, 5, "a3", "U")],
+        [(2, 1, "b0", "U"), (2, 2, "b1", "U"), (2, 3, "b2", "U"), (2, 4, "b3", "U")],
+        [(2, 5, "b4", "U")],
+    ]
+    settle(desk, DeliveryState.S)
+    assert asked(desk, "results", status="U")["items"] == []
+    assert len(asked(desk, "results", status="S", limit=1000)["items"]) == 9
+
+
+@pytest.mark.parametrize(("limit", "told"), [(0, "F"), (1, "S"), (1000, "S"), (1001, "F")])
+def test_a_page_has_1_to_1000_results(limit: int, told: str) -> None:
+    assert asked(with_batch(), "results", limit=limit)["result"]["resultStatus"] == told
+
+
+@pytest.mark.parametrize("verb", ["results", "errors"])
+def test_a_page_goes_on_only_from_what_a_page_said(verb: str) -> None:
+    answer = asked(with_batch(), verb, after="x")
+
+    assert answer["result"]["resultMessage"] == "$.after: must be `next` of the page before"
+
+
+def test_a_part_that_comes_while_too_many_do_is_unknown() -> None:
+    desk = with_batch()
+    content = lines(["a"])
+    with desk.uploads.place(), desk.uploads.place(), desk.uploads.place(), desk.uploads.place():
+        assert uploaded(desk, 1, content).code == "SUCCESS"
+        with desk.uploads.place(), desk.uploads.place(), desk.uploads.place(), desk.uploads.place():
+            answer = uploaded(desk, 1, content)
+            assert (answer.code, answer.headers["retry-after"]) == ("UNKNOWN_EXCEPTION", "1")
+    assert uploaded(desk, 1, content).code == "SUCCESS"
+
+
+def test_rows_of_a_batch_come_under_no_rate_limit() -> None:
+    desk = with_batch()
+    desk.app_rates[APP] = 1
+
+    assert numbers(uploaded(desk, 1, lines(NAMES)).json) == (10, 0, 0)
+
+
+def test_a_cancelled_batch_sends_nothing_more() -> None:
+    desk = with_batch()
+    names = [f"r{number}" for number in range(1_000)]
+    uploaded(desk, 1, lines(names))
+    asked(desk, "run")
+    sent = released(desk)
+    settle(desk, DeliveryState.S)
+
+    answer = asked(desk, "cancel")
+
+    assert (answer["state"], answer["S"], answer["F"], answer["open"]) == ("CANCELLED", len(sent), 1_000 - len(sent), 0)
+    assert released(desk) == set()
+    assert {item["status"] for item in asked(desk, "results", status="F", limit=1000)["items"]} == {"F"}
+    assert uploaded(desk, 2, lines(["late"])).code == "BATCH_STATE_ILLEGAL"
+    assert [asked(desk, verb)["result"]["resultCode"] for verb in ("run", "pause", "resume")] == [
+        "BATCH_STATE_ILLEGAL"
+    ] * 3
+    assert asked(desk, "cancel") == asked(desk, "status")
+
+
+def test_what_came_too_late_for_a_cancel_is_cancelled_when_somebody_looks() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(["a"]))
+    asked(desk, "cancel")
+    late = BatchedSend(place_of(2, 1), orjson.loads(line("late")) | DEFAULTS | {"appId": APP})
+
+    asyncio.run(desk.intake.take_rows({"client-id": CLIENT}, BatchPart(BATCH, BatchStart.AT_ONCE), [late]))
+    assert released(desk) == set()
+    desk.clock.advance(60_000)
+    asyncio.run(desk.keeper.look_after())
+
+    assert (asked(desk, "status")["open"], asked(desk, "status")["F"]) == (0, 2)
+
+
+def test_a_batch_that_was_paused_in_the_ledger_is_not_resumed_by_a_sweeper() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(NAMES))
+    asked(desk, "run")
+    asyncio.run(desk.pauses.pause(Origin(APP, BATCH)))
+    desk.clock.advance(60_000)
+
+    asyncio.run(desk.keeper.look_after())
+
+    assert released(desk) == set()

@@ -1,0 +1,62 @@
+"""Requests about batch jobs: what a merchant says of a batch, validated as all requests are (CONTRACT R12, R13)."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+from worker.contract.batch_jobs import MAX_PARTS, MAX_ROWS
+from worker.contract.codes import ResultStatus
+from worker.contract.requests import AppId, Id64, SendDefaults
+
+MOST_RESULTS = 1_000
+"""Results of a page."""
+
+
+class BatchName(BaseModel):
+    """Which batch: of an appId, under the merchant's own id."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    appId: AppId  # noqa: N815 - the API's own spelling
+    batchId: Id64  # noqa: N815
+
+
+class BatchCreation(SendDefaults):
+    """The body of `POST .../batches/create`: a batch, and the fields that its rows have in common."""
+
+    appId: AppId  # noqa: N815
+    batchId: Id64  # noqa: N815
+
+
+class BatchRun(BatchName):
+    """The body of `POST .../batches/run`; what is given is compared, so that none runs of which a part is missing."""
+
+    parts: Annotated[int, Field(ge=1, le=MAX_PARTS, strict=True)] | None = None
+    rows: Annotated[int, Field(ge=1, le=MAX_ROWS, strict=True)] | None = None
+
+
+class PartName(BatchName):
+    """The query of `POST .../batches/parts`."""
+
+    part: Annotated[int, Field(ge=1, le=MAX_PARTS)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")]
+    """Of the body as it is sent, in hexadecimal digits."""
+
+
+class ResultsPage(BatchName):
+    """The body of `POST .../batches/results`: a page of outcomes, in the order of parts and rows."""
+
+    status: ResultStatus | None = None
+    """Only those; without it all."""
+    after: Annotated[str, Field(max_length=32)] | None = None
+    """`next` of the page before."""
+    limit: Annotated[int, Field(ge=1, le=MOST_RESULTS, strict=True)] = 100
+
+
+class ErrorsPage(BatchName):
+    """The body of `POST .../batches/errors`: a page of rejected rows, in the order of parts and rows."""
+
+    after: Annotated[str, Field(max_length=32)] | None = None
+    """`next` of the page before."""
+    csv: StrictBool = False
+    """As CSV with a head, and the next page's `after` in the header Next-Page; else as JSON."""
