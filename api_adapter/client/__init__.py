@@ -32,7 +32,15 @@ from api_adapter.client.answers import (
 )
 from api_adapter.client.asynchronous import AsyncClient
 from api_adapter.client.blocking import Client
-from api_adapter.client.errors import AccessError, ClientError, RefusedError, UnknownError, UntrustedAnswerError
+from api_adapter.client.callbacks import Callback, CallbackVerifier, MessageFinal
+from api_adapter.client.errors import (
+    AccessError,
+    ClientError,
+    RefusedError,
+    UnknownError,
+    UntrustedAnswerError,
+    UntrustedCallbackError,
+)
 from api_adapter.client.exchange import Pause
 from api_adapter.client.requests import Content, Expectation, Send, Sendable
 from api_adapter.client.waits import Patience
@@ -44,12 +52,15 @@ __all__ = [
     "AccessError",
     "AsyncClient",
     "Attempt",
+    "Callback",
+    "CallbackVerifier",
     "ChannelOutcome",
     "Client",
     "ClientError",
     "Content",
     "Difference",
     "Expectation",
+    "MessageFinal",
     "MessageStatus",
     "Outcome",
     "Patience",
@@ -65,4 +76,5 @@ __all__ = [
     "Status",
     "UnknownError",
     "UntrustedAnswerError",
+    "UntrustedCallbackError",
 ]

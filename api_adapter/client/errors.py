@@ -33,3 +33,7 @@ class UnknownError(ClientError):
 
 class UntrustedAnswerError(ClientError):
     """An answer is not signed by the server's key (R26), so it says nothing: whether the call was done is not known."""
+
+
+class UntrustedCallbackError(ClientError):
+    """A callback is not tidings' own, or is no event; answer 401. The text shows nothing of it."""

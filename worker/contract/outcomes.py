@@ -138,13 +138,13 @@ class MessageOutcome:
     crashes: int
     next_at: int | None
     """When the next try is due, for a message that waits."""
-    waits_for: WaitReason | None
-    """What it waits for until then."""
     dead_cause: str
     """A DeadCause, or empty."""
     timeline: tuple[TimelineEntry, ...]
     interventions: tuple[Intervention, ...] = ()
     """Replays, discards and a cancel, the earliest first."""
+    waits_for: WaitReason | None = None
+    """What it waits for until `next_at`."""
 
     @property
     def whole(self) -> WholeOutcome:

@@ -39,6 +39,7 @@ def outcome(notice: Notice, **replaced: Any) -> MessageOutcome:  # noqa: ANN401 
         "tries": 1,
         "crashes": 0,
         "next_at": None,
+        "waits_for": None,
         "dead_cause": "UNANSWERED" if notice.ends is ResultStatus.U else "",
         "timeline": (),
     }

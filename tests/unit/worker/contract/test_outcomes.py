@@ -84,7 +84,6 @@ def message(*deliveries: DeliveryOutcome) -> MessageOutcome:
         tries=1,
         crashes=0,
         next_at=None,
-        waits_for=None,
         dead_cause="",
         timeline=(),
     )
