@@ -15,8 +15,8 @@ from worker.batching import chunks
 from worker.contract.codes import UNKNOWN, Result
 from worker.contract.errors import LedgerUnavailableError
 
-_PART = 500
-"""Sends that are linted at a time."""
+_PART = 100
+"""Sends that are linted at a time: other callers have their turn between."""
 _AT_ONCE = 8
 """Parts that use the stores at once: a lint may wait, sends should not."""
 _PATIENCE = 8.0

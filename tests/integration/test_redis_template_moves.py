@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 from typing_extensions import override
 
-from tests.integration.test_redis_templates import KEYS, definition, on_redis, templates
+from tests.integration.test_redis_templates import KEYS, HandClock, definition, on_redis, templates
 from worker.adapters.redis.scripts import Call, Script, run
 from worker.adapters.redis.template_moves import TemplateMoves
 from worker.contract.template_history import (
@@ -275,5 +275,22 @@ def test_versions_that_an_older_release_stored_are_counted_on(redis_url: str) ->
             await store.roll_back("PAY")
         await store.publish("PAY", 1)
         assert (await store.put(definition(title="third"))).version == 3
+
+    on_redis(redis_url, story)
+
+
+def test_the_codes_of_live_templates_are_asked_for_again_after_their_time(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        clock = HandClock()
+        reader = templates(redis, clock, live_for=1.0)
+        await templates(redis).put(definition("PAY"))
+        await templates(redis).draft(definition("DRAFT"))
+        assert await reader.codes() == ["PAY"]
+        await templates(redis).put(definition("ADVERT"))
+
+        clock.seconds = 0.999
+        assert await reader.codes() == ["PAY"]
+        clock.seconds = 1.0
+        assert await reader.codes() == ["ADVERT", "PAY"]
 
     on_redis(redis_url, story)

@@ -167,6 +167,33 @@ def test_a_requestid_that_comes_twice_in_a_lint_is_told_with_the_first_place() -
     assert lints[3].answer.result.code == ResultCode.REPEAT_REQ_INCONSISTENT
 
 
+def test_R41_a_requestid_that_comes_twice_for_two_users_is_inconsistent() -> None:
+    desk = FrontDesk()
+    desk.users.grants["renewed"] = grant()
+    desk.users.grants["of-another"] = grant(user(customer_id="another"))
+
+    lints = desk.lint(*(send_body(accessToken=token) for token in (TOKEN, "renewed", "of-another", "of-nobody")))
+
+    assert [lint.answer.result.code for lint in lints] == [
+        ResultCode.SUCCESS,
+        ResultCode.SUCCESS,
+        ResultCode.REPEAT_REQ_INCONSISTENT,
+        ResultCode.SUCCESS,
+    ]
+
+
+def test_R35_a_message_that_has_its_place_under_a_full_cap_would_be_taken() -> None:
+    """Whoever took the place died before the ledger took the message."""
+    desk = FrontDesk()
+    desk.wallets.wallets["GCASH"] = wallet(cap=SendCap(1, 1_000))
+    desk.caps.counted["GCASH", APP, user().customer_id].add(message_id(APP, "10017019"))
+
+    mine, other = desk.lint(send_body())[0], desk.lint(send_body(requestId="other"))[0]
+
+    assert (mine.fate, other.answer.result.code) == (Fate.TAKEN, ResultCode.MESSAGE_SEND_EXCEED_LIMIT)
+    assert desk.send().result.code == ResultCode.SUCCESS
+
+
 def test_what_can_not_be_read_is_told_and_the_rest_goes_on() -> None:
     lints = FrontDesk(clients={CLIENT: [APP]}).lint(b"{", send_body(appId="another"), send_body())
 

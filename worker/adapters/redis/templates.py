@@ -47,6 +47,7 @@ class RedisTemplates:
         self._moves = TemplateMoves(redis, keys)
         self._clock = clock
         self._live_for = live_for
+        self._codes: tuple[float, Sequence[str]] = (float("-inf"), ())
         self._live: Recent[str, tuple[float, TemplateVersion]] = Recent(remembered)
         self._versions: Recent[tuple[str, int], TemplateVersion] = Recent(remembered)
 
@@ -107,13 +108,17 @@ class RedisTemplates:
 
     async def list(self) -> tuple[TemplateVersion, ...]:
         """Return the live version of every template that has one, by code."""
-        codes = await self.codes()
+        codes = [standing.code for standing in await self.standings() if standing.live]
         live = await self._ask_live(codes, self._clock.monotonic() + self._live_for) if codes else {}
         return tuple(live.values())
 
     async def codes(self) -> Sequence[str]:
-        """Return the codes of all templates that have a live version, sorted."""
-        return [standing.code for standing in await self.standings() if standing.live]
+        """Return the codes of all templates that have a live version, sorted; at most `live_for` seconds old."""
+        now = self._clock.monotonic()
+        if now >= self._codes[0]:
+            found = [standing.code for standing in await self.standings() if standing.live]
+            self._codes = (now + self._live_for, found)
+        return self._codes[1]
 
     async def standings(self) -> tuple[TemplateStanding, ...]:
         """Return which versions every template has, by code."""
