@@ -169,7 +169,7 @@ _NOT_OF_MESSAGES = {b"token", b"cap"}
 _KINDS = {"message", "payload", "counters"} | {
     *("due", "backlogs", "backlog", "window", "waiting", "unanswered", "unknown"),
     *("stopped", "paused", "started", "staged", "decision", "batches", "rows", "scheduled", "plans"),
-    *("retention", "dead", "cards", "outbox"),
+    *("retention", "dead", "cards", "outbox", "callbacks", "uncalled", "called"),
 }
 _Contents = Mapping[tuple[str, ...], Any]
 
@@ -189,7 +189,7 @@ async def _contents(redis: Redis) -> _Contents:
 
 def _ask(pipeline: Any, name: bytes) -> None:  # noqa: ANN401 - redis-py's pipelines are untyped
     match name.split(b":")[2]:
-        case b"message" | b"counters" | b"batches":
+        case b"message" | b"counters" | b"called" | b"batches":
             pipeline.hgetall(name)
         case b"payload" | b"decision":
             pipeline.get(name)

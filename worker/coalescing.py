@@ -157,8 +157,10 @@ class Coalescer:
     async def _send_in_turn(self, pace: Pace) -> None:
         """Send what the next turn allows; where there is none soon, what waits may wait elsewhere as well."""
         fitting = self._waiting.fitting(self._limit.calls - len(self._calls), pace.size)
-        messages = await pace.turn(fitting, self._waiting.first_lane)
+        messages = await pace.turn(fitting, self._waiting.first_lane) if fitting else 0
         self._asking = None
+        if not fitting:  # since it was to be asked, what waited was taken back, or calls began: their ends start more
+            return
         if not messages:
             self._hand_back_paced(pace, self._waiting.take_all())
         elif self._breaker.state is BreakerState.CLOSED:

@@ -36,6 +36,7 @@ class Surroundings:
     witness: Witness
     network: Network
     hints: list[Hint]
+    poster: FakePoster
 
 
 class Process:
@@ -129,7 +130,7 @@ class Worker(Process):
         super().__init__(name, around)
         timeout = around.settings.call_timeout / 1000
         self._sender = Sender(around.network, timeout, partial(around.witness.sending, self))
-        parts = Parts(around.clock, self.services.ledger, self._sender, FakePoster())
+        parts = Parts(around.clock, self.services.ledger, self._sender, around.poster)
         self._dispatcher = bootstrap._dispatcher(self.services, parts, self, self._report)
         self._drained: asyncio.Task[None] | None = None
         self.spawn(self._start())

@@ -16,10 +16,15 @@ from tests.crashes.processes import Front, Process, Surroundings, Worker
 from tests.crashes.virtual_loop import VirtualLoop
 from tests.crashes.wire import Fate, VirtualTimeServer, WiredRedis, answered
 from tests.crashes.witness import Witness
+from tests.fakes.callbacks import OK, FakePoster
 from tests.fakes.clock import FakeClock
 from tests.ledger_state import LedgerState, state_of_redis
+from worker.adapters.redis.callbacks import pack
 from worker.adapters.redis.keys import Keys
 from worker.bootstrap import services_on
+from worker.callbacks.ports import Reply
+from worker.callbacks.secrets import new_secret
+from worker.contract.callbacks import EVERY_OUTCOME, CallbackRegistration, SealedSecret
 from worker.contract.codes import ResultStatus
 from worker.contract.messages import Channel, Hint, Lane
 from worker.contract.templates import Content, TemplateDefinition
@@ -50,10 +55,15 @@ SETTINGS = Settings.model_validate(
         "calls_per_gateway": 1,
         "waiting_per_gateway": 20,
         "slots": 30,
+        "callback_timeout": 2 * SECOND,
+        "callback_backoff_base": 500,
+        "callback_backoff_cap": 2 * SECOND,
         "redis_url": "redis://the.test",
     },
 )
 APPS = ("shop", "shop1")
+_CALLBACK = "https://shop.test/"
+"""Where the first merchant is called back."""
 REQUESTS = 10
 """Sends that each merchant makes, some of them again and again."""
 _WALLETS = {
@@ -84,9 +94,12 @@ class World:
         self.witness = Witness(self._server, self._redis, self.keys, self.clock)
         self.network = Network()
         self.hints: list[Hint] = []
+        self.poster = FakePoster()
+        self.poster.replies[_CALLBACK] = [Reply(None, "TIMEOUT"), OK, OK] * 100
+        """The merchant does not take a third of the calls."""
         self.promised: set[str] = set()
         """Messages that a merchant was told are taken."""
-        self._around = Surroundings(SETTINGS, self.clock, self.witness, self.network, self.hints)
+        self._around = Surroundings(SETTINGS, self.clock, self.witness, self.network, self.hints, self.poster)
         self._runner = asyncio.Runner(loop_factory=lambda: VirtualLoop(self.clock))
         self._onlooker = WiredRedis(self._redis)
         self._names = count(1)
@@ -102,6 +115,9 @@ class World:
             contents = {"en": dict.fromkeys(channels, text)}
             definition = {"code": code, "channels": channels, "default_language": "en", "contents": contents}
             await found.templates.put(TemplateDefinition.model_validate(definition))
+        secret = SealedSecret(found.vault.seal(APPS[0], new_secret()))
+        registration = CallbackRegistration(APPS[0], _CALLBACK, EVERY_OUTCOME, (secret,))
+        self._server.hset(self.keys.registrations(), APPS[0], pack(registration))
         for wallet in _WALLETS.values():
             await found.wallets.put(wallet)
         customers = [(app, index) for app in APPS for index in range(REQUESTS)]
@@ -125,6 +141,12 @@ class World:
     def state(self) -> LedgerState:
         """Return everything that can be observed of the ledger."""
         return self._run(state_of_redis(self._onlooker, self.keys))
+
+    @property
+    def callbacks_left(self) -> int:
+        """How many callbacks are neither made nor dropped."""
+        keys = [key for kind in ("outbox", "callbacks:*") for key in self._server.keys(f"tidings:{{*}}:{kind}")]
+        return sum(self._server.zcard(key) for key in keys)
 
     def _run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         return self._runner.run(coroutine)

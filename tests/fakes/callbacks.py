@@ -158,6 +158,8 @@ class FakePoster:
     def __init__(self) -> None:
         """Begin with merchants who take everything."""
         self.posts: list[Post] = []
+        self.taken: list[Post] = []
+        """Those that were answered OK."""
         self.replies: dict[str, list[Reply]] = {}
         self.hanging: dict[str, asyncio.Event] = {}
         """URLs that answer once their event is set."""
@@ -166,7 +168,8 @@ class FakePoster:
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Note the call and answer it."""
-        self.posts.append(Post(url, headers, body))
+        post = Post(url, headers, body)
+        self.posts.append(post)
         self.at_once[url] = self.at_once.get(url, 0) + 1
         self.most_at_once[url] = max(self.most_at_once.get(url, 0), self.at_once[url])
         try:
@@ -176,7 +179,10 @@ class FakePoster:
         finally:
             self.at_once[url] -= 1
         replies = self.replies.get(url)
-        return replies.pop(0) if replies else OK
+        reply = replies.pop(0) if replies else OK
+        if reply == OK:
+            self.taken.append(post)
+        return reply
 
     def to(self, url: str) -> list[Post]:
         """Return the calls of one merchant."""

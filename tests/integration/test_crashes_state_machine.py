@@ -21,6 +21,7 @@ from enum import Enum
 from random import Random
 from typing import ClassVar
 
+import orjson
 import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -102,9 +103,11 @@ class CrashMachine(RuleBasedStateMachine):
             with reported_bugs(self.world):
                 self.world.live_well(1, dice)
             self.check()
-            if not self.before.due and not self.before.backlogs and not any(map(is_occupied, self.world.workers)):
+            left = self.before.due or self.before.backlogs or self.world.callbacks_left
+            if not left and not any(map(is_occupied, self.world.workers)):
                 break
         self.check_nothing_is_lost()
+        self.check_callbacks()
 
     @rule(event=events, seed=seeds)
     def happen(self, event: Event, seed: int) -> None:
@@ -250,6 +253,23 @@ class CrashMachine(RuleBasedStateMachine):
         assert all(letter.cause in set(DeadCause) for letter in self.before.dead_letters)
         assert all(tally.open == 0 for tally in self.before.tallies.values())
         assert not any(map(is_occupied, self.world.workers))
+
+    def check_callbacks(self) -> None:
+        """The merchant who wants to hear of it was told each outcome, under one id and in the same words."""
+        assert self.world.callbacks_left == 0
+        said: dict[str, set[bytes]] = {}
+        for post in self.world.poster.posts:
+            said.setdefault(post.id, set()).add(post.body)
+        assert all(len(bodies) == 1 for bodies in said.values())
+        told = {post.id: post.body for post in self.world.poster.taken}
+        for known in self.before.records.values():
+            if known.outcome.app_id == APPS[0]:
+                assert orjson.loads(told[told_as(known.outcome)])["data"]["status"] == known.outcome.whole.status
+
+
+def told_as(outcome: MessageOutcome) -> str:
+    """Return the webhook-id of the outcome of a message, which became final once: nobody replays here."""
+    return f"msg_{outcome.message_id}_{outcome.taken_at:x}_1"
 
 
 def whose(outcome: MessageOutcome) -> str:

@@ -200,7 +200,7 @@ class CallbackDeliverer:
     async def _call(self, registration: CallbackRegistration, merchant: Merchant, callback: DueCallback) -> None:
         try:
             body = message_final(callback)
-            headers = self._signer.headers(registration, webhook_id(callback.key), body)
+            headers = self._signer.headers(registration, webhook_id(callback), body)
             reply = await self._poster.post(registration.url, headers, body)
             pause = merchant.heard(reply, self._clock.monotonic(), self._draw)
             claimed_at = callback.lease_until - self._limits.lease

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from standardwebhooks import Webhook
 
-from worker.contract.callbacks import CallbackKey, DueCallback
+from worker.contract.callbacks import DueCallback
 from worker.contract.moments import moment_text
 from worker.contract.outcomes import DeliveryOutcome
 
@@ -18,9 +18,12 @@ MESSAGE_FINAL = "message.final"
 TEST = "callback.test"
 
 
-def webhook_id(key: CallbackKey) -> str:
-    """Return the webhook-id: the same for each repeat, and another once a message became final anew."""
-    return f"msg_{key.message_id}_{key.finality}"
+def webhook_id(callback: DueCallback) -> str:
+    """Return the webhook-id: the same for each repeat, and another once a message became final anew.
+
+    So it is where a requestId is used again after its message was forgotten (R54): that was taken at another time.
+    """
+    return f"msg_{callback.key.message_id}_{callback.taken_at:x}_{callback.key.finality}"
 
 
 def message_final(callback: DueCallback) -> bytes:

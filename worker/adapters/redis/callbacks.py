@@ -61,7 +61,7 @@ class RedisCallbacks:
                     packed = await pipeline.hget(key, app_id)
                     registration = changed(None if packed is None else _registration(app_id, raw(packed)))
                     pipeline.multi()  # type: ignore[no-untyped-call]  # redis-py's own
-                    pipeline.hset(key, app_id, _pack(registration))
+                    pipeline.hset(key, app_id, pack(registration))
                     try:
                         await pipeline.execute()
                     except WatchError:
@@ -84,7 +84,8 @@ class RedisCallbacks:
             return
 
 
-def _pack(registration: CallbackRegistration) -> bytes:
+def pack(registration: CallbackRegistration) -> bytes:
+    """Return a registration as its hash holds it."""
     return orjson.dumps(
         {
             "url": registration.url,

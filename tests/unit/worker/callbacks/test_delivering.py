@@ -112,7 +112,9 @@ def test_a_merchant_is_told_of_each_final_message_once_and_can_verify_it() -> No
         await running(stand.deliverer(), story=stand.done)
 
         posts = stand.poster.to(url("shop"))
-        assert sorted(post.id for post in posts) == sorted(f"msg_{one.message_id}_1" for one in messages)
+        assert sorted(post.id for post in posts) == sorted(
+            f"msg_{one.message_id}_{stand.ledger.now:x}_1" for one in messages
+        )
         told = {orjson.loads(post.body)["data"]["requestId"] for post in posts}
         assert told == {one.request_id for one in messages}
         signed = dict(posts[0].headers)

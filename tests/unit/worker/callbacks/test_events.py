@@ -71,8 +71,12 @@ def test_what_a_gateway_wrote_is_not_told() -> None:
 
 
 def test_a_webhook_id_is_of_the_message_and_its_finality_and_has_no_full_stop() -> None:
-    assert webhook_id(KEY) == f"msg_{KEY.message_id}_2"
-    assert webhook_id(KEY) != webhook_id(KEY._replace(finality=3))
+    callback = due(delivery(Channel.PUSH, DeliveryState.S))
+    anew, another = callback._replace(key=KEY._replace(finality=3)), callback._replace(taken_at=NOW)
+
+    assert webhook_id(callback) == f"msg_{KEY.message_id}_{NOW - 500:x}_2"
+    assert len({webhook_id(callback), webhook_id(anew), webhook_id(another)}) == 3
+    assert "." not in webhook_id(callback)
 
 
 @pytest.mark.parametrize("number", [1, 2])
