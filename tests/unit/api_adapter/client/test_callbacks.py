@@ -17,22 +17,23 @@ from worker.contract.outcomes import DeliveryOutcome
 
 OLD, NEW = ("whsec_" + base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 KEY = CallbackKey("app", "0a" * 16, 2)
+DELIVERIES = (
+    DeliveryOutcome(PUSH, DeliveryState.S, "", "", NOON + 1_000),
+    DeliveryOutcome(INBOX, DeliveryState.F, "USER_NOT_EXIST", "a text", NOON + 2_000),
+)
+DUE = DueCallback(KEY, 0, "order-42", NOON, NOON + 9_000, DELIVERIES, "", NOON, 0)
 
 
 def final_event() -> bytes:
-    deliveries = (
-        DeliveryOutcome(PUSH, DeliveryState.S, "", "", NOON + 1_000),
-        DeliveryOutcome(INBOX, DeliveryState.F, "USER_NOT_EXIST", "a text", NOON + 2_000),
-    )
-    return message_final(DueCallback(KEY, 0, "order-42", NOON, NOON + 9_000, deliveries, "", NOON, 0))
+    return message_final(DUE)
 
 
 def signed(body: bytes, *secrets: str, at: datetime | None = None) -> dict[str, str]:
     """Return the headers of a callback, signed as tidings signs it while secrets are rotated."""
     time = at or datetime.now(UTC)
-    signatures = (Webhook(secret).sign(webhook_id(KEY), time, body.decode()) for secret in secrets)
+    signatures = (Webhook(secret).sign(webhook_id(DUE), time, body.decode()) for secret in secrets)
     return {
-        "Webhook-Id": webhook_id(KEY),
+        "Webhook-Id": webhook_id(DUE),
         "webhook-timestamp": str(int(time.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
@@ -43,7 +44,7 @@ def test_what_tidings_tells_of_a_final_message_is_read() -> None:
 
     callback = CallbackVerifier(NEW).verify(signed(body, NEW), body)
 
-    assert (callback.id, callback.type) == (f"msg_{KEY.message_id}_2", "message.final")
+    assert (callback.id, callback.type) == (webhook_id(DUE), "message.final")
     final = callback.final
     assert final is not None
     assert (final.request_id, final.status, final.partial, final.finality) == ("order-42", "F", True, 2)
