@@ -114,6 +114,7 @@ class FrontDesk:
         self.figures = FakeFigures(self.ledger)
         self.durability = FakeDurability()
         self.opening = Opening(self.ledger.ping)
+        self.body_timeout = 60_000
         self.registry = FakeClientRegistry()
         known = Clients(self.registry, clients or {})
         self.authentication = Authentication(known, believe)
@@ -209,6 +210,7 @@ class FrontDesk:
             figures=self.figures,
             opening=self.opening,
             durability=self.durability,
+            body_timeout=self.body_timeout,
         )
 
     def _opened(self) -> AbstractAsyncContextManager[Api]:

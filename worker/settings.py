@@ -82,6 +82,13 @@ class Settings(BaseSettings):
 
     api_host: str = Field("127.0.0.1", description="Address the HTTP API listens on")
     api_port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP API; 0: a free one")
+    head_timeout: Milliseconds = Field(
+        30_000, description="How long a request's head may take to arrive; an idle connection is closed after it too"
+    )
+    body_timeout: Milliseconds = Field(
+        10_000,
+        description="How long a request's body may take, and again for each MiB that came; beyond, HTTP 408",
+    )
     api_prefix: str = Field("", description="Path prefix under which the API is served too, such as /api/open")
     extend_info_object: Literal["refuse", "allow"] = Field(
         "refuse", description="Whether extendInfo may be an object (R10)"
