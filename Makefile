@@ -21,7 +21,7 @@ DEVELOPMENT := $(VENV)/.development
 # The peers of the benchmarks, apart from the product. Each name is that of a lock file too.
 PEERS := .venv-bench .venv-bench-older-redis
 
-.PHONY: help install demo dev drill test lint format bench bench-smoke bench-all lock clean
+.PHONY: help install demo dev drill fuzz test lint format bench bench-smoke bench-all lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ dev: $(RUNTIME) ## the same stack, staying up; data is kept in .tidings, Ctrl-C 
 
 drill: $(RUNTIME) ## play every fault under load and count what was lost or doubled (takes long; ARGS: see --help)
 	@$(BIN)/tidings drill $(or $(ARGS),all)
+
+fuzz: $(DEVELOPMENT) ## 100,000 bad and odd requests against real servers (takes minutes; ARGS: see --help)
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 test: $(DEVELOPMENT) ## run all tests, with coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)

@@ -13,6 +13,7 @@ from api_adapter.batch_uploading import PartUploads
 from api_adapter.clients import Clients
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
+from api_adapter.judging import TimeLimits
 from api_adapter.limiting import LimitsOf, unlimited
 from api_adapter.linter import Linter
 from api_adapter.origins import Origins
@@ -120,6 +121,7 @@ def make_intake(
         caps=found.caps,
         rates=found.rates,
         clock=found.clock,
+        times=TimeLimits(found.settings.schedule_ahead, found.settings.deliver_within),
         callbacks=found.callbacks,
         hints=hints,
     )
@@ -137,6 +139,7 @@ def make_linter(found: Services, clients: Clients, users: Users, rate_limits: Li
         caps=found.caps,
         rates=found.rates,
         clock=found.clock,
+        times=TimeLimits(found.settings.schedule_ahead, found.settings.deliver_within),
     )
     return Linter(clients, sources, Reader(_request_model(found.settings), rate_limits))
 

@@ -1,12 +1,14 @@
 """Both faces of the client behind one: what a test says of the client holds for either."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from api_adapter.client import (
     Access,
+    AsyncBatch,
     AsyncClient,
     Client,
     Difference,
@@ -35,6 +37,7 @@ class Face(Protocol):
     def inquire_message(self, message_id: str) -> Outcome | None: ...
     def inquire_many(self, app_id: str, request_ids: Iterable[str]) -> Iterator[MessageStatus]: ...
     def reconcile(self, app_id: str, books: Iterable[Expectation]) -> Iterator[Difference]: ...
+    def batch(self, app_id: str, batch_id: str) -> Any: ...  # noqa: ANN401 - a `Batch`, or what acts as one
 
 
 class BlockingFace(Client):
@@ -67,6 +70,14 @@ class AsyncFace:
     def reconcile(self, app_id: str, books: Iterable[Expectation]) -> Iterator[Difference]:
         return self._each(self._client.reconcile(app_id, books))
 
+    def batch(self, app_id: str, batch_id: str) -> Any:  # noqa: ANN401 - a batch that blocks
+        return AsyncBatchFace(self._client.batch(app_id, batch_id), self)
+
+    def run(self, method: Callable[..., Any], *arguments: object, **named: object) -> Any:  # noqa: ANN401 - as above
+        """Return what a method of the asyncio face returns, or iterate over what it yields."""
+        called = method(*arguments, **named)
+        return self._each(called) if isinstance(called, AsyncIterator) else self._runner.run(called)
+
     def _each(self, many: AsyncIterator[One]) -> Iterator[One]:
         async def following() -> One:
             return await anext(many)
@@ -76,6 +87,17 @@ class AsyncFace:
                 yield self._runner.run(following())
             except StopAsyncIteration:
                 return
+
+
+class AsyncBatchFace:
+    """An `AsyncBatch` whose methods block."""
+
+    def __init__(self, batch: AsyncBatch, face: AsyncFace) -> None:
+        self._batch = batch
+        self._face = face
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(self._face.run, getattr(self._batch, name))
 
 
 @contextmanager

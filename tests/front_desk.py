@@ -19,6 +19,7 @@ from api_adapter.http.endpoint import Api
 from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
+from api_adapter.judging import TimeLimits
 from api_adapter.limiting import limited
 from api_adapter.linter import Linter
 from api_adapter.linting import SendLint
@@ -114,6 +115,7 @@ class FrontDesk:
         self.figures = FakeFigures(self.ledger)
         self.durability = FakeDurability()
         self.opening = Opening(self.ledger.ping)
+        self.body_timeout = 60_000
         self.registry = FakeClientRegistry()
         known = Clients(self.registry, clients or {})
         self.authentication = Authentication(known, believe)
@@ -131,6 +133,7 @@ class FrontDesk:
             callbacks=self.callbacks,
             hints=self.hints,
             clock=self.clock,
+            times=TimeLimits(30 * 86_400_000, DELIVER_WITHIN),
         )
         self.intake = Intake(
             known, stores, IntakeLimits(SHARDS, DELIVER_WITHIN, request_model), limited(self.app_rates)
@@ -209,6 +212,7 @@ class FrontDesk:
             figures=self.figures,
             opening=self.opening,
             durability=self.durability,
+            body_timeout=self.body_timeout,
         )
 
     def _opened(self) -> AbstractAsyncContextManager[Api]:

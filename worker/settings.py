@@ -82,6 +82,13 @@ class Settings(BaseSettings):
 
     api_host: str = Field("127.0.0.1", description="Address the HTTP API listens on")
     api_port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP API; 0: a free one")
+    head_timeout: Milliseconds = Field(
+        30_000, description="How long a request's head may take to arrive; an idle connection is closed after it too"
+    )
+    body_timeout: Milliseconds = Field(
+        10_000,
+        description="How long a request's body may take, and again for each MiB that came; beyond, HTTP 408",
+    )
     api_prefix: str = Field("", description="Path prefix under which the API is served too, such as /api/open")
     extend_info_object: Literal["refuse", "allow"] = Field(
         "refuse", description="Whether extendInfo may be an object (R10)"
@@ -105,6 +112,7 @@ class Settings(BaseSettings):
         description="Messages of one merchant, per lane and shard, whose retries may wait; beyond, its backlog does",
     )
     retention: Milliseconds = Field(7 * 86_400_000, description="How long a final message is remembered (R54)")
+    schedule_ahead: Milliseconds = Field(30 * 86_400_000, description="How far ahead the sendAt of a send may be")
     deliver_within: Milliseconds = Field(86_400_000, description="When an unsettled message becomes a dead letter")
 
     max_tries: int = Field(8, ge=1, le=100, description="Tries after which a message becomes a dead letter")

@@ -31,7 +31,10 @@ from api_adapter.client.answers import (
     Status,
 )
 from api_adapter.client.asynchronous import AsyncClient
+from api_adapter.client.asynchronous_batch import AsyncBatch
+from api_adapter.client.batch_jobs import BatchError, BatchLint, BatchResult, BatchStatus, PartAnswer, PartFormat
 from api_adapter.client.blocking import Client
+from api_adapter.client.blocking_batch import Batch
 from api_adapter.client.callbacks import Callback, CallbackVerifier, MessageFinal
 from api_adapter.client.errors import (
     AccessError,
@@ -50,8 +53,14 @@ from worker.signatures import Signer
 __all__ = [
     "Access",
     "AccessError",
+    "AsyncBatch",
     "AsyncClient",
     "Attempt",
+    "Batch",
+    "BatchError",
+    "BatchLint",
+    "BatchResult",
+    "BatchStatus",
     "Callback",
     "CallbackVerifier",
     "ChannelOutcome",
@@ -63,6 +72,8 @@ __all__ = [
     "MessageFinal",
     "MessageStatus",
     "Outcome",
+    "PartAnswer",
+    "PartFormat",
     "Patience",
     "Pause",
     "RefusedError",

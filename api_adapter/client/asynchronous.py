@@ -12,6 +12,8 @@ from pyreqwest.exceptions import PyreqwestError
 
 from api_adapter.client.access import Access
 from api_adapter.client.answers import Difference, MessageStatus, Outcome, SendAnswer
+from api_adapter.client.asynchronous_batch import AsyncBatch
+from api_adapter.client.batch_jobs import BatchOperations
 from api_adapter.client.exchange import Event, Exchange, HttpCall, HttpReply, Lost, Pause, Step
 from api_adapter.client.operations import Operations, look_up_parts, parts
 from api_adapter.client.requests import Expectation, Sendable
@@ -104,6 +106,10 @@ class AsyncClient:
             for one in found.differences:
                 yield one.model_copy(update={"index": one.index + place})
             place += len(part)
+
+    def batch(self, app_id: str, batch_id: str) -> AsyncBatch:
+        """Return a batch job, by your own batchId; nobody is asked yet."""
+        return AsyncBatch(BatchOperations(self._operations, app_id, batch_id), self._run)
 
     async def _run(self, exchange: Exchange[Returned]) -> Returned:
         event: Event = None

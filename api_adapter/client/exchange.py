@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import ValidationError
+from typing_extensions import override
 
 from api_adapter.client.access import Access
 from api_adapter.client.answers import Model, Result
@@ -38,6 +39,21 @@ class HttpCall:
     body: bytes = field(repr=False)
     timeout: float
     """Seconds, from connecting to the end of the answer."""
+
+
+class Content(NamedTuple):
+    """What a call carries; its body is in no text that this gives."""
+
+    body: bytes
+    """As it is sent, and signed."""
+    media_type: str = "application/json; charset=UTF-8"
+    encoding: str = ""
+    """The Content-Encoding that the body has."""
+
+    @override
+    def __repr__(self) -> str:
+        """Return how much there is."""
+        return f"Content({len(self.body)} bytes, {self.media_type!r}, {self.encoding!r})"
 
 
 class HttpReply(NamedTuple):
@@ -106,17 +122,15 @@ class Caller:
         self._access = access
         self._clock = clock
 
-    def call(
-        self, path: str, body: bytes, timeout: float, model: type[Answered], encoding: str = ""
-    ) -> Exchange[Answer[Answered]]:
-        """Ask once; `body` has the Content-Encoding already.
+    def call(self, path: str, content: Content, timeout: float, model: type[Answered]) -> Exchange[Answer[Answered]]:
+        """Ask once; the path has its query.
 
         Raises RefusedError for what is not the API, UntrustedAnswerError for what it did not sign.
         """
-        headers = {"Content-Type": "application/json; charset=UTF-8"} | self._signed(path, body)
-        if encoding:
-            headers["Content-Encoding"] = encoding
-        event = yield HttpCall(self._access.url + path, headers, body, timeout)
+        headers = {"Content-Type": content.media_type} | self._signed(path, content.body)
+        if content.encoding:
+            headers["Content-Encoding"] = content.encoding
+        event = yield HttpCall(self._access.url + path, headers, content.body, timeout)
         if not isinstance(event, HttpReply):
             return Answer(unknown(f"The API did not answer ({event.why if event else 'nobody called it'})"), None)
         return self._read(path, event, model)

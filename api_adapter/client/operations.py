@@ -11,7 +11,7 @@ import orjson
 from api_adapter.client.access import Access
 from api_adapter.client.answers import Difference, MessageStatus, Model, Outcome, Result, SendAnswer, Status
 from api_adapter.client.errors import RefusedError, UnknownError
-from api_adapter.client.exchange import Answer, Caller, Exchange, Pause, is_too_fast, unknown
+from api_adapter.client.exchange import Answer, Caller, Content, Exchange, Pause, is_too_fast, unknown
 from api_adapter.client.requests import LARGEST_SEND, Expectation, Sendable, body_of
 from api_adapter.client.waits import Patience, Waits
 from api_adapter.paths import BATCH_INQUIRY, BATCH_SEND, INQUIRY, RECONCILE, SEND
@@ -22,7 +22,6 @@ from worker.ports import Clock
 MAX_CALL = 1024 * 1024
 """Bytes of a batch or look-up (R15)."""
 _AROUND_SENDS = len(b'{"sends":[]}')
-_PACKING = "gzip"
 _NOT_JSON = "$: the body is not valid JSON"
 _NOT_AN_OBJECT = "$: must be an object"
 _TOO_LARGE = f"$: the body is larger than {LARGEST_SEND} bytes"
@@ -36,17 +35,11 @@ class _Batch(Model):
     items: tuple[SendAnswer, ...] = ()
 
 
-class _Reconciled(Model):
-    result: Result
-    statuses: tuple[Status, ...]
-    differences: tuple[Difference, ...]
-
-
-class Reconciled(NamedTuple):
+class Reconciled(Model):
     """What came of laying a part of the books beside the ledger."""
 
-    statuses: tuple[Status, ...] = ()
-    differences: tuple[Difference, ...] = ()
+    statuses: tuple[Status, ...]
+    differences: tuple[Difference, ...]
 
 
 class _Statuses(Model):
@@ -81,7 +74,7 @@ class Operations:
     def send(self, send: Sendable) -> Exchange[SendAnswer]:
         """Have one send taken. Raises RefusedError (F), UnknownError (U), and as `Caller.call`."""
         body = body_of(send)
-        answer = yield from self._patiently(SEND, body, SendAnswer, sends=1)
+        answer = yield from self._patiently(SEND, Content(body), SendAnswer, sends=1)
         found = answer.content
         if found is None:
             return SendAnswer(result=_settled(answer))
@@ -96,7 +89,7 @@ class Operations:
         answers, still = _read(sends)
         waits = self._waits()
         while still:
-            answer = yield from self._caller.call(BATCH_SEND, _packed(still), waits.timeout(), _Batch, _PACKING)
+            answer = yield from self._caller.call(BATCH_SEND, _packed(still), waits.timeout(), _Batch)
             if _is_unreadable(answer) and len(still) > 1:
                 # One of them spoils the call for all: halved until it stands alone.
                 yield from self._halves(still, answers)
@@ -121,7 +114,7 @@ class Operations:
 
     def inquire(self, question: dict[str, str]) -> Exchange[Outcome | None]:
         """Look one message up; None for one that was never taken, or is forgotten. Raises as `send`."""
-        answer = yield from self._patiently(INQUIRY, orjson.dumps(question), Outcome)
+        answer = yield from self._patiently(INQUIRY, Content(orjson.dumps(question)), Outcome)
         if answer.result.code == ResultCode.MESSAGE_NOT_EXIST:
             return None
         _settled(answer)
@@ -130,31 +123,48 @@ class Operations:
     def inquire_many(self, app_id: str, request_ids: Sequence[str]) -> Exchange[list[MessageStatus]]:
         """Look up to 10,000 requestIds up; a status for each, in order. Raises as `send`."""
         body = orjson.dumps({"appId": app_id, "requestIds": request_ids})
-        answer = yield from self._patiently(BATCH_INQUIRY, body, _Statuses)
-        _settled(answer)
-        return list(answer.content.items) if answer.content else []
+        return list((yield from self.ask(BATCH_INQUIRY, Content(body), _Statuses)).items)
 
     def reconcile(self, app_id: str, books: Sequence[Expectation]) -> Exchange[Reconciled]:
         """Lay the books of up to 10,000 messages beside the ledger. Raises as `send`."""
         messages = [{"requestId": request_id, "status": status} for request_id, status in books]
-        answer = yield from self._patiently(
-            RECONCILE, orjson.dumps({"appId": app_id, "messages": messages}), _Reconciled
-        )
-        _settled(answer)
-        return Reconciled(answer.content.statuses, answer.content.differences) if answer.content else Reconciled()
+        body = orjson.dumps({"appId": app_id, "messages": messages})
+        return (yield from self.ask(RECONCILE, Content(body), Reconciled))
 
-    def _patiently(self, path: str, body: bytes, model: type[Answered], sends: int = 0) -> Exchange[Answer[Answered]]:
+    def ask(
+        self,
+        path: str,
+        content: Content,
+        model: type[Answered],
+        patience: Callable[[Patience], Patience] = lambda usual: usual,
+    ) -> Exchange[Answered]:
+        """Return what S says. Raises as `send`."""
+        answer = yield from self._patiently(path, content, model, patience=patience(self._patience))
+        _settled(answer)
+        if answer.content is None:
+            raise UnknownError(answer.result)
+        return answer.content
+
+    def _patiently(
+        self,
+        path: str,
+        content: Content,
+        model: type[Answered],
+        *,
+        sends: int = 0,
+        patience: Patience | None = None,
+    ) -> Exchange[Answer[Answered]]:
         """Ask until there is an answer that repeating would not change, or no time is left."""
-        waits = self._waits()
+        waits = self._waits(patience)
         while True:
-            answer = yield from self._caller.call(path, body, waits.timeout(), model)
+            answer = yield from self._caller.call(path, content, waits.timeout(), model)
             pause = waits.next(answer.retry_after) if answer.may_be_repeated else None
             if pause is None:
                 return answer
             yield Pause(pause, sends)
 
-    def _waits(self) -> Waits:
-        return Waits(self._patience, self._clock.monotonic, self._draw)
+    def _waits(self, patience: Patience | None = None) -> Waits:
+        return Waits(patience or self._patience, self._clock.monotonic, self._draw)
 
 
 def parts(sends: Iterable[Sendable]) -> Iterator[list[bytes]]:
@@ -238,9 +248,10 @@ def _put(answers: list[SendAnswer], sent: Sequence[Readable], answer: Answer[_Ba
         answers[send.place] = SendAnswer(result=whole, request_id=send.request_id)
 
 
-def _packed(sends: Sequence[Readable]) -> bytes:
+def _packed(sends: Sequence[Readable]) -> Content:
+    body = b'{"sends":[' + b",".join([send.body for send in sends]) + b"]}"
     # The quickest level: it takes away most of what repeats in notices already.
-    return gzip.compress(b'{"sends":[' + b",".join([send.body for send in sends]) + b"]}", compresslevel=1, mtime=0)
+    return Content(gzip.compress(body, compresslevel=1, mtime=0), encoding="gzip")
 
 
 def _is_unreadable(answer: Answer[_Batch]) -> bool:

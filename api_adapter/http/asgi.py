@@ -52,6 +52,7 @@ def application() -> Starlette:
                     figures=found.services.figures,
                     opening=opening,
                     durability=examined,
+                    body_timeout=settings.body_timeout,
                 )
 
     return make_app(opened, settings.api_prefix)

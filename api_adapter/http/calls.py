@@ -1,5 +1,6 @@
 """How every operation is called: content type, size, who calls, and the signed answer (CONTRACT R15, R25, R26, R40)."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from traceback import walk_tb
@@ -11,12 +12,13 @@ from starlette.responses import Response
 from typing_extensions import override
 
 from api_adapter.authentication import SignedCall
-from api_adapter.http.endpoint import Api, Endpoint, Operation, Reply, too_large
+from api_adapter.http.endpoint import Api, Endpoint, Operation, Reply, too_large, too_slow
 from api_adapter.inquiries import refusal
 from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
 
 _JSON_CHARSETS = frozenset({"", "utf-8", "utf8"})
+_MIB = 1 << 20
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
 _NOT_JSON = Reply(
@@ -46,7 +48,9 @@ def called(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         return signed(request, await _reply(endpoint.run, request, b"", request.scope["query_string"]))
 
     async def answer(request: Request) -> Response:
+        # Also a body of another type is read: with bytes left unread the connection could not be used again.
         if not is_media_type("application/json", request.headers.get("content-type", "")):
+            await _timely_body(request, endpoint.max_body)
             return signed(request, _NOT_JSON)
         return signed(request, await reply_to_post(endpoint.run, endpoint.max_body, request))
 
@@ -73,10 +77,8 @@ def _path(request: Request) -> str:
 
 async def reply_to_post(run: Operation, most: int, request: Request) -> Reply:
     """Return what an operation answers, or why it is not called; the body may have `most` bytes."""
-    body = await _body(request, most)
-    return (
-        too_large(f"the body is larger than {most} bytes") if body is None else await _reply(run, request, body, body)
-    )
+    body = await _timely_body(request, most)
+    return await _reply(run, request, body, body) if isinstance(body, bytes) else body
 
 
 async def _reply(run: Operation, request: Request, body: bytes, asked: bytes) -> Reply:
@@ -112,19 +114,37 @@ def is_media_type(wanted: str, content_type: str) -> bool:
     return media_type.strip().lower() == wanted and all(charset in _JSON_CHARSETS for charset in charsets)
 
 
-async def _body(request: Request, most: int) -> bytes | None:
-    """Return the body, or None as soon as it is known to be larger than `most` bytes."""
+async def _timely_body(request: Request, most: int) -> bytes | Reply:
+    """Return the body, or the answer to one that is too large or too slow."""
+    api: Api = request.state.api
+    try:
+        body = await _body(request, most, api.body_timeout / 1000)
+    except TimeoutError:
+        return too_slow(f"the body is too slow: it may take {api.body_timeout} ms, and as long again for each MiB")
+    return too_large(f"the body is larger than {most} bytes") if body is None else body
+
+
+async def _body(request: Request, most: int, patience: float) -> bytes | None:
+    """Return the body, or None as soon as it is known to be larger than `most` bytes.
+
+    Raises TimeoutError where it takes longer than `patience` seconds, and as long again for each MiB that came.
+    """
     declared = request.headers.get("content-length", "")
     # Only ever a shortcut: what is no plain number is ignored, as the bytes are counted anyway.
     if _LENGTH.fullmatch(declared) and int(declared) > most:
         return None
-    parts, size = [], 0
+    parts, size, rewarded = [], 0, 0
+    begun = asyncio.get_running_loop().time()
     try:
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                return None
-            parts.append(part)
+        async with asyncio.timeout_at(begun + patience) as limit:
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    return None
+                parts.append(part)
+                if size // _MIB > rewarded:
+                    rewarded = size // _MIB
+                    limit.reschedule(begun + patience * (1 + rewarded))
     except ClientDisconnect:
         return b""
     return b"".join(parts)

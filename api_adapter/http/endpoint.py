@@ -40,6 +40,8 @@ class Api:
     figures: Figures
     opening: Opening
     durability: Durability
+    body_timeout: int
+    """Milliseconds that a request's body may take to arrive, and as long again for each MiB of it that came."""
 
 
 class Reply(NamedTuple):
@@ -50,12 +52,17 @@ class Reply(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
     """Beside those that every answer has."""
     status: int = 200
-    """413 for what never reached the API, as it is too large; 200 for every result (R30)."""
+    """413 and 408 for what never reached the API, as it is too large or too slow; 200 for every result (R30)."""
 
 
 def too_large(text: str) -> Reply:
     """Return the answer to a body that is larger than it may be (R15)."""
     return Reply(refusal(Result.refused(ResultCode.PARAM_ILLEGAL, text)), status=413)
+
+
+def too_slow(text: str) -> Reply:
+    """Return the answer to a body that takes too long."""
+    return Reply(refusal(Result.refused(ResultCode.PARAM_ILLEGAL, text)), status=408)
 
 
 Operation: TypeAlias = Callable[[Api, Mapping[str, str], bytes], Awaitable[Reply]]

@@ -91,6 +91,7 @@ def _post(endpoint: Endpoint) -> Json:
         },
         "responses": {
             "200": _found(endpoint),
+            "408": {**_json_answer("the body did not arrive in time", "Refusal"), "headers": _answer_headers()},
             "413": {**_json_answer("the body is too large", "Refusal"), "headers": _answer_headers()},
         },
     }
@@ -99,6 +100,7 @@ def _post(endpoint: Endpoint) -> Json:
 def _upload() -> Json:
     answers = {
         "200": {**_json_answer("the result, be it S, U or F", "BatchPartAnswer"), "headers": _answer_headers()},
+        "408": {**_json_answer("the body did not arrive in time", "Refusal"), "headers": _answer_headers()},
         "413": {**_json_answer("the body is too large", "Refusal"), "headers": _answer_headers()},
     }
     parameters = [*_portable(UPLOADING["parameters"]), *_request_headers()]

@@ -3,7 +3,8 @@
 import socket
 
 from granian import Granian
-from granian.constants import Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
 
 from worker.contract.errors import TidingsError
 from worker.settings import Settings
@@ -31,6 +32,9 @@ def serve(settings: Settings) -> None:
         factory=True,
         interface=Interfaces.ASGI,
         loop=Loops.uvloop,
+        # HTTP/2 belongs to the proxy that ends TLS: here it would be a second way in, without time-outs.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=settings.head_timeout),
         address=settings.api_host,
         port=settings.api_port,
         workers=1,

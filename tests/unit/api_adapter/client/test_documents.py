@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from api_adapter import client
 from tests.front_desk import APP, TOKEN
@@ -34,11 +35,14 @@ def test_the_examples_of_the_page_run(
         assert ours in script
         script = script.replace(ours, theirs)
 
-    exec(compile(script, str(PAGE), "exec"), {"__name__": "page"})  # noqa: S102 - what the page shows
+    with capture_logs():
+        exec(compile(script, str(PAGE), "exec"), {"__name__": "page"})  # noqa: S102 - what the page shows
 
     assert capsys.readouterr().out.splitlines()[1:] == [
         "order-42 S SUCCESS",
         "order-43 F PARAM_ILLEGAL",
+        "1 0 1 0",
+        "RUNNING",
         "U [('PUSH', 'U'), ('INBOX', 'U')]",
         "order-42 U",
         "order-43 NEVER_SEEN",

@@ -15,10 +15,9 @@ from api_adapter.client import (
 from tests.client_faces import Face, opened_face
 from tests.front_desk import APP
 from tests.harmed_api import Harm, HarmedApi
-from tests.keys import private_pem, public_pem
+from tests.keys import public_pem, signer
 from tests.samples import send_body, send_fields
 from worker.contract.identity import message_id
-from worker.signatures import Signer
 
 TOKEN = send_fields()["accessToken"]
 LOST = [Harm.ANSWER_LOST, Harm.CALL_LOST, Harm.BUSY]
@@ -123,7 +122,7 @@ def test_F_is_an_error_that_says_why_and_is_not_repeated(
 
 def test_R38_another_key_is_refused(api: HarmedApi, kind: str) -> None:
     with (
-        opened_face(kind, api.access(signer=Signer(private_pem("stranger"), 1))) as face,
+        opened_face(kind, api.access(signer=signer("stranger"))) as face,
         pytest.raises(RefusedError, match="INVALID_SIGNATURE"),
     ):
         face.send(a_send())

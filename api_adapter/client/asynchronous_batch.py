@@ -1,0 +1,91 @@
+"""The asyncio face of a batch job."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, TypeVar
+
+from api_adapter.client.batch_jobs import (
+    BatchError,
+    BatchLint,
+    BatchOperations,
+    BatchResult,
+    BatchStatus,
+    PartAnswer,
+    PartFormat,
+    json_line_parts,
+)
+from api_adapter.client.exchange import Exchange
+from api_adapter.client.requests import Sendable
+
+Returned = TypeVar("Returned")
+
+
+class AsyncBatch:
+    """One batch job; `AsyncClient.batch` gives it. Everything may be repeated; methods raise as `AsyncClient.send`."""
+
+    def __init__(self, operations: BatchOperations, drive: Callable[[Exchange[Any]], Awaitable[Any]]) -> None:
+        """Keep what is asked, and what makes the calls."""
+        self._operations = operations
+        self._drive = drive
+
+    async def create(self, **common: object) -> BatchStatus:
+        """Define it, with the fields that its rows have in common by the API's names: `templateCode="ORDER_READY"`."""
+        return await self._run(self._operations.create(common))
+
+    async def upload(self, part: int, rows: bytes, written: PartFormat = PartFormat.JSON_LINES) -> PartAnswer:
+        """Upload a part, from 1; the same part again is no part more."""
+        return await self._run(self._operations.upload(part, rows, written))
+
+    async def upload_all(self, sends: Iterable[Sendable], first: int = 1) -> AsyncIterator[PartAnswer]:
+        """Upload sends, cut into parts; yield the answer to each. Holds one part in memory."""
+        for part, rows in enumerate(json_line_parts(sends), first):
+            yield await self.upload(part, rows)
+
+    async def lint(self) -> BatchLint:
+        """Return what is wrong before it runs."""
+        return await self._run(self._operations.lint())
+
+    async def run(self, *, parts: int | None = None, rows: int | None = None) -> BatchStatus:
+        """Let it be sent; refused unless it has as many parts and rows as are given."""
+        return await self._run(self._operations.run(parts, rows))
+
+    async def pause(self) -> BatchStatus:
+        """Keep what was not sent from being sent."""
+        return await self._run(self._operations.move("pause"))
+
+    async def resume(self) -> BatchStatus:
+        """Let it go on."""
+        return await self._run(self._operations.move("resume"))
+
+    async def cancel(self) -> BatchStatus:
+        """End what was not sent, for good."""
+        return await self._run(self._operations.move("cancel"))
+
+    async def status(self) -> BatchStatus:
+        """Return how far it is."""
+        return await self._run(self._operations.move("status"))
+
+    async def results(self, status: str | None = None) -> AsyncIterator[BatchResult]:
+        """Yield the outcome of each row, or of those that are S, U or F."""
+        after = None
+        while True:
+            page = await self._run(self._operations.results(status, after))
+            for one in page.items:
+                yield one
+            after = page.next
+            if after is None:
+                return
+
+    async def errors(self) -> AsyncIterator[BatchError]:
+        """Yield the rejected rows."""
+        after = None
+        while True:
+            page = await self._run(self._operations.errors(after))
+            for one in page.items:
+                yield one
+            after = page.next
+            if after is None:
+                return
+
+    async def _run(self, exchange: Exchange[Returned]) -> Returned:
+        returned: Returned = await self._drive(exchange)
+        return returned

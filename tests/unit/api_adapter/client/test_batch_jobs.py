@@ -1,0 +1,110 @@
+"""Batch jobs over real HTTP, by both faces."""
+
+import gzip
+from collections.abc import Iterator
+
+import pytest
+
+from api_adapter.batch_uploading import MAX_PART_BODY
+from api_adapter.client import PartFormat, RefusedError
+from api_adapter.client.batch_jobs import PART_BYTES, PART_ROWS, json_line_parts
+from tests.client_faces import Face
+from tests.front_desk import APP, TOKEN
+from tests.harmed_api import Harm, HarmedApi
+from tests.samples import send_body
+from worker.contract.batch_jobs import MAX_PARTS, MAX_ROWS
+
+COMMON = {"templateCode": "PAYMENT_NOTICE", "redirectUrl": "/pages/1"}
+
+
+def rows(*request_ids: str) -> Iterator[dict[str, object]]:
+    for request_id in request_ids:
+        templates = [{"templateParameters": {"who": "小明"}}]
+        yield {"requestId": request_id, "accessToken": TOKEN, "templates": templates}
+
+
+def test_a_batch_is_created_uploaded_run_and_followed(api: HarmedApi, face: Face) -> None:
+    batch = face.batch(APP, "june-1/é")
+    created = batch.create(**COMMON)
+    assert (created.state, created.received) == ("HELD", 0)
+
+    (part,) = batch.upload_all([*rows("a", "b"), {"requestId": "bad"}])
+
+    assert (part.part, part.rows, part.accepted, part.rejected) == (1, 3, 2, 1)
+    assert (batch.lint().ready, batch.lint().rejected) == (True, 1)
+    assert [(one.part, one.row, one.request_id, one.result_code) for one in batch.errors()] == [
+        (1, 3, "bad", "PARAM_ILLEGAL")
+    ]
+    assert batch.run(parts=1, rows=3).state == "RUNNING"
+    assert [(one.row, one.request_id, one.status, one.reason) for one in batch.results()] == [
+        (1, "a", "U", "OPEN"),
+        (2, "b", "U", "OPEN"),
+    ]
+    assert list(batch.results("F")) == []
+    assert batch.pause().state == "PAUSED"
+    assert batch.resume().state == "RUNNING"
+    assert (batch.status().open, batch.status().accepted) == (2, 2)
+    assert batch.cancel().state == "CANCELLED"
+    assert len(api.desk.ledger.records) == 2
+
+
+@pytest.mark.parametrize("harm", [Harm.ANSWER_LOST, Harm.CALL_LOST, Harm.BUSY])
+def test_a_part_without_an_answer_is_uploaded_again_as_it_was(api: HarmedApi, face: Face, harm: Harm) -> None:
+    batch = face.batch(APP, "june")
+    batch.create(**COMMON)
+    api.harms.append(harm)
+
+    (part,) = batch.upload_all(rows("a"))
+
+    assert (part.accepted, part.duplicate) == (1, 0)
+    (first, again) = api.seen[1:]
+    assert first == again
+    assert batch.status().parts == 1
+
+
+def test_csv_may_be_uploaded_too(face: Face) -> None:
+    batch = face.batch(APP, "june")
+    batch.create(**COMMON)
+
+    part = batch.upload(7, f"requestId,accessToken,p.who\na,{TOKEN},Ann\n".encode(), PartFormat.CSV)
+
+    assert (part.part, part.accepted) == (7, 1)
+
+
+def test_pages_of_results_are_followed_to_the_last(face: Face) -> None:
+    batch = face.batch(APP, "june")
+    batch.create(**COMMON)
+    ids = [f"r{number:04}" for number in range(1_001)]
+    list(batch.upload_all([*rows(*ids), *({"requestId": "bad"} for _ in range(150))]))
+
+    assert [one.request_id for one in batch.results()] == ids
+    assert len(list(batch.errors())) == 150
+
+
+def test_what_a_batch_lacks_is_an_error_that_says_so(face: Face) -> None:
+    batch = face.batch(APP, "june")
+    batch.create(**COMMON)
+
+    with pytest.raises(RefusedError):
+        batch.run(parts=2)
+    with pytest.raises(RefusedError, match="ACCESS_DENIED"):
+        face.batch("other", "june").status()
+
+
+def test_the_same_sends_are_cut_into_the_same_parts_within_the_limits() -> None:
+    sends = [send_body(requestId=f"r{number}", padding="x" * 3_000) for number in range(12_000)]
+
+    found = list(json_line_parts(sends))
+
+    assert found == list(json_line_parts(sends))
+    assert b"".join(found).splitlines() == sends
+    assert all(len(part) <= PART_BYTES for part in found)
+    assert [part.count(b"\n") for part in json_line_parts([b"{}"] * (PART_ROWS + 1))] == [PART_ROWS, 1]
+    assert list(json_line_parts([b'{\r\n"a":\n1}'])) == [b'{  "a": 1}\n']
+    assert PART_ROWS * MAX_PARTS >= MAX_ROWS
+
+
+def test_a_part_that_can_not_be_compressed_is_not_too_large() -> None:
+    noise = bytes(range(256)) * (PART_BYTES // 256)
+
+    assert len(gzip.compress(noise, compresslevel=0)) <= MAX_PART_BODY
