@@ -23,6 +23,8 @@ class MessageFinal(Model):
     reason: Reason | None = None
     partial: bool = False
     """F, but some channel has S."""
+    batch_id: str | None = None
+    """The batch that it came in."""
     finality: int
     """How often it became final: more than 1 after a replay, and the higher one counts."""
     taken_at: int

@@ -12,6 +12,7 @@ from worker.contract.callbacks import (
 )
 from worker.contract.codes import ResultStatus
 from worker.contract.figures import CallbackFigures, Crowd
+from worker.contract.origins import BatchPart
 
 DELIVERED, RETRY, DEAD, BACK = CallbackVerdict
 MESSAGE = new_message("r1")
@@ -41,6 +42,14 @@ def test_what_became_final_is_due_at_once_and_says_what_happened(open_ledger: Op
     assert (callback.key, callback.lease_until) == (KEY, START + 1_005)
     assert (callback.request_id, callback.whole.status) == ("r1", ResultStatus.S)
     assert (callback.taken_at, callback.settled_at, callback.since, callback.tries) == (START, START, START, 0)
+
+
+def test_a_callback_names_the_batch_of_its_message(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger()
+    ledger.accept([MESSAGE], told=EVERY_OUTCOME, part=BatchPart("june"))
+    ledger.settle([final(claim) for claim in ledger.claim([MESSAGE.message_id])])
+
+    assert [callback.batch_id for callback in ledger.claim_callbacks()] == ["june"]
 
 
 def test_a_callback_is_taken_by_one_alone_until_its_lease_ends(open_ledger: OpenLedger) -> None:

@@ -111,6 +111,7 @@ class FakeCallbackOutbox:
             dead_cause=outcome.dead_cause,
             since=entry.since or outcome.settled_at or 0,
             tries=entry.tries,
+            batch_id=record.origin.batch_id,
         )
 
     async def settle(self, settlements: Sequence[CallbackSettlement]) -> list[bool]:

@@ -252,7 +252,7 @@ def test_who_corrects_the_failed_lines_sends_that_file(tidings: CommandLine, tmp
 
 
 def test_who_was_killed_goes_on_with_resume(tidings: CommandLine, tmp_path: Path) -> None:
-    lines = 40_000
+    lines = 20_000
     bodies = (json.dumps(send_fields(requestId=f"r{number}")).encode() + b"\n" for number in range(lines))
     (tmp_path / "notices.jsonl").write_bytes(b"".join(bodies))
     process = started(tidings, "send", tmp_path / "notices.jsonl", "--resume")

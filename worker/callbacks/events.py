@@ -33,6 +33,7 @@ def message_final(callback: DueCallback) -> bytes:
         "messageId": callback.key.message_id,
         "appId": callback.key.app_id,
         "requestId": callback.request_id,
+        "batchId": callback.batch_id or None,
         "status": whole.status,
         "reason": whole.reason,
         "partial": whole.partial,

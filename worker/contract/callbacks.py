@@ -112,6 +112,8 @@ class DueCallback(NamedTuple):
     """When the outcome was to be told first, or once more after a replay of the callback."""
     tries: int
     """How often the merchant was called since then."""
+    batch_id: str = ""
+    """The batch that the message came in; empty: none."""
 
     @property
     def whole(self) -> WholeOutcome:

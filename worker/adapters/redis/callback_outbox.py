@@ -107,7 +107,7 @@ class RedisCallbackOutbox:
 
 
 def _due(app_id: str, until: int, row: Sequence[Any]) -> DueCallback:
-    member, request_id, taken, expires, push, inbox, dead, history = (text(field) for field in row)
+    member, request_id, taken, expires, push, inbox, dead, history, batch_id = (text(field) for field in row)
     message_id, _, finality = member.partition("#")
     fields = ((Channel.PUSH, push), (Channel.INBOX, inbox))
     callback = DueCallback(
@@ -120,6 +120,7 @@ def _due(app_id: str, until: int, row: Sequence[Any]) -> DueCallback:
         dead_cause=dead,
         since=0,
         tries=0,
+        batch_id=batch_id,
     )
     told, _, since, _, tries, _ = (*history.split("|", 5), *[""] * 6)[:6]
     if told == finality:

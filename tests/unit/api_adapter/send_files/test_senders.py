@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from api_adapter.client import Patience, RefusedError, Signer
+from api_adapter.client import Patience, RefusedError
 from api_adapter.send_files.client_sender import ClientSender
 from api_adapter.send_files.senders import UNASKED, IntakeSender, LineResult, Sender, unanswered
 from tests.front_desk import APP, CLIENT, FrontDesk
 from tests.harmed_api import Harm, HarmedApi, harmed_api
-from tests.keys import private_pem
+from tests.keys import signer
 from tests.samples import send_body
 from worker.contract.codes import ResultStatus
 from worker.contract.identity import message_id
@@ -163,4 +163,4 @@ def test_over_the_api_remarks_come_too(api: HarmedApi) -> None:
 
 def test_over_the_api_what_concerns_the_caller_is_an_error(api: HarmedApi) -> None:
     with pytest.raises(RefusedError, match="INVALID_SIGNATURE"):
-        over_the_api(api, [send_body()] * 600, [], signer=Signer(private_pem("stranger"), 1))
+        over_the_api(api, [send_body()] * 600, [], signer=signer("stranger"))

@@ -38,6 +38,7 @@ def test_the_body_says_what_became_of_the_message_and_each_channel() -> None:
             "messageId": KEY.message_id,
             "appId": "shop",
             "requestId": "r1",
+            "batchId": None,
             "status": "F",
             "reason": None,
             "partial": True,
@@ -62,6 +63,12 @@ def test_an_unknown_outcome_says_why_and_a_skipped_channel_that_it_is() -> None:
 
     assert (data["status"], data["reason"]) == ("U", "UNANSWERED")
     assert [channel["status"] for channel in data["channels"]] == ["U", "SKIPPED"]
+
+
+def test_a_message_of_a_batch_names_it() -> None:
+    callback = due(delivery(Channel.PUSH, DeliveryState.S))._replace(batch_id="june")
+
+    assert orjson.loads(message_final(callback))["data"]["batchId"] == "june"
 
 
 def test_what_a_gateway_wrote_is_not_told() -> None:
