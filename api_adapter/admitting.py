@@ -7,9 +7,10 @@ from typing import NamedTuple
 from api_adapter.judging import Admission, user_digest
 from worker.contract.identity import shard_of
 from worker.contract.messages import Acceptance, Hint, Lane, NewMessage
-from worker.contract.payload import Payload
+from worker.contract.payload import Payload, Quiet
 from worker.contract.rates import RateLimit
 from worker.contract.requests import SendRequest
+from worker.contract.users import User
 
 
 class Send(NamedTuple):
@@ -40,6 +41,7 @@ def new_message(send: Send, admission: Admission, deliver_within: int) -> NewMes
         parameters=choice.parameters,
         redirect_url=admission.link,
         extend_info=send.request.extendInfo,
+        quiet=_quiet(admission.user),
     )
     return NewMessage(
         message_id=send.message_id,
@@ -55,7 +57,14 @@ def new_message(send: Send, admission: Admission, deliver_within: int) -> NewMes
         deliver_within=deliver_within,
         payload=payload.pack(),
         row=send.row,
+        send_at=send.request.sendAt,
+        expire_at=send.request.expireAt,
     )
+
+
+def _quiet(user: User) -> Quiet | None:
+    """Return when the user wants no PUSH; in UTC where the time zone is not known."""
+    return None if user.quiet_hours is None else Quiet(user.quiet_hours, user.time_zone or "UTC")
 
 
 def hints_of(

@@ -131,6 +131,7 @@ def outcome_json(outcome: MessageOutcome) -> Json:
         "settledAt": outcome.settled_at,
         "expiresAt": outcome.expires_at,
         "nextTryAt": outcome.next_at,
+        "waitsFor": outcome.waits_for,
         "attempts": outcome.attempts,
         "tries": outcome.tries,
         "crashes": outcome.crashes,

@@ -16,10 +16,21 @@ from worker.contract.users import SEND_SCOPE, TokenGrant, Unresolved, User, Wall
 from worker.rendering import Choice, CompiledTemplate
 
 _USER_DIGEST_BYTES = 8
+_DAY = 86_400_000
 _MOST_REMARKS = 20
 """More would not fit an extendInfo of 4,096 characters, where callers read them."""
 
 _NO_TEMPLATE = Result.refused(ResultCode.TEMPLATE_NOT_EXIST, "$.templateCode: no template has this code")
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How far ahead times may be; milliseconds."""
+
+    ahead: int
+    """The latest `sendAt`."""
+    deliver_within: int
+    """How long after that a message may be open, where it names no `expireAt`; and at most, where it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,7 @@ class Facts:
     wallets: Mapping[str, Wallet]
     now: int
     """Milliseconds since 1970."""
+    times: TimeLimits
 
 
 class Admission(NamedTuple):
@@ -71,7 +83,7 @@ def judge(request: SendRequest, facts: Facts) -> Admission | Result:
     channels, skipped = _channels(template.version.channels, grant.user)
     if not channels:
         return Result.refused(ResultCode.USER_NOT_SUBSCRIBED, "the user opted out of every channel of the template")
-    choice = _choice(request, template, grant.user)
+    choice = _choice(request, template, grant.user, facts)
     if isinstance(choice, Result):
         return choice
     wallet = _wallet(request, grant.user, channels, facts)
@@ -102,6 +114,22 @@ def _grant(request: SendRequest, facts: Facts) -> TokenGrant | Result:
     return grant
 
 
+def _faults_of_times(request: SendRequest, facts: Facts) -> list[str]:
+    send_at, expire_at = request.sendAt, request.expireAt
+    faults = []
+    if send_at is not None and send_at > facts.now + facts.times.ahead:
+        faults.append(f"$.sendAt: must be at most {facts.times.ahead // _DAY} days ahead")
+    if expire_at is not None:
+        latest = facts.now + facts.times.ahead + facts.times.deliver_within
+        if expire_at <= facts.now:
+            faults.append("$.expireAt: must be in the future")
+        elif send_at is not None and expire_at <= send_at:
+            faults.append("$.expireAt: must be after sendAt")
+        elif expire_at > latest:
+            faults.append(f"$.expireAt: must be at most {(latest - facts.now) // _DAY} days ahead")
+    return faults
+
+
 def _channels(channels: tuple[Channel, ...], user: User) -> tuple[tuple[Channel, ...], tuple[Channel, ...]]:
     if not user.opted_out:
         return channels, ()
@@ -109,11 +137,12 @@ def _channels(channels: tuple[Channel, ...], user: User) -> tuple[tuple[Channel,
     return wanted, tuple(channel for channel in channels if channel in user.opted_out)
 
 
-def _choice(request: SendRequest, template: CompiledTemplate, user: User) -> Choice | Result:
+def _choice(request: SendRequest, template: CompiledTemplate, user: User, facts: Facts) -> Choice | Result:
     faults = template.missing(request.templates)
     if template.needs_link and not request.link:
         faults.append("$.redirectUrl: is required by the template's channels")
     faults += _default_language_twice(request, template)
+    faults += _faults_of_times(request, facts)
     if faults:
         return Result.refused(ResultCode.PARAM_ILLEGAL, "; ".join(faults))
     try:

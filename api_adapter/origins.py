@@ -100,7 +100,12 @@ class Origins:
     async def _standing(self, origin: Origin) -> Json:
         standing = await self.cancellations.standing(origin)
         pausing = {pause.origin for pause in await self.pauses.paused()} & {*origin.pausing}
-        return {"paused": bool(pausing), "waiting": standing.backlogged, "due": standing.due}
+        return {
+            "paused": bool(pausing),
+            "waiting": standing.backlogged,
+            "scheduled": standing.scheduled,
+            "due": standing.due,
+        }
 
     async def _cancel(self, request: CancelRequest) -> Json:
         if request.requestIds is not None:

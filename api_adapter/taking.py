@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 import structlog
 
 from api_adapter.admitting import Send, hints_of, new_message
-from api_adapter.judging import Admission, Facts, judge, resolved_user, user_digest
+from api_adapter.judging import Admission, Facts, TimeLimits, judge, resolved_user, user_digest
 from api_adapter.limiting import Allowance, allowances, refusal
 from api_adapter.live_templates import live_templates
 from worker.contract.callbacks import NO_OUTCOMES
@@ -86,6 +86,7 @@ class Sources:
     caps: Caps
     rates: Rates
     clock: Clock
+    times: TimeLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ async def facts_of(stores: Sources, sends: Sequence[Send]) -> Facts:
         templates=await live_templates(stores.templates, stores.compiled, codes),
         wallets=await stores.wallets.all(),
         now=stores.clock.now(),
+        times=stores.times,
     )
 
 

@@ -13,6 +13,7 @@ from api_adapter.batch_uploading import PartUploads
 from api_adapter.clients import Clients
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
+from api_adapter.judging import TimeLimits
 from api_adapter.limiting import LimitsOf, unlimited
 from api_adapter.linter import Linter
 from api_adapter.origins import Origins
@@ -56,7 +57,7 @@ async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf 
                 clients=clients,
                 authentication=make_authentication(found, clients),
                 intake=intake,
-                batch_sending=BatchSending(intake),
+                batch_sending=BatchSending(intake, found.batches),
                 batches=make_batch_desk(found, clients),
                 uploads=PartUploads(intake, found.batch_jobs, found.batches),
                 inquiries=Inquiries(clients, found.records),
@@ -120,6 +121,7 @@ def make_intake(
         caps=found.caps,
         rates=found.rates,
         clock=found.clock,
+        times=TimeLimits(found.settings.schedule_ahead, found.settings.deliver_within),
         callbacks=found.callbacks,
         hints=hints,
     )
@@ -137,6 +139,7 @@ def make_linter(found: Services, clients: Clients, users: Users, rate_limits: Li
         caps=found.caps,
         rates=found.rates,
         clock=found.clock,
+        times=TimeLimits(found.settings.schedule_ahead, found.settings.deliver_within),
     )
     return Linter(clients, sources, Reader(_request_model(found.settings), rate_limits))
 

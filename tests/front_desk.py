@@ -19,6 +19,7 @@ from api_adapter.http.endpoint import Api
 from api_adapter.http.opening import Opening
 from api_adapter.inquiries import Inquiries
 from api_adapter.intake import Intake, IntakeLimits
+from api_adapter.judging import TimeLimits
 from api_adapter.limiting import limited
 from api_adapter.linter import Linter
 from api_adapter.linting import SendLint
@@ -132,6 +133,7 @@ class FrontDesk:
             callbacks=self.callbacks,
             hints=self.hints,
             clock=self.clock,
+            times=TimeLimits(30 * 86_400_000, DELIVER_WITHIN),
         )
         self.intake = Intake(
             known, stores, IntakeLimits(SHARDS, DELIVER_WITHIN, request_model), limited(self.app_rates)
@@ -199,7 +201,7 @@ class FrontDesk:
             authentication=self.authentication,
             answer_headers=self.answer_headers,
             intake=self.intake,
-            batch_sending=BatchSending(self.intake),
+            batch_sending=BatchSending(self.intake, FakeBatches(self.ledger)),
             batches=self.batches,
             uploads=self.uploads,
             inquiries=self.inquiries,

@@ -11,10 +11,10 @@ from typing_extensions import override
 
 from api_adapter.answer_signatures import SignedAnswers
 from api_adapter.authentication import SignatureCheck
-from api_adapter.client import Access, Signer
+from api_adapter.client import Access
 from tests.asgi_calls import Answer, Call, exchange
 from tests.front_desk import APP, CLIENT, FrontDesk
-from tests.keys import private_pem, public_pem
+from tests.keys import public_pem, signer
 from worker.clock import SystemClock
 from worker.contract.clients import ClientKey, RegisteredClient
 
@@ -49,7 +49,7 @@ class HarmedApi:
         key = ClientKey(1, public_pem("merchant"))
         desk.registry.clients[CLIENT] = RegisteredClient(CLIENT, frozenset({APP}), (key,))
         desk.require(SignatureCheck(desk.clock, 300_000))
-        desk.answer_headers = SignedAnswers(Signer(private_pem("server"), 7), desk.clock)
+        desk.answer_headers = SignedAnswers(signer("server", 7), desk.clock)
         self.harms: deque[Harm | None] = deque()
         """One a call, in order; None, or no more: it is left alone."""
         self.seen: list[tuple[str, bytes]] = []
@@ -64,7 +64,7 @@ class HarmedApi:
         whole: dict[str, object] = {
             "url": self.url,
             "client_id": CLIENT,
-            "signer": Signer(private_pem("merchant"), 1),
+            "signer": signer("merchant"),
             "server_keys": {7: public_pem("server")},
         }
         return Access(**whole | replaced)  # type: ignore[arg-type]  # a test says what it replaces

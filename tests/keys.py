@@ -28,6 +28,12 @@ def public_pem(name: str) -> str:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
+@cache
+def signer(name: str, version: int = 1) -> Signer:
+    """Return what signs with `private_pem`; reading a key takes long too."""
+    return Signer(private_pem(name), version)
+
+
 def public_pem_of_size(bits: int) -> bytes:
     """Return a public key of so many bits that nobody has the private one of: that would take seconds to make."""
     key = RSAPublicNumbers(65_537, (1 << (bits - 1)) + 1).public_key()
@@ -36,5 +42,5 @@ def public_pem_of_size(bits: int) -> bytes:
 
 def signed_headers(path: str, body: bytes, *, client: str, time: str, key: str, version: int = 1) -> dict[str, str]:
     """Return the headers of a request that a client signed with somebody's key."""
-    signature = Signer(private_pem(key), version).header(signed_content(path, client, time, body))
+    signature = signer(key, version).header(signed_content(path, client, time, body))
     return {"client-id": client, "request-time": time, "signature": signature}

@@ -17,6 +17,7 @@ from worker.holding import Held, Holdings
 from worker.packing import Packer, Surroundings, unpacked
 from worker.parcels import Parcel
 from worker.ports import Clock, Ledger
+from worker.quiet import quiet_until
 from worker.retry import open_channels
 from worker.routing import Router, Way
 from worker.settling import Settler
@@ -133,7 +134,7 @@ class Delivery:
             if not channels:
                 self._settler.put(one)
             for channel in channels:
-                found = self._packer.pack(one, channel, payload, surroundings)
+                found = _hushed(one, channel, payload) or self._packer.pack(one, channel, payload, surroundings)
                 if isinstance(found, Answer):
                     self._note(one, channel, found)
                 else:
@@ -174,3 +175,12 @@ class Delivery:
             if not ours[parcel.held]:
                 self._note(parcel.held, parcel.channel, Answer(AnswerKind.NOT_SENT))
         self._put(one for one in addressed if ours[one[1].held])
+
+
+def _hushed(held: Held, channel: Channel, payload: Payload | None) -> Answer | None:
+    """Return the answer that stands for a user who wants no PUSH at this hour; an INBOX wakes nobody."""
+    if payload is None or payload.quiet is None or channel is not Channel.PUSH:
+        return None
+    now = held.claim.claimed_at
+    end = quiet_until(*payload.quiet, now)
+    return None if end is None else Answer(AnswerKind.QUIET, retry_after=end - now)

@@ -14,6 +14,7 @@ from worker.contract.messages import (
     DeliveryUpdate,
     Settlement,
     Verdict,
+    WaitReason,
 )
 
 UNANSWERED = "UNANSWERED"
@@ -32,7 +33,7 @@ _BURNS_A_TRY = frozenset(
     },
 )
 _WAITS_FOR_GATEWAY = frozenset(
-    {AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.PACED, AnswerKind.NOT_SENT},
+    {AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.PACED, AnswerKind.QUIET, AnswerKind.NOT_SENT},
 )
 
 
@@ -96,6 +97,9 @@ def decide(
         return _settlement(claim, Verdict.FINAL, updates, tries=min(1, len(updates)), worker=worker)
     burnt = int(any(answer.kind in _BURNS_A_TRY for answer in answers.values()))
     open_still = [answer for answer in answers.values() if _is_open(answer)]
+    quiet = [answer for answer in open_still if answer.kind is AnswerKind.QUIET]
+    if quiet and len(quiet) == len(open_still):
+        return _deferred(claim, answers, burnt, worker)
     waits = any(answer.kind in _WAITS_FOR_GATEWAY for answer in open_still)
     if open_still and (waits or claim.tries + burnt < policy.max_tries):
         # An undeliverable channel stays open beside one that is tried again: it ends with it, as a dead letter to mend.
@@ -110,6 +114,18 @@ def decide(
     if any(answer.kind is AnswerKind.UNDELIVERABLE for answer in answers.values()):
         return _settlement(claim, Verdict.DEAD, updates, tries=burnt, cause=DeadCause.UNDELIVERABLE, worker=worker)
     return _settlement(claim, Verdict.FINAL, updates, tries=burnt, worker=worker)
+
+
+def _deferred(claim: Claim, answers: Mapping[Channel, Answer], burnt: int, worker: str) -> Settlement:
+    """Return the end of a claim of which nothing is left to do until the user's quiet hours are over."""
+    # An undeliverable channel stays open beside it: it ends with it, as a dead letter to mend.
+    known = {name: answer for name, answer in answers.items() if answer.kind is not AnswerKind.UNDELIVERABLE}
+    delay = max(answer.retry_after or 0 for answer in answers.values() if answer.kind is AnswerKind.QUIET)
+    delay = min(delay, max(0, claim.expires_at - claim.claimed_at))
+    updates = _updates(claim, known)
+    return _settlement(
+        claim, Verdict.DEFER, updates, tries=burnt, delay=delay, cause=WaitReason.QUIET_HOURS, worker=worker
+    )
 
 
 def _settlement(
@@ -137,6 +153,7 @@ def _state(answer: Answer) -> DeliveryState:
             | AnswerKind.THROTTLED
             | AnswerKind.UNREACHABLE
             | AnswerKind.PACED
+            | AnswerKind.QUIET
             | AnswerKind.NOT_SENT
         ):
             return DeliveryState.OPEN
@@ -155,7 +172,7 @@ def _update(claim: Claim, channel: Channel, answer: Answer) -> DeliveryUpdate | 
         return DeliveryUpdate(channel, state)
     if answer.kind is AnswerKind.UNANSWERED:
         return DeliveryUpdate(channel, state, UNANSWERED, shorten(answer.message))
-    if answer.kind is AnswerKind.NOT_SENT:
+    if answer.kind in (AnswerKind.NOT_SENT, AnswerKind.QUIET):
         return None
     if was_unanswered(claim, channel):
         # An earlier call may have been acted upon: what is said now without asking the gateway can't unsay that.
@@ -181,7 +198,8 @@ def _cause(updates: tuple[DeliveryUpdate, ...]) -> DeadCause:
 
 
 def _delay(claim: Claim, open_still: list[Answer], policy: RetryPolicy, draw: Callable[[], float]) -> int:
-    return max(_delay_after(claim, answer, policy, draw) for answer in open_still)
+    loud = [answer for answer in open_still if answer.kind is not AnswerKind.QUIET]
+    return max(_delay_after(claim, answer, policy, draw) for answer in loud)
 
 
 def _delay_after(claim: Claim, answer: Answer, policy: RetryPolicy, draw: Callable[[], float]) -> int:

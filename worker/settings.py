@@ -112,6 +112,7 @@ class Settings(BaseSettings):
         description="Messages of one merchant, per lane and shard, whose retries may wait; beyond, its backlog does",
     )
     retention: Milliseconds = Field(7 * 86_400_000, description="How long a final message is remembered (R54)")
+    schedule_ahead: Milliseconds = Field(30 * 86_400_000, description="How far ahead the sendAt of a send may be")
     deliver_within: Milliseconds = Field(86_400_000, description="When an unsettled message becomes a dead letter")
 
     max_tries: int = Field(8, ge=1, le=100, description="Tries after which a message becomes a dead letter")

@@ -72,7 +72,7 @@ def show(app_id: Annotated[str | None, typer.Argument(metavar="[APPID]")] = None
                         {"appId": one.origin.app_id, "batchId": one.origin.batch_id or None, "since": one.since}
                         for one in pauses
                     ],
-                    **({} if standing is None else {"waiting": standing.backlogged, "due": standing.due}),
+                    **({} if standing is None else _counts(standing)),
                 }
             )
             return
@@ -175,7 +175,7 @@ def _rehearse(origin: Origin, request_ids: Sequence[str] | None, *, as_json: boo
     else:
         standing = run(lambda services: services.cancellations.standing(origin))
         if as_json:
-            print_json({"dryRun": True, "waiting": standing.backlogged, "due": standing.due})
+            print_json({"dryRun": True, **_counts(standing)})
             return
         typer.echo(f"would cancel what was not sent of {_named(origin)}: {_open(standing)}")
     typer.echo("nothing was changed; add --yes to cancel")
@@ -206,7 +206,7 @@ def _tell_standing(origin: Origin, standing: Standing, how: str, *, as_json: boo
 
 
 def _counts(standing: Standing) -> dict[str, int]:
-    return {"waiting": standing.backlogged, "due": standing.due}
+    return {"waiting": standing.backlogged, "scheduled": standing.scheduled, "due": standing.due}
 
 
 def _print_pauses(pauses: Sequence[Pause], now: int) -> None:
@@ -224,4 +224,6 @@ def _named(origin: Origin) -> str:
 
 
 def _open(standing: Standing) -> str:
-    return f"{counted(standing.backlogged, 'message')} wait, {standing.due:,} are with workers or wait for a retry"
+    scheduled = f", {standing.scheduled:,} wait for their time" if standing.scheduled else ""
+    waiting = counted(standing.backlogged, "message")
+    return f"{waiting} wait{scheduled}, {standing.due:,} are with workers or wait for a retry"

@@ -11,7 +11,7 @@ from api_adapter.cli.given_ids import candidates
 from api_adapter.cli.printing import STYLES, AsJson, counted, elapsed, harmless, print_json, screen, stacked, table, utc
 from api_adapter.inquiries import NEVER_SEEN, outcome_json
 from worker.contract.codes import ResultStatus
-from worker.contract.messages import DeliveryState
+from worker.contract.messages import DeliveryState, WaitReason
 from worker.contract.outcomes import DeliveryOutcome, Intervention, MessageOutcome, TimelineEntry
 
 EXITS = {ResultStatus.S: 0, ResultStatus.F: 1, ResultStatus.U: 3}
@@ -112,13 +112,20 @@ def _in_words(outcome: MessageOutcome) -> str:
     return f"{(whole.reason or '').lower()}{dead}"
 
 
+_WAITS = {
+    WaitReason.SCHEDULE: ", as it was sent for that time",
+    WaitReason.QUIET_HOURS: ", when the user's quiet hours are over",
+    WaitReason.RETRY: "",
+}
+
+
 def _moments(outcome: MessageOutcome) -> Iterator[str]:
     whole = outcome.whole
     yield f"taken {utc(outcome.taken_at)} by {outcome.client_id}"
     if outcome.settled_at is not None:
         yield f"settled {utc(outcome.settled_at)} after {elapsed(outcome.settled_at - outcome.taken_at)}"
     elif outcome.next_at is not None:
-        yield f"next try {utc(outcome.next_at)}"
+        yield f"next try {utc(outcome.next_at)}{_WAITS[outcome.waits_for or WaitReason.RETRY]}"
     if whole.settled_by is not None:
         yield f"settled by {utc(whole.settled_by)}"
     elif whole.status is ResultStatus.U:

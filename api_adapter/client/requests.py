@@ -54,6 +54,10 @@ class Send(_Part):
     action_url: str | None = None
     extend_info: str | None = None
     customer_belongs_to: str | None = None
+    send_at: int | str | None = None
+    """Not before this time: ISO 8601 with offset, or milliseconds since 1970."""
+    expire_at: int | str | None = None
+    """Never after this time, written likewise."""
 
     @property
     def body(self) -> bytes:

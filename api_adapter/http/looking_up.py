@@ -6,6 +6,7 @@ from api_adapter.http.endpoint import Api, Endpoint, Reply
 from api_adapter.http.schemas import COUNT, MOMENT, RESULT, TEXT, array_schema, object_schema
 from api_adapter.inquiries import Json
 from api_adapter.paths import BATCH_INQUIRY, INQUIRY, RECONCILE
+from worker.contract.messages import WaitReason
 from worker.contract.requests import BatchInquiry, Inquiry, Reconciliation
 
 MAX_INQUIRY_BODY = 1024 * 1024
@@ -60,6 +61,7 @@ _FOUND: Json = {
     "settledAt": MOMENT,
     "expiresAt": MOMENT,
     "nextTryAt": MOMENT,
+    "waitsFor": {"enum": [*WaitReason, None], "description": "what it waits for until then"},
     "attempts": COUNT,
     "tries": COUNT,
     "crashes": COUNT,

@@ -33,6 +33,7 @@ _STANDING = object_schema(
         "result": RESULT,
         "paused": {"type": "boolean", "description": "whether it is paused now, itself or as its merchant is"},
         "waiting": {**COUNT, "description": "messages that wait for their turn or for the end of the pause"},
+        "scheduled": {**COUNT, "description": "messages that wait for their time, or for the end of quiet hours"},
         "due": {**COUNT, "description": "messages that workers have, or that wait for a retry"},
     },
     required=["result"],

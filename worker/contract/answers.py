@@ -26,6 +26,8 @@ class AnswerKind(StrEnum):
     """It can't be rendered or routed: our side's fault, and final until somebody mends it and replays."""
     PACED = "paced"
     """Beyond the send rate that its wallet sets: it waits for a turn; no try is burnt."""
+    QUIET = "quiet"
+    """The user wants none of it at this hour: it waits until those are over; no try is burnt."""
     NOT_SENT = "not sent"
     """Our lease ran out before the call: somebody else has the message."""
 
@@ -38,7 +40,7 @@ class Answer:
     code: str = ""
     message: str = ""
     retry_after: int | None = None
-    """Milliseconds that the gateway asked us to wait (THROTTLED, UNREACHABLE), or until it may have a turn (PACED)."""
+    """Milliseconds that the gateway asked to wait (THROTTLED, UNREACHABLE), or until it may be sent (PACED, QUIET)."""
 
 
 class WalletMessage(NamedTuple):

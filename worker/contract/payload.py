@@ -7,8 +7,12 @@ from typing import NamedTuple
 import orjson
 from pydantic import TypeAdapter
 
+from worker.contract.quiet_hours import QuietHours
+
 _PACKED = TypeAdapter(tuple[str, str, str, int, str, dict[str, str], str, str | None])
 """The fields in their order."""
+_WITH_QUIET = TypeAdapter(tuple[str, str, str, int, str, dict[str, str], str, str | None, tuple[int, int, str]])
+"""The same with the user's quiet hours, where there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,14 @@ class MaskedPayload:
     """Bytes as stored."""
 
 
+class Quiet(NamedTuple):
+    """A user's quiet hours, in the time zone that they are meant in."""
+
+    hours: QuietHours
+    time_zone: str
+    """A name of the IANA database."""
+
+
 class Payload(NamedTuple):
     """Everything that a delivery says. Holds a user's texts: never logged, never put on the broker."""
 
@@ -36,6 +48,8 @@ class Payload(NamedTuple):
     parameters: Mapping[str, str]
     redirect_url: str
     extend_info: str | None
+    quiet: Quiet | None = None
+    """When the user wants no PUSH; None: never."""
 
     def masked(self) -> MaskedPayload:
         """Return what people may see of it."""
@@ -50,7 +64,9 @@ class Payload(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the bytes that the ledger keeps: a JSON array in the order of the fields."""
-        return orjson.dumps(tuple(self))
+        if self.quiet is None:
+            return orjson.dumps(self[:-1])
+        return orjson.dumps((*self[:-1], (*self.quiet.hours, self.quiet.time_zone)))
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Payload":
@@ -58,4 +74,8 @@ class Payload(NamedTuple):
 
         Raises ValueError for anything else; its text holds what was read, so it must not be logged.
         """
+        if packed.endswith(b"]]"):
+            fields = _WITH_QUIET.validate_json(packed, strict=True)
+            start, end, time_zone = fields[8]
+            return cls(*fields[:8], Quiet(QuietHours(start, end), time_zone))
         return cls(*_PACKED.validate_json(packed, strict=True))

@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     ValidationError,
     WithJsonSchema,
     model_validator,
@@ -25,6 +26,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from worker.contract.errors import TidingsError
+from worker.contract.timing import Moment
 
 MAX_TEMPLATES = 5
 MAX_INQUIRIES = 10_000
@@ -87,6 +89,9 @@ class SendRequest(BaseModel):
     templates: Annotated[list[ContentTemplate], Field(min_length=1, max_length=MAX_TEMPLATES)]
     extendInfo: Annotated[str, Field(max_length=4096)] | None = None  # noqa: N815
     customerBelongsTo: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # noqa: N815
+    sendAt: Moment | None = None  # noqa: N815
+    """When to send it; an extension of ours, as the next."""
+    expireAt: Moment | None = None  # noqa: N815
 
     @model_validator(mode="after")
     def _one_entry_a_language(self) -> "SendRequest":
@@ -110,13 +115,15 @@ class SendRequest(BaseModel):
 
     def fingerprint(self) -> str:
         """Return the canonical digest of the content: all known fields but the token (R41, R53)."""
-        content = (
+        content: tuple[object, ...] = (
             self.templateCode,
             self.link,
             [(entry.language, entry.parameters) for entry in self.templates],
             self.extendInfo,
             self.customerBelongsTo,
         )
+        if (self.sendAt, self.expireAt) != (None, None):
+            content += (self.sendAt, self.expireAt)
         canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
         return blake2b(canonical, digest_size=_FINGERPRINT_BYTES).hexdigest()
 
@@ -150,6 +157,8 @@ class SendDefaults(BaseModel):
     extendInfo: Annotated[Any, WithJsonSchema({"type": "string", "maxLength": 4096})] = None  # noqa: N815
     """Judged with each send, as a setting says what it may be (R10)."""
     customerBelongsTo: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # noqa: N815
+    sendAt: Moment | None = None  # noqa: N815
+    expireAt: Moment | None = None  # noqa: N815
 
 
 _SENDS_SCHEMA: dict[str, Any] = {
@@ -164,6 +173,8 @@ _SENDS_SCHEMA: dict[str, Any] = {
 class BatchSend(SendDefaults):
     """The body of `POST .../batchSend`: up to 500 sends. Each is judged by itself, so that no bad one stops another."""
 
+    atomic: StrictBool = False
+    """Whether either all are taken, or none."""
     sends: Annotated[
         list[Any],
         Field(min_length=1, max_length=MAX_SENDS),

@@ -81,6 +81,7 @@ def test_R70_a_message_just_taken_is_told_with_language_template_version_and_tim
         "settledAt": None,
         "expiresAt": NOON + DELIVER_WITHIN,
         "nextTryAt": None,
+        "waitsFor": None,
         "attempts": 0,
         "tries": 0,
         "crashes": 0,

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from api_adapter.judging import Admission, Facts, judge, resolved_user, user_digest
+from api_adapter.judging import Admission, Facts, TimeLimits, judge, resolved_user, user_digest
 from tests.front_desk import APP, TOKEN, grant, payment_notice, user, wallet
+from tests.ledger_driver import DAY
 from tests.samples import INBOX, NOON, PUSH, send_body
 from worker.contract.codes import Result, ResultCode, ResultStatus
 from worker.contract.requests import SendRequest, parse
@@ -19,6 +20,7 @@ FACTS = Facts(
     templates={"PAYMENT_NOTICE": compile_template(payment_notice())},
     wallets={"GCASH": wallet()},
     now=NOON,
+    times=TimeLimits(30 * DAY, DAY),
 )
 
 

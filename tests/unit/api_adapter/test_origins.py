@@ -39,6 +39,7 @@ def test_what_is_paused_waits_and_goes_on_when_it_is_resumed() -> None:
         "result": {"resultCode": "SUCCESS", "resultStatus": "S", "resultMessage": "success"},
         "paused": True,
         "waiting": 3,
+        "scheduled": 0,
         "due": 0,
     }
     assert desk.send().result.code is ResultCode.SUCCESS

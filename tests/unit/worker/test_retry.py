@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from tests.samples import INBOX, NOON, OPEN, PUSH, claim
 from worker.contract.answers import Answer, AnswerKind
-from worker.contract.messages import Channel, Claim, DeadCause, DeliveryState, DeliveryUpdate, Settlement, Verdict
+from worker.contract.messages import (
+    Channel,
+    Claim,
+    DeadCause,
+    DeliveryState,
+    DeliveryUpdate,
+    Settlement,
+    Verdict,
+    WaitReason,
+)
 from worker.retry import UNANSWERED, WAITING_CAP, RetryPolicy, call_size, condemn, decide, expire, open_channels
 
 S, U, F, O = DeliveryState.S, DeliveryState.U, DeliveryState.F, DeliveryState.OPEN  # noqa: E741 - as records write it
@@ -43,6 +52,7 @@ TRY_AGAIN = End(RETRY, 1, (O, "CODE", "text"))
 ASK_AGAIN = End(RETRY, 1, (O, UNANSWERED, "text"))
 WAIT = End(RETRY, 0, (O, "CODE", "text"))
 WAIT_SILENTLY = End(RETRY, 0, None)
+HUSHED = End(Verdict.DEFER, 0, None, WaitReason.QUIET_HOURS)
 MEND = End(DEAD, 0, (F, "CODE", "text"), DeadCause.UNDELIVERABLE)
 MEND_UNKNOWN = End(DEAD, 0, (U, UNANSWERED, "text"), DeadCause.UNDELIVERABLE)
 GIVE_UP = End(DEAD, 1, (F, *GAVE_UP), DeadCause.TRIES)
@@ -73,6 +83,9 @@ TRIES_LEFT = {
     (AnswerKind.PACED, "fresh"): WAIT,
     (AnswerKind.PACED, "unanswered"): WAIT_SILENTLY,
     (AnswerKind.PACED, "throttled"): WAIT,
+    (AnswerKind.QUIET, "fresh"): HUSHED,
+    (AnswerKind.QUIET, "unanswered"): HUSHED,
+    (AnswerKind.QUIET, "throttled"): HUSHED,
     (AnswerKind.UNDELIVERABLE, "fresh"): MEND,
     (AnswerKind.UNDELIVERABLE, "unanswered"): MEND_UNKNOWN,
     (AnswerKind.UNDELIVERABLE, "throttled"): MEND,
@@ -389,6 +402,7 @@ def test_a_claim_burns_a_try_exactly_when_a_gateway_answered_or_timed_out(
         AnswerKind.THROTTLED,
         AnswerKind.UNREACHABLE,
         AnswerKind.PACED,
+        AnswerKind.QUIET,
         AnswerKind.NOT_SENT,
         AnswerKind.UNDELIVERABLE,
     }
@@ -407,10 +421,11 @@ def test_a_message_comes_back_exactly_when_a_channel_is_still_open(
 
     settlement = decided(one, answers, policy=policy)
 
-    assert (settlement.verdict is RETRY) == bool(open_channels(after(one, settlement, NOON)))
-    assert (settlement.verdict is DEAD) == bool(settlement.cause)
+    assert (settlement.verdict in COMES_BACK) == bool(open_channels(after(one, settlement, NOON)))
+    assert (settlement.verdict in (DEAD, Verdict.DEFER)) == bool(settlement.cause)
 
 
+COMES_BACK = (RETRY, Verdict.DEFER)
 GATEWAY_KNOWS = {AnswerKind.DELIVERED, AnswerKind.REFUSED, AnswerKind.RETRYABLE, AnswerKind.REJECTED}
 
 
@@ -429,7 +444,7 @@ def test_R68_through_any_life_an_outcome_stays_and_an_answer_that_never_came_is_
         settled = {channel: field for channel, field in one.deliveries.items() if not field.startswith(O)}
         one = after(one, settlement, NOON)
         assert settled.items() <= one.deliveries.items()
-        if settlement.verdict is not RETRY:
+        if settlement.verdict not in COMES_BACK:
             break
     else:
         settlement = expire(one, "w1")
@@ -437,6 +452,32 @@ def test_R68_through_any_life_an_outcome_stays_and_an_answer_that_never_came_is_
 
     assert {channel for channel, field in one.deliveries.items() if field.startswith(U)} == unknown
     assert not open_channels(one)
+
+
+QUIET = Answer(AnswerKind.QUIET, retry_after=90_000)
+
+
+def test_what_is_left_waits_for_the_end_of_quiet_hours_once_the_other_channel_is_done() -> None:
+    settlement = decided(claim(), {PUSH: QUIET, INBOX: Answer(AnswerKind.DELIVERED)})
+
+    assert (settlement.verdict, settlement.delay, settlement.cause) == (Verdict.DEFER, 90_000, "QUIET_HOURS")
+    assert settlement.updates == (DeliveryUpdate(INBOX, S),)
+    assert settlement.tries == 1
+
+
+def test_the_other_channel_is_tried_again_at_its_own_time() -> None:
+    one = claim()
+    settlement = decided(one, {PUSH: QUIET, INBOX: Answer(AnswerKind.RETRYABLE, "BUSY", "later")})
+
+    assert settlement.verdict is RETRY
+    assert settlement.delay < 90_000
+    assert [update.channel for update in settlement.updates] == [INBOX]
+
+
+def test_a_channel_to_mend_stays_open_beside_one_that_waits_for_the_morning() -> None:
+    settlement = decided(claim(), {PUSH: QUIET, INBOX: Answer(AnswerKind.UNDELIVERABLE, "CODE", "text")})
+
+    assert (settlement.verdict, settlement.updates) == (Verdict.DEFER, ())
 
 
 def test_poison_is_not_known_where_it_was_open_and_keeps_what_is_settled() -> None:

@@ -13,11 +13,10 @@ from api_adapter.reading import MAX_BODY
 from tests.client_faces import Face, opened_face
 from tests.front_desk import APP
 from tests.harmed_api import Harm, HarmedApi
-from tests.keys import private_pem
+from tests.keys import signer
 from tests.samples import send_body
 from worker.contract.identity import message_id
 from worker.contract.messages import Lane
-from worker.signatures import Signer
 
 
 def bodies(number: int) -> Iterator[bytes]:
@@ -111,7 +110,7 @@ def test_what_stays_unknown_is_told_as_such_and_the_rest_goes_on(api: HarmedApi,
 
 def test_R38_a_refused_call_is_an_error_and_not_500_refusals(api: HarmedApi, kind: str) -> None:
     with (
-        opened_face(kind, api.access(signer=Signer(private_pem("stranger"), 1))) as face,
+        opened_face(kind, api.access(signer=signer("stranger"))) as face,
         pytest.raises(RefusedError, match="INVALID_SIGNATURE"),
     ):
         list(face.send_many(bodies(2)))

@@ -15,10 +15,9 @@ from api_adapter.client import (
 from tests.client_faces import Face, opened_face
 from tests.front_desk import APP
 from tests.harmed_api import Harm, HarmedApi
-from tests.keys import private_pem, public_pem
+from tests.keys import public_pem, signer
 from tests.samples import send_body, send_fields
 from worker.contract.identity import message_id
-from worker.signatures import Signer
 
 TOKEN = send_fields()["accessToken"]
 LOST = [Harm.ANSWER_LOST, Harm.CALL_LOST, Harm.BUSY]
@@ -123,7 +122,7 @@ def test_F_is_an_error_that_says_why_and_is_not_repeated(
 
 def test_R38_another_key_is_refused(api: HarmedApi, kind: str) -> None:
     with (
-        opened_face(kind, api.access(signer=Signer(private_pem("stranger"), 1))) as face,
+        opened_face(kind, api.access(signer=signer("stranger"))) as face,
         pytest.raises(RefusedError, match="INVALID_SIGNATURE"),
     ):
         face.send(a_send())
@@ -223,6 +222,15 @@ def test_R72_many_are_looked_up_in_order_however_many(api: HarmedApi, face: Face
     assert [status.request_id for status in found] == ids
     assert [status.request_id for status in found if status.status != "NEVER_SEEN"] == ["r2"]
     assert len(api.seen) == 3
+
+
+def test_R15_ids_of_many_bytes_are_looked_up_in_smaller_parts(api: HarmedApi, face: Face) -> None:
+    ids = [f"{number:04}" + "収" * 60 for number in range(9_000)]
+
+    assert [status.request_id for status in face.inquire_many(APP, ids)] == ids
+    assert list(face.reconcile(APP, (Expectation(request_id, "NEVER_SEEN") for request_id in ids))) == []
+    assert len(api.seen) == 4
+    assert all(len(body) <= 1024 * 1024 for _, body in api.seen)
 
 
 def test_a_look_up_without_an_answer_is_repeated_too(api: HarmedApi, face: Face) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from api_adapter.client import Patience, RefusedError, Signer
+from api_adapter.client import Patience, RefusedError
 from api_adapter.send_files.client_sender import ClientSender
 from api_adapter.send_files.senders import UNASKED, IntakeSender, LineResult, Sender, unanswered
 from tests.front_desk import APP, CLIENT, FrontDesk
 from tests.harmed_api import Harm, HarmedApi, harmed_api
-from tests.keys import private_pem
+from tests.keys import signer
 from tests.samples import send_body
 from worker.contract.codes import ResultStatus
 from worker.contract.identity import message_id
@@ -141,6 +141,12 @@ def test_over_the_api_each_line_gets_what_the_intake_would_say(api: HarmedApi) -
     assert len(api.desk.taken()) == 1_199
 
 
+def test_over_the_api_what_came_too_fast_is_not_refused_for_good(api: HarmedApi) -> None:
+    api.harms.append(Harm.TOO_FAST_FOR_LONG)
+
+    assert over_the_api(api, [send_body(requestId="a"), b"{"], []) == "UF"
+
+
 def test_over_the_api_remarks_come_too(api: HarmedApi) -> None:
     answers = [UNASKED]
 
@@ -163,4 +169,4 @@ def test_over_the_api_remarks_come_too(api: HarmedApi) -> None:
 
 def test_over_the_api_what_concerns_the_caller_is_an_error(api: HarmedApi) -> None:
     with pytest.raises(RefusedError, match="INVALID_SIGNATURE"):
-        over_the_api(api, [send_body()] * 600, [], signer=Signer(private_pem("stranger"), 1))
+        over_the_api(api, [send_body()] * 600, [], signer=signer("stranger"))

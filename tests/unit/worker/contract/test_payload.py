@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.samples import payload
-from worker.contract.payload import Payload
+from worker.contract.payload import Payload, Quiet
+from worker.contract.quiet_hours import QuietHours
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 PAYLOADS = st.builds(
@@ -17,6 +18,7 @@ PAYLOADS = st.builds(
     parameters=st.dictionaries(TEXTS, TEXTS, max_size=5),
     redirect_url=TEXTS,
     extend_info=st.none() | TEXTS,
+    quiet=st.none() | st.builds(Quiet, st.builds(QuietHours, st.integers(0, 1439), st.integers(0, 1439)), TEXTS),
 )
 
 
@@ -30,6 +32,13 @@ def test_the_packed_form_never_changes_between_releases() -> None:
 
     assert Payload.unpack(packed) == Payload("c", "GCASH", "PAY", 3, "ja-JP", {"who": "小明 😀"}, "/", '{"a":1}')
     assert Payload.unpack(packed).pack() == packed
+
+
+def test_the_packed_form_of_quiet_hours_never_changes_between_releases() -> None:
+    quiet = payload(quiet=Quiet(QuietHours.parse("22:00-07:00"), "Asia/Manila"))
+
+    assert orjson.loads(quiet.pack())[8:] == [[1320, 420, "Asia/Manila"]]
+    assert Payload.unpack(quiet.pack()) == quiet
 
 
 @pytest.mark.parametrize("packed", [b"", b"garbage", payload().pack()[:-4]])
