@@ -8,8 +8,10 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
+from uuid import uuid4
 
 import orjson
+import structlog
 from pydantic_core import from_json
 
 from api_adapter.common_fields import CommonFields, Item, bounded
@@ -19,8 +21,11 @@ from api_adapter.intake import Intake
 from api_adapter.reading import MAX_BODY
 from api_adapter.taking import SendResult
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode, ResultStatus
+from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Lane
+from worker.contract.origins import NO_BATCH, BatchPart, BatchStart, Origin
 from worker.contract.requests import BatchSend, ContractViolationError, parse_fields
+from worker.origin_ports import Batches
 
 MAX_BATCH_BODY = 1024 * 1024
 """Bytes of a batchSend, before and after decompression (R15)."""
@@ -29,8 +34,22 @@ _LONGEST_ID = 64
 _KNOWN = frozenset({ResultCode.SUCCESS, ResultCode.REPEAT_REQ_INCONSISTENT})
 """How a send is answered whose requestId was taken."""
 
+_REFUSED = Result.refused(
+    ResultCode.BATCH_REFUSED, "is not taken, as a send of this atomic batch is refused; correct that one"
+)
+
 Name: TypeAlias = tuple[str | None, str | None]
 """appId and requestId."""
+
+log = structlog.get_logger(__name__)
+
+
+class BatchBody(NamedTuple):
+    """A batch as it was read."""
+
+    items: Sequence[Item]
+    atomic: bool
+    """Whether either all are taken, or none."""
 
 
 class BatchAnswer(NamedTuple):
@@ -45,9 +64,10 @@ class BatchAnswer(NamedTuple):
 class BatchSending:
     """Has the sends of a batch taken."""
 
-    def __init__(self, intake: Intake) -> None:
-        """Keep intake."""
+    def __init__(self, intake: Intake, batches: Batches) -> None:
+        """Keep intake, and what decides of staged batches."""
         self._intake = intake
+        self._batches = batches
 
     async def send(self, headers: Mapping[str, str], body: bytes) -> BatchAnswer:
         """Answer a batch.
@@ -55,11 +75,51 @@ class BatchSending:
         The whole is U while some item is: the same batch may be sent again, and what was taken answers the same. Raises
         ContractViolationError for a batch that can't be read as one, and as `decompressed` does.
         """
-        items = read_batch(decompressed(headers, body, MAX_BATCH_BODY))
+        batch = read_batch(decompressed(headers, body, MAX_BATCH_BODY))
+        if batch.atomic:
+            results = await self._all_or_none(headers, batch.items)
+            refused = any(answer.result.status is ResultStatus.F for answer in results)
+            return BatchAnswer(_answer(batch.items, results, _REFUSED if refused else SUCCESS), results)
+        results = await self._each(headers, batch.items)
+        return BatchAnswer(_answer(batch.items, results, SUCCESS), results)
+
+    async def _each(
+        self,
+        headers: Mapping[str, str],
+        items: Sequence[Item],
+        part: BatchPart = NO_BATCH,
+    ) -> Sequence[SendResult]:
         readable = [item for item in items if not isinstance(item, Result)]
-        answers = iter(await self._intake.take(headers, readable, Lane.BULK))
-        results = [SendResult(item) if isinstance(item, Result) else next(answers) for item in items]
-        return BatchAnswer(_answer(items, results), results)
+        answers = iter(await self._intake.take(headers, readable, Lane.BULK, part))
+        return [SendResult(item) if isinstance(item, Result) else next(answers) for item in items]
+
+    async def _all_or_none(self, headers: Mapping[str, str], items: Sequence[Item]) -> Sequence[SendResult]:
+        """Stage all, and let them go once each is there; should this process die before, a sweeper withdraws them."""
+        app_ids = {app_id for item in items if (app_id := _text(item, "appId")) is not None}
+        if len(app_ids) > 1:
+            raise ContractViolationError(["$.atomic: all sends must have the same appId"])
+        # Without any appId nothing can be taken, nor staged.
+        batch = Origin(app_ids.pop() if app_ids else "", uuid4().hex)
+        results = await self._each(headers, items, BatchPart(batch.batch_id, BatchStart.STAGED))
+        try:
+            return await self._decided(batch, results)
+        except LedgerUnavailableError as error:
+            log.warning("batch_undecided", reason=str(error))
+            return [_replaced(answer, UNKNOWN) for answer in results]
+
+    async def _decided(self, batch: Origin, results: Sequence[SendResult]) -> Sequence[SendResult]:
+        statuses = {answer.result.status for answer in results}
+        if statuses == {ResultStatus.S}:
+            ran = await self._batches.run(batch)
+            return results if ran else [_replaced(answer, UNKNOWN) for answer in results]
+        await self._batches.withdraw(batch)
+        instead = UNKNOWN if ResultStatus.U in statuses else _REFUSED
+        return [_replaced(answer, instead) for answer in results]
+
+
+def _replaced(answer: SendResult, instead: Result) -> SendResult:
+    """Return what a send is answered whose batch is not taken; its own refusal stands."""
+    return answer if answer.result.status is ResultStatus.F else answer._replace(result=instead, message_id=None)
 
 
 def decompressed(headers: Mapping[str, str], body: bytes, most: int) -> bytes:
@@ -78,7 +138,7 @@ def decompressed(headers: Mapping[str, str], body: bytes, most: int) -> bytes:
         raise ContractViolationError([f"$: {error}"]) from None
 
 
-def read_batch(body: bytes) -> list[Item]:
+def read_batch(body: bytes) -> BatchBody:
     """Return a batch with what all sends have in common put into each; raise ContractViolationError."""
     try:
         document = from_json(body)
@@ -88,10 +148,11 @@ def read_batch(body: bytes) -> list[Item]:
     common = CommonFields(document)
     items = [common.put_into(send) for send in batch.sends]
     # A send is a part of this body, so in a small one none is too large.
-    return [bounded(item) for item in items] if len(body) > MAX_BODY else items
+    return BatchBody([bounded(item) for item in items] if len(body) > MAX_BODY else items, batch.atomic)
 
 
-def _answer(items: Sequence[Item], answers: Sequence[SendResult]) -> Json:
+def _answer(items: Sequence[Item], answers: Sequence[SendResult], whole: Result) -> Json:
+    """Return the answer to a batch; `whole` is what it is as a whole, unless an item is U."""
     statuses = Counter(answer.result.status for answer in answers)
     names = [_name(item) for item in items]
     taken: dict[Name, int] = {}
@@ -99,7 +160,7 @@ def _answer(items: Sequence[Item], answers: Sequence[SendResult]) -> Json:
         if answer.message_id is not None:
             taken.setdefault(names[index], index)
     return {
-        "result": result_json(UNKNOWN if statuses[ResultStatus.U] else SUCCESS),
+        "result": result_json(UNKNOWN if statuses[ResultStatus.U] else whole),
         "items": [
             _item_json(index, request_id, answer, taken.get((app_id, request_id)))
             for index, ((app_id, request_id), answer) in enumerate(zip(names, answers, strict=True))

@@ -15,7 +15,6 @@ from typing import Final, NamedTuple
 from uuid import uuid4
 
 import orjson
-import structlog
 
 from api_adapter.batch_rows import Row, RowFormat, UnreadableRowsError, ignored_columns, measure_rows, read_rows
 from api_adapter.common_fields import CommonFields, Item, bounded
@@ -67,8 +66,6 @@ _REFUSALS = {
 _ELSEWHERE = Result(
     ResultCode.UNKNOWN_EXCEPTION, ResultStatus.U, "another upload of this part goes on; ask for the batch's status"
 )
-
-log = structlog.get_logger(__name__)
 
 
 class PartBody(NamedTuple):
@@ -151,7 +148,6 @@ class PartUploads:
             answer = await self._take(taking, part)
             if isinstance(answer, Result):
                 return {"result": result_json(answer)}
-            log.info("part_taken", app_id=name.appId, batch_id=name.batchId, part=name.part)
             summary = answer
         else:
             summary = next(known.summary for known in job.parts if known.number == name.part)

@@ -100,19 +100,28 @@ class Intake:
         send = self._reader.read(caller, 0, body)
         return await self._singles.take(send) if isinstance(send, Send) else send
 
-    async def take(self, headers: Mapping[str, str], bodies: Sequence[Unread], lane: Lane) -> list[SendResult]:
+    async def take(
+        self,
+        headers: Mapping[str, str],
+        bodies: Sequence[Unread],
+        lane: Lane,
+        batch: BatchPart = NO_BATCH,
+    ) -> list[SendResult]:
         """Answer each send of a batch, in order. Never raises for what a caller or the store does.
 
         Args:
             headers: of the request, names in lower case.
             bodies: one JSON object each (R15).
             lane: the queue that new messages travel in.
+            batch: what they come in, all of one appId, and when that may be sent.
 
         """
         caller = await self._identify(headers)
         if isinstance(caller, Result):
             return [SendResult(caller)] * len(bodies)
-        return await self._take_parts(self._passage(lane), (self._read(caller, some) for some in chunks(bodies, _PART)))
+        return await self._take_parts(
+            self._passage(lane, batch), (self._read(caller, some) for some in chunks(bodies, _PART))
+        )
 
     async def take_rows(
         self, headers: Mapping[str, str], batch: BatchPart, rows: Sequence[BatchedSend]

@@ -55,4 +55,4 @@ def _items(body: bytes) -> Sequence[Unread | Result]:
         document = from_json(body)
     except ValueError:
         raise ContractViolationError(["$: the body is not valid JSON"]) from None
-    return read_batch(body) if isinstance(document, dict) and "sends" in document else [body]
+    return read_batch(body).items if isinstance(document, dict) and "sends" in document else [body]

@@ -57,7 +57,7 @@ async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf 
                 clients=clients,
                 authentication=make_authentication(found, clients),
                 intake=intake,
-                batch_sending=BatchSending(intake),
+                batch_sending=BatchSending(intake, found.batches),
                 batches=make_batch_desk(found, clients),
                 uploads=PartUploads(intake, found.batch_jobs, found.batches),
                 inquiries=Inquiries(clients, found.records),

@@ -201,7 +201,7 @@ class FrontDesk:
             authentication=self.authentication,
             answer_headers=self.answer_headers,
             intake=self.intake,
-            batch_sending=BatchSending(self.intake),
+            batch_sending=BatchSending(self.intake, FakeBatches(self.ledger)),
             batches=self.batches,
             uploads=self.uploads,
             inquiries=self.inquiries,

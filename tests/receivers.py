@@ -2,8 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -74,3 +75,24 @@ async def receiver(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]
             writer.transport.abort()
         while found.open:  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.001)
+
+
+@contextmanager
+def receiver_beside() -> Iterator[Receiver]:
+    """Run a receiver in a thread, beside a test that has no loop."""
+    ready, over, found = threading.Event(), threading.Event(), []
+
+    async def serve() -> None:
+        async with receiver() as one:
+            found.append(one)
+            ready.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    ready.wait()
+    try:
+        yield found[0]
+    finally:
+        over.set()
+        thread.join()

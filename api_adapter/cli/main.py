@@ -3,6 +3,7 @@
 import typer
 
 from api_adapter.cli import (
+    batch,
     callbacks,
     clients,
     demo,
@@ -44,6 +45,7 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(clients.app, name="client")
 app.add_typer(callbacks.app, name="callback")
 app.add_typer(merchant.app, name="merchant")
+app.add_typer(batch.app, name="batch")
 app.command("send", epilog=send.EPILOG)(send.send)
 app.command("lint", epilog=lint.EPILOG)(lint.lint)
 app.command("sign", epilog=sign.EPILOG)(sign.sign)

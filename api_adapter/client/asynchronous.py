@@ -15,7 +15,7 @@ from api_adapter.client.answers import Difference, MessageStatus, Outcome, SendA
 from api_adapter.client.asynchronous_batch import AsyncBatch
 from api_adapter.client.batch_jobs import BatchOperations
 from api_adapter.client.exchange import Event, Exchange, HttpCall, HttpReply, Lost, Pause, Step
-from api_adapter.client.operations import Operations, look_up_parts, parts
+from api_adapter.client.operations import Operations, book_parts, id_parts, parts
 from api_adapter.client.requests import Expectation, Sendable
 from api_adapter.client.transport import configured, headers_of
 from api_adapter.client.waits import Patience
@@ -91,7 +91,7 @@ class AsyncClient:
 
     async def inquire_many(self, app_id: str, request_ids: Iterable[str]) -> AsyncIterator[MessageStatus]:
         """Yield the status of each requestId, in order. Raises as `send`."""
-        for part in look_up_parts(request_ids):
+        for part in id_parts(request_ids):
             for status in await self._run(self._operations.inquire_many(app_id, part)):
                 yield status
 
@@ -101,7 +101,7 @@ class AsyncClient:
         `index` is the place in the books. Holds 10,000 messages in memory.
         """
         place = 0
-        for part in look_up_parts(books):
+        for part in book_parts(books):
             found = await self._run(self._operations.reconcile(app_id, part))
             for one in found.differences:
                 yield one.model_copy(update={"index": one.index + place})

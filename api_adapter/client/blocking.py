@@ -15,7 +15,7 @@ from api_adapter.client.answers import Difference, MessageStatus, Outcome, SendA
 from api_adapter.client.batch_jobs import BatchOperations
 from api_adapter.client.blocking_batch import Batch
 from api_adapter.client.exchange import Event, Exchange, HttpCall, HttpReply, Lost, Pause, Step
-from api_adapter.client.operations import Operations, look_up_parts, parts
+from api_adapter.client.operations import Operations, book_parts, id_parts, parts
 from api_adapter.client.requests import Expectation, Sendable
 from api_adapter.client.transport import configured, headers_of
 from api_adapter.client.waits import Patience
@@ -89,7 +89,7 @@ class Client:
 
     def inquire_many(self, app_id: str, request_ids: Iterable[str]) -> Iterator[MessageStatus]:
         """Yield the status of each requestId, in order. Raises as `send`."""
-        for part in look_up_parts(request_ids):
+        for part in id_parts(request_ids):
             yield from self._run(self._operations.inquire_many(app_id, part))
 
     def reconcile(self, app_id: str, books: Iterable[Expectation]) -> Iterator[Difference]:
@@ -98,7 +98,7 @@ class Client:
         `index` is the place in the books. Holds 10,000 messages in memory.
         """
         place = 0
-        for part in look_up_parts(books):
+        for part in book_parts(books):
             found = self._run(self._operations.reconcile(app_id, part))
             for one in found.differences:
                 yield one.model_copy(update={"index": one.index + place})

@@ -3,7 +3,6 @@
 import gzip
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -22,6 +21,8 @@ from worker.ports import Clock
 MAX_CALL = 1024 * 1024
 """Bytes of a batch or look-up (R15)."""
 _AROUND_SENDS = len(b'{"sends":[]}')
+_AROUND_IDS = 256
+_AROUND_AN_ID = len(b'{"requestId":,"status":"NEVER_SEEN"},')
 _NOT_JSON = "$: the body is not valid JSON"
 _NOT_AN_OBJECT = "$: must be an object"
 _TOO_LARGE = f"$: the body is larger than {LARGEST_SEND} bytes"
@@ -182,10 +183,27 @@ def parts(sends: Iterable[Sendable]) -> Iterator[list[bytes]]:
         yield part
 
 
-def look_up_parts(messages: Iterable[Asked]) -> Iterator[list[Asked]]:
-    """Cut what is asked of messages into what fits into one look-up each."""
-    rest = iter(messages)
-    while part := list(islice(rest, MAX_INQUIRIES)):
+def id_parts(request_ids: Iterable[str]) -> Iterator[list[str]]:
+    """Cut requestIds into what fits into one look-up each: up to 10,000 of up to 1 MiB."""
+    return _look_up_parts(request_ids, str)
+
+
+def book_parts(books: Iterable[Expectation]) -> Iterator[list[Expectation]]:
+    """Cut books into what fits into one call each, as `id_parts` does."""
+    return _look_up_parts(books, lambda message: message.request_id)
+
+
+def _look_up_parts(messages: Iterable[Asked], id_of: Callable[[Asked], str]) -> Iterator[list[Asked]]:
+    part: list[Asked] = []
+    size = _AROUND_IDS
+    for one in messages:
+        needed = len(orjson.dumps(id_of(one))) + _AROUND_AN_ID
+        if part and (len(part) == MAX_INQUIRIES or size + needed > MAX_CALL):
+            yield part
+            part, size = [], _AROUND_IDS
+        part.append(one)
+        size += needed
+    if part:
         yield part
 
 

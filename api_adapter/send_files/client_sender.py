@@ -8,6 +8,7 @@ import orjson
 from api_adapter.client import Access, AsyncClient, ClientError, Patience, Pause, SendAnswer
 from api_adapter.client.operations import parts
 from api_adapter.send_files.senders import LineResult, Waiting
+from worker.contract.codes import ResultCode, ResultStatus
 
 _CALLS = 4
 """At once: while one is judged by the API, the next is on its way."""
@@ -59,8 +60,10 @@ def _first(group: BaseExceptionGroup[ClientError]) -> ClientError:
 
 def _line_result(answer: SendAnswer) -> LineResult:
     result = answer.result
+    # Nothing is wrong with a send that came too fast (R36): like one without an answer it is sent again later.
+    status = ResultStatus.U if result.code == ResultCode.REQUEST_TRAFFIC_EXCEED_LIMIT else result.status
     return LineResult(
-        result.status, result.code, result.message, answer.request_id, answer.message_id, _lint(answer.extend_info)
+        status, result.code, result.message, answer.request_id, answer.message_id, _lint(answer.extend_info)
     )
 
 

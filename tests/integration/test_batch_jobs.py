@@ -15,11 +15,13 @@ import orjson
 from redis import Redis
 
 from api_adapter.batch_rows import RowFormat
+from api_adapter.batch_sending import BatchAnswer
 from api_adapter.batch_uploading import PartBody
 from api_adapter.decompressing import Encoding
 from api_adapter.wiring import Front, front
 from tests.batch_jobs import BATCH, DEFAULTS, ROOT, lines, numbers, part_path
 from tests.front_desk import APP, TOKEN, grant, payment_notice, wallet
+from tests.samples import send_fields
 from tests.servers import TOKEN_SECRET, ApiServer, HttpAnswer, served
 from tests.stacks import children
 from worker.adapters.redis.keys import Keys
@@ -28,6 +30,7 @@ from worker.bootstrap import Addresses, Services, services
 from worker.contract.batch_jobs import RUN, Extent, JobState, PartSummary, Upload
 from worker.contract.batch_requests import BatchRun, PartName
 from worker.contract.origins import BatchTally, Origin
+from worker.contract.outcomes import Tally
 from worker.settings import Settings
 
 Result = TypeVar("Result")
@@ -174,3 +177,26 @@ def test_a_batch_is_forgotten_after_its_messages(redis_url: str) -> None:
         return kept, await found.batch_jobs.all()
 
     assert on(redis_url, story, retention=200) == ([ORIGIN], [])
+
+
+def test_an_atomic_batch_that_is_refused_leaves_the_ledger_as_it_was(redis_url: str) -> None:
+    good = [send_fields(requestId=f"r{number}") for number in range(50)]
+
+    async def story(front: Front) -> None:
+        def send(*sends: object) -> Awaitable[BatchAnswer]:
+            body = orjson.dumps({"sends": sends, "atomic": True})
+            return front.batch_sending.send({"client-id": "merchant-1"}, body)
+
+        refused = await send(*good, send_fields(requestId="bad", templateCode="NONE"))
+        nothing = await front.services.records.tallies()
+        taken = await send(*good)
+
+        assert refused.content["result"]["resultCode"] == "BATCH_REFUSED"
+        assert {tally.accepted for tally in nothing.values()} <= {0}
+        assert taken.content["totals"] == {"sends": 50, "S": 50, "U": 0, "F": 0}
+        assert set((await front.services.records.tallies()).values()) == {Tally(accepted=50, open=50)}
+        assert [audit async for audit in front.services.audit.shards() if not audit.clean] == []
+        assert await front.services.pauses.paused() == []
+
+    on(redis_url, furnish)
+    on_front(redis_url, story)

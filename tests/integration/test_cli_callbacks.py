@@ -1,11 +1,7 @@
 """`tidings callback` as people use it."""
 
-import asyncio
 import json
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +11,7 @@ from typer.testing import Result
 
 from tests.command_line import CommandLine
 from tests.ledger_driver import final, ids, new_messages
-from tests.receivers import Receiver, answer, receiver
+from tests.receivers import answer, receiver_beside
 from tests.stacks import tidings
 from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
 from worker.bootstrap import Services
@@ -123,29 +119,8 @@ def test_networks_of_ones_own_are_allowed_where_the_settings_name_them(command: 
     assert allowed.exit_code == 0, allowed.output
 
 
-@contextmanager
-def merchant() -> Iterator[Receiver]:
-    """Run a receiver beside the test, in a thread: commands have a loop of their own."""
-    ready, over, found = threading.Event(), threading.Event(), []
-
-    async def serve() -> None:
-        async with receiver() as one:
-            found.append(one)
-            ready.set()
-            await asyncio.to_thread(over.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    ready.wait()
-    try:
-        yield found[0]
-    finally:
-        over.set()
-        thread.join()
-
-
 def test_test_sends_a_signed_callback_and_says_what_came_of_it(command: CommandLine) -> None:
-    with merchant() as shop:
+    with receiver_beside() as shop:
         url = f"http://127.0.0.1:{shop.port}/"
         secret = secret_in(command("callback", "put", "shop", "--url", url, callback_networks=LOOPBACK))
         shop.answers.append(answer(204))

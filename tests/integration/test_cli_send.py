@@ -15,7 +15,7 @@ import redis
 from structlog.testing import capture_logs
 
 from api_adapter.send_files.senders import IntakeSender
-from tests.command_line import APP, SECRET, CommandLine, write_sends
+from tests.command_line import APP, SECRET, TOKEN, CommandLine, write_sends
 from tests.keys import private_pem, public_pem
 from tests.samples import send_fields
 from tests.servers import HOST, TOKEN_SECRET, free_port, served
@@ -309,8 +309,9 @@ def test_a_merchant_sends_a_file_over_the_api_while_its_server_is_killed(
 
     assert process.returncode == 2, said
     assert "the API did not answer for 500 lines; asking again in" in said
-    statuses = [row["resultStatus"] for row in rows(tmp_path / "notices.results.jsonl")]
-    assert statuses == ["S"] * lines + ["F"]
+    results = tmp_path / "notices.results.jsonl"
+    assert [row["resultStatus"] for row in rows(results)] == ["S"] * lines + ["F"]
+    assert TOKEN not in said + results.read_text() + (tmp_path / "notices.checkpoint.json").read_text()
     assert [row["refusal"]["resultCode"] for row in rows(tmp_path / "notices.failed.jsonl")] == ["TEMPLATE_NOT_EXIST"]
     assert tidings.lines("ledger", "check")[-1] == f"proved from {lines:,} records: all is accounted for"
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from api_adapter.cli.main import app
 from tests.authorization_server import AuthorizationServer, Played, active, authorization_server
 from tests.command_line import TEMPLATE
+from tests.receivers import Receiver, receiver_beside
 from tests.samples import send_body, send_fields
 from tests.servers import HOST, TOKEN_SECRET, ApiServer, Valkey, free_port, served, valkey
 from tests.stacks import get, tidings, wait_until
@@ -28,6 +29,8 @@ SEND = "/v2/miniprogram/message/send"
 CUSTOMERS = {"good": "2088000000000001", "refused": "sim-fail-ann", "unanswered": "sim-hang-bob"}
 """Whose token it is: the wallet shows the first's messages, refuses the second's, never answers for the third's."""
 LEDGER_DB, BROKER_DB = 0, 1
+NETWORK = "127.0.0.0/8"
+"""Where the merchant of the test is."""
 PLACES = (
     "answers of the API",
     "log of the API",
@@ -35,6 +38,7 @@ PLACES = (
     "log of the wallet",
     "journal of the wallet",
     "messages at the wallet",
+    "callbacks at the merchant",
     "output of the commands",
     "files of the commands",
     "keys of the ledger",
@@ -272,9 +276,13 @@ def read_files(evidence: Evidence, directory: Path, store: Valkey, commands_seen
 
 
 def settled(store: Valkey) -> bool:
-    """Say whether the wallet answered for what it answers for, and a dead letter is there."""
+    """Say whether the wallet answered for what it answers for, a dead letter is there, and its merchant was told."""
     with redis.Redis(port=store.port) as client:
-        return any(client.zcard(key) for key in client.scan_iter("tidings:*:dead", count=1000))
+        dead = [one for key in client.scan_iter("tidings:*:dead", count=1000) for one in client.zrange(key, 0, -1)]
+        told = (
+            client.hget(key, "cbs") for one in dead for key in client.scan_iter(f"tidings:*:message:{one.decode()}")
+        )
+        return any(state and b"|D|" in state for state in told)
 
 
 @pytest.fixture(scope="module")
@@ -284,15 +292,17 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     found = Evidence()
     environ = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("TIDINGS_")}
     try:
-        with valkey(directory / "store") as store, authorization_server() as server:
+        with valkey(directory / "store") as store, authorization_server() as server, receiver_beside() as merchant:
             store.start()
-            send_everything(found, directory, store, server)
+            send_everything(found, directory, store, server, merchant)
     finally:
         os.environ.update(environ)
     return found
 
 
-def send_everything(found: Evidence, directory: Path, store: Valkey, server: AuthorizationServer) -> None:
+def send_everything(
+    found: Evidence, directory: Path, store: Valkey, server: AuthorizationServer, merchant: Receiver
+) -> None:
     addresses = Addresses(store.url, f"redis://{HOST}:{store.port}/{BROKER_DB}")
     run, gateway_port = Commands(addresses, found), free_port()
     secret = server.environment(directory)["TIDINGS_INTROSPECTION_SECRET_FILE"]
@@ -306,13 +316,15 @@ def send_everything(found: Evidence, directory: Path, store: Valkey, server: Aut
     server.answers |= {f"{TOKEN}-{whose}": active(sub=customer) for whose, customer in CUSTOMERS.items()}
     with monitored(store, directory / "commands"):
         put_what_sends_need(run, directory, f"http://{HOST}:{gateway_port}")
+        run("callback", "put", APP, "--url", f"http://{HOST}:{merchant.port}/", TIDINGS_CALLBACK_NETWORKS=NETWORK)
         with served(directory / "api", **ours, **introspection) as api:  # type: ignore[arg-type]
             send_all(api, found)
             call_every_operation(api, found)
             break_introspection(api, found, server)
             send_a_file(run, directory)
             read_redis(store, found)
-            deliver(found, directory, store, gateway_port, ours)
+            deliver(found, directory, store, gateway_port, ours | {"token_secret": TOKEN_SECRET})
+            found.add("callbacks at the merchant", *(repr(request) for request in merchant.received))
             read_redis(store, found)
             for path in ("/metrics", "/readyz", "/openapi.json"):
                 ask(api, found, path, b"", "GET")
@@ -325,11 +337,11 @@ def deliver(found: Evidence, directory: Path, store: Valkey, gateway_port: int, 
     """Let a worker deliver until the wallet has shown, refused and not answered; the wallet never answers for one."""
     (directory / "gateway").mkdir()
     journal = directory / "journal.jsonl"
-    hasty = {"call_timeout": 500, "lease": 3_000, "max_tries": 2, "backoff_base": 50}
+    hasty = {"call_timeout": 500, "lease": 3_000, "max_tries": 2, "backoff_base": 50, "callback_networks": NETWORK}
     with tidings(directory / "gateway", "gateway", "--journal", str(journal), gateway_port=gateway_port) as gateway:
         gateway.until_printed("gateway_simulator_ready")
         with tidings(directory / "worker", "worker", **ours, **hasty) as worker:
-            wait_until(lambda: settled(store), "messages are delivered, refused and given up")
+            wait_until(lambda: settled(store), "messages are delivered, refused and given up, and their merchant knows")
         found.add("messages at the wallet", str(get(f"http://{HOST}:{gateway_port}/deliveries")))
         found.add("log of the worker", worker.stdout, worker.stderr)
     found.add("log of the wallet", gateway.stdout, gateway.stderr)

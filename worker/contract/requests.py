@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     ValidationError,
     WithJsonSchema,
     model_validator,
@@ -172,6 +173,8 @@ _SENDS_SCHEMA: dict[str, Any] = {
 class BatchSend(SendDefaults):
     """The body of `POST .../batchSend`: up to 500 sends. Each is judged by itself, so that no bad one stops another."""
 
+    atomic: StrictBool = False
+    """Whether either all are taken, or none."""
     sends: Annotated[
         list[Any],
         Field(min_length=1, max_length=MAX_SENDS),

@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -7,9 +8,11 @@ import pytest
 
 from api_adapter.batch_sending import MAX_BATCH_BODY, BatchSending
 from tests.asgi_calls import JSON, Answer, Call, exchange
+from tests.fakes.origins import FakeBatches, FakeUpkeep
 from tests.front_desk import APP, CLIENT, FrontDesk
 from tests.samples import send_body, send_fields
 from worker.contract.clients import RegisteredClient
+from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import message_id
 from worker.contract.messages import Lane
 from worker.contract.requests import ContractViolationError, LenientSendRequest
@@ -25,7 +28,7 @@ def answered(desk: FrontDesk, *sends: object, **fields: object) -> dict[str, Any
 
 
 def raw_answer(desk: FrontDesk, body: bytes) -> dict[str, Any]:
-    return asyncio.run(BatchSending(desk.intake).send({"client-id": CLIENT}, body)).content
+    return asyncio.run(BatchSending(desk.intake, FakeBatches(desk.ledger)).send({"client-id": CLIENT}, body)).content
 
 
 def codes(answer: dict[str, Any]) -> list[str]:
@@ -222,3 +225,111 @@ def test_a_signature_is_over_the_bytes_as_they_were_sent() -> None:
 
     assert answer.code == "SUCCESS"
     assert bodies == [body]
+
+
+def atomic(desk: FrontDesk, *sends: object) -> dict[str, Any]:
+    return answered(desk, *sends, atomic=True)
+
+
+def released(desk: FrontDesk) -> set[str]:
+    async def release() -> set[str]:
+        hints = await desk.ledger.release(await desk.ledger.backlogged())
+        return {one for hint in hints for one in hint.message_ids}
+
+    return asyncio.run(release())
+
+
+GOOD = [send_fields(requestId=f"r{number}") for number in range(5)]
+IDS = {message_id(APP, f"r{number}") for number in range(5)}
+
+
+def test_an_atomic_batch_is_taken_whole() -> None:
+    desk = FrontDesk()
+
+    answer = atomic(desk, *GOOD)
+
+    assert (answer["result"]["resultCode"], answer["totals"]["S"]) == ("SUCCESS", 5)
+    assert desk.ledger.records.keys() == IDS
+    assert released(desk) == IDS
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        (send_fields(requestId="bad", templateCode="NONE"), "TEMPLATE_NOT_EXIST"),
+        (send_fields(requestId="bad", templates=[]), "PARAM_ILLEGAL"),
+        (send_fields(requestId="r0", redirectUrl="/other"), "REPEAT_REQ_INCONSISTENT"),
+        ("no object", "PARAM_ILLEGAL"),
+        ({}, "PARAM_ILLEGAL"),
+    ],
+)
+def test_an_atomic_batch_with_a_refused_send_leaves_nothing(bad: object, code: str) -> None:
+    desk = FrontDesk()
+
+    answer = atomic(desk, *GOOD[:2], bad, *GOOD[2:])
+
+    assert answer["result"]["resultCode"] == "BATCH_REFUSED"
+    assert codes(answer) == ["BATCH_REFUSED"] * 2 + [code] + ["BATCH_REFUSED"] * 3
+    assert not any("messageId" in item for item in answer["items"])
+    assert desk.ledger.records == {}
+    assert atomic(desk, *GOOD)["result"]["resultCode"] == "SUCCESS"
+
+
+def test_what_was_taken_before_stays_when_an_atomic_batch_is_refused() -> None:
+    desk = FrontDesk()
+    answered(desk, GOOD[0])
+
+    atomic(desk, *GOOD[:2], send_fields(requestId="bad", templateCode="NONE"))
+
+    assert desk.ledger.records.keys() == {message_id(APP, "r0")}
+
+
+def test_an_atomic_batch_again_is_taken_once() -> None:
+    desk = FrontDesk()
+
+    first, second = atomic(desk, *GOOD), atomic(desk, *GOOD)
+
+    assert first == second
+    assert released(desk) == IDS
+
+
+def test_an_atomic_batch_of_which_nobody_decided_is_withdrawn() -> None:
+    """As after a crash between the staging and the decision."""
+    desk = FrontDesk()
+
+    async def away(_batch: object) -> bool:
+        raise LedgerUnavailableError("away")
+
+    undecided: Any = FakeBatches(desk.ledger)
+    broken = SimpleNamespace(run=away, withdraw=undecided.withdraw)
+    body = orjson.dumps({"sends": GOOD, "atomic": True})
+    sending = BatchSending(desk.intake, broken)
+
+    answer = asyncio.run(sending.send({"client-id": CLIENT}, body)).content
+
+    assert (answer["result"]["resultStatus"], set(codes(answer))) == ("U", {"UNKNOWN_EXCEPTION"})
+    assert released(desk) == set()
+    assert atomic(desk, *GOOD)["result"]["resultStatus"] == "U"  # it may be decided yet
+    desk.ledger.now += desk.ledger.limits.staging + 1
+    asyncio.run(FakeUpkeep(desk.ledger).look_after())
+    assert desk.ledger.records == {}
+    assert atomic(desk, *GOOD)["result"]["resultStatus"] == "S"
+
+
+def test_an_atomic_batch_is_unknown_while_the_store_is_away() -> None:
+    desk = FrontDesk()
+    desk.ledger.away = True
+
+    answer = atomic(desk, *GOOD, "no object")
+
+    assert codes(answer) == ["UNKNOWN_EXCEPTION"] * 5 + ["PARAM_ILLEGAL"]
+    assert answer["result"]["resultStatus"] == "U"
+
+
+def test_an_atomic_batch_is_of_one_app() -> None:
+    with pytest.raises(ContractViolationError, match="all sends must have the same appId"):
+        atomic(FrontDesk(), GOOD[0], send_fields(appId="another"))
+
+
+def test_atomic_is_a_boolean() -> None:
+    assert faults(orjson.dumps({"sends": GOOD, "atomic": "yes"})).startswith("$.atomic: ")

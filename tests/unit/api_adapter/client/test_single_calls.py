@@ -224,6 +224,15 @@ def test_R72_many_are_looked_up_in_order_however_many(api: HarmedApi, face: Face
     assert len(api.seen) == 3
 
 
+def test_R15_ids_of_many_bytes_are_looked_up_in_smaller_parts(api: HarmedApi, face: Face) -> None:
+    ids = [f"{number:04}" + "収" * 60 for number in range(9_000)]
+
+    assert [status.request_id for status in face.inquire_many(APP, ids)] == ids
+    assert list(face.reconcile(APP, (Expectation(request_id, "NEVER_SEEN") for request_id in ids))) == []
+    assert len(api.seen) == 4
+    assert all(len(body) <= 1024 * 1024 for _, body in api.seen)
+
+
 def test_a_look_up_without_an_answer_is_repeated_too(api: HarmedApi, face: Face) -> None:
     api.harms.extend([Harm.UNKNOWN, Harm.ANSWER_LOST, Harm.BUSY])
 

@@ -141,6 +141,12 @@ def test_over_the_api_each_line_gets_what_the_intake_would_say(api: HarmedApi) -
     assert len(api.desk.taken()) == 1_199
 
 
+def test_over_the_api_what_came_too_fast_is_not_refused_for_good(api: HarmedApi) -> None:
+    api.harms.append(Harm.TOO_FAST_FOR_LONG)
+
+    assert over_the_api(api, [send_body(requestId="a"), b"{"], []) == "UF"
+
+
 def test_over_the_api_remarks_come_too(api: HarmedApi) -> None:
     answers = [UNASKED]
 

@@ -1,0 +1,293 @@
+"""`tidings batch`: batch jobs of merchants, by whoever runs tidings."""
+
+import asyncio
+import csv
+import sys
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+from pydantic import BaseModel
+
+from api_adapter.batch_files import format_of, opened, parts_of
+from api_adapter.batch_jobs import BatchDesk
+from api_adapter.batch_rows import RowFormat
+from api_adapter.batch_uploading import PartBody
+from api_adapter.cli.arguments import ArgumentError
+from api_adapter.cli.context import Front, run, run_front, told
+from api_adapter.cli.printing import AsJson, harmless, print_json, screen, table, utc
+from api_adapter.clients import CLIENT_ID
+from api_adapter.decompressing import BodyTooLargeError, Encoding
+from api_adapter.http.batch_jobs import CSV_COLUMNS
+from worker.contract.batch_requests import BatchCreation, BatchName, BatchRun, ErrorsPage, PartName, ResultsPage
+from worker.contract.codes import ResultStatus
+from worker.contract.origins import Origin
+from worker.contract.requests import ContractViolationError, parse_fields
+
+EXIT_REJECTED = 2
+UPLOAD_EPILOG = (
+    "Examples:\n\n"
+    "tidings batch upload 333301 june notices.jsonl.gz\n\n"
+    "tidings batch upload 333301 june corrected.csv --first-part 21\n\n"
+    "Interrupted? Run it again: the same file gives the same parts, and what was taken is not taken twice.\n\n"
+    "Exit code: 0 all rows are held, 2 some were rejected: see `tidings batch errors`."
+)
+_PAGE = 1_000
+_Request = TypeVar("_Request", bound=BaseModel)
+
+app = typer.Typer(
+    help="Batch jobs: up to 1,000,000 rows, uploaded in parts, held, then run, paused, resumed or cancelled as one.\n\n"
+    "create, upload, lint, run; then status and results. Rejected rows: errors.",
+    no_args_is_help=True,
+)
+
+App = Annotated[str, typer.Argument(metavar="APPID", help="The merchant's appId.")]
+Name = Annotated[str, typer.Argument(metavar="BATCHID", help="The merchant's own id of the batch.")]
+
+
+@app.command("create")
+def create(
+    app_id: App,
+    batch_id: Name,
+    *,
+    common: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.json", help="An object of what all rows share, such as templateCode, redirectUrl."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Define a batch. The same definition again changes nothing."""
+    with told():
+        shared = {} if common is None else _read_common(common)
+        request = _parsed(BatchCreation, {**shared, "appId": app_id, "batchId": batch_id})
+        _show(_answer(lambda desk: desk.create(request)), as_json=as_json)
+
+
+@app.command("upload", epilog=UPLOAD_EPILOG)
+def upload(
+    app_id: App,
+    batch_id: Name,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines or CSV, .gz or not, by its name.")],
+    *,
+    first_part: Annotated[int, typer.Option(min=1, max=1_000, help="Number of the file's first part.")] = 1,
+    client_id: Annotated[str, typer.Option(help="Who sends, as `tidings send` has it.")] = "tidings-cli",
+    as_json: AsJson = False,
+) -> None:
+    """Upload a file of rows in as many parts as it takes; they wait until `tidings batch run`."""
+    with told():
+        rows = format_of(file)
+        if rows is None:
+            raise ArgumentError("FILE: must end with .jsonl, .ndjson or .csv, with .gz or not")
+        name = _name(app_id, batch_id)
+        try:
+            parts = run_front(lambda front: _upload(front, name, rows, file, first_part, client_id))
+        except (OSError, EOFError) as error:
+            raise ArgumentError(f"{file}: can't be read ({error})") from error
+        if as_json:
+            print_json(parts)
+        else:
+            for part in parts:
+                typer.echo(f"part {part['part']}: {_counts(part)}")
+        raise typer.Exit(EXIT_REJECTED if any(part["rejected"] for part in parts) else 0)
+
+
+async def _upload(
+    front: Front, name: BatchName, rows: RowFormat, file: Path, first_part: int, client_id: str
+) -> list[dict[str, Any]]:
+    answers = []
+    with opened(file) as stream:
+        for number, content in enumerate(parts_of(rows, stream), first_part):
+            digest = await asyncio.to_thread(lambda content=content: sha256(content).hexdigest())  # type: ignore[misc]
+            fields = {**name.model_dump(), "part": number, "sha256": digest}
+            part = PartBody(rows, Encoding.PLAIN, content)
+            try:
+                answer = await front.uploads.upload({CLIENT_ID: client_id}, parse_fields(PartName, fields), part)
+            except (ContractViolationError, BodyTooLargeError) as error:
+                raise ArgumentError(f"part {number}: {error}") from error
+            answers.append(_checked(answer, f"part {number}: "))
+    return answers
+
+
+@app.command("lint")
+def lint(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
+    """Tell what is wrong with a batch, before it runs. Exit code 2 if it would not run, or rows were rejected."""
+    with told():
+        name = _name(app_id, batch_id)
+        answer = _answer(lambda desk: desk.lint(name))
+        if as_json:
+            print_json(_without_result(answer))
+        else:
+            typer.echo(f"{'ready' if answer['ready'] else 'not ready'}: {_counts(answer)}")
+            for part in answer["lacking"]:
+                typer.echo(f"part {part}: was not taken whole; upload it again")
+            for part in answer["parts"]:
+                for what, example in {**part["codes"], **part["remarks"]}.items():
+                    rest = f": {harmless(example['message'])}" if example["message"] else ""
+                    typer.echo(
+                        f"part {part['part']}: {example['rows']:,} {harmless(what)}, "
+                        f"first in row {example['firstRow']}{rest}"
+                    )
+        raise typer.Exit(0 if answer["ready"] and not answer["rejected"] else EXIT_REJECTED)
+
+
+@app.command("run")
+def run_batch(
+    app_id: App,
+    batch_id: Name,
+    *,
+    parts: Annotated[int | None, typer.Option(min=1, help="How many parts it must have.")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="How many rows it must have.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a batch be sent."""
+    with told():
+        request = _parsed(BatchRun, {**_name(app_id, batch_id).model_dump(), "parts": parts, "rows": rows})
+        _show(_answer(lambda desk: desk.run(request)), as_json=as_json)
+
+
+@app.command("pause")
+def pause(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
+    """Keep what was not sent from being sent."""
+    with told():
+        name = _name(app_id, batch_id)
+        _show(_answer(lambda desk: desk.pause(name)), as_json=as_json)
+
+
+@app.command("resume")
+def resume(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
+    """Let a paused batch go on."""
+    with told():
+        name = _name(app_id, batch_id)
+        _show(_answer(lambda desk: desk.resume(name)), as_json=as_json)
+
+
+@app.command("cancel")
+def cancel(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
+    """End what was not sent as F CANCELLED, for good. What is on its way goes on."""
+    with told():
+        name = _name(app_id, batch_id)
+        _show(_answer(lambda desk: desk.cancel(name)), as_json=as_json)
+
+
+@app.command("status")
+def status(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
+    """Tell how far a batch is."""
+    with told():
+        name = _name(app_id, batch_id)
+        _show(_answer(lambda desk: desk.status(name)), as_json=as_json)
+
+
+@app.command("list")
+def list_batches(*, as_json: AsJson = False) -> None:
+    """List all batch jobs."""
+    with told():
+        batches: list[Origin] = run(lambda services: services.batch_jobs.all())
+        if as_json:
+            print_json([{"appId": one.app_id, "batchId": one.batch_id} for one in batches])
+        else:
+            screen().print(table(("APPID", "BATCHID"), batches))
+
+
+@app.command("results")
+def results(
+    app_id: App,
+    batch_id: Name,
+    *,
+    only: Annotated[ResultStatus | None, typer.Option("--status", help="Only these.")] = None,
+) -> None:
+    """Print the outcome of each row as JSON lines, in the order of parts and rows."""
+    with told():
+        fields = {**_name(app_id, batch_id).model_dump(), "status": only, "limit": _PAGE}
+        _pages(lambda desk, after: desk.results(_parsed(ResultsPage, {**fields, "after": after})), _print_line)
+
+
+@app.command("errors", epilog="Example:\n\ntidings batch errors 333301 june > errors.csv")
+def errors(app_id: App, batch_id: Name) -> None:
+    """Print the rejected rows as CSV: part, row, requestId and reason.
+
+    Join it with your own file, correct the rows and upload them as another part.
+    """
+    with told():
+        fields = _name(app_id, batch_id).model_dump()
+        writer = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        _pages(lambda desk, after: desk.errors(_parsed(ErrorsPage, {**fields, "after": after})), writer.writerow)
+
+
+def _pages(
+    ask: Callable[[BatchDesk, str | None], Awaitable[dict[str, Any]]], tell: Callable[[dict[str, Any]], object]
+) -> None:
+    async def main(front: Front) -> None:
+        after = None
+        while True:
+            page = _checked(await ask(front.batches, after))
+            for item in page["items"]:
+                tell(item)
+            after = page["next"]
+            if after is None:
+                return
+
+    run_front(main)
+
+
+def _print_line(item: dict[str, Any]) -> None:
+    typer.echo(orjson.dumps(item).decode())
+
+
+def _answer(ask: Callable[[BatchDesk], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    async def main(front: Front) -> dict[str, Any]:
+        return _checked(await ask(front.batches))
+
+    return run_front(main)
+
+
+def _checked(answer: dict[str, Any], where: str = "") -> dict[str, Any]:
+    result = answer["result"]
+    if result["resultStatus"] != ResultStatus.S:
+        raise ArgumentError(f"{where}{result['resultCode']}: {result['resultMessage']}")
+    return answer
+
+
+def _name(app_id: str, batch_id: str) -> BatchName:
+    return _parsed(BatchName, {"appId": app_id, "batchId": batch_id})
+
+
+def _parsed(model: type[_Request], fields: dict[str, Any]) -> _Request:
+    try:
+        return parse_fields(model, fields)
+    except ContractViolationError as violation:
+        raise ArgumentError(str(violation)) from violation
+
+
+def _read_common(file: Path) -> dict[str, Any]:
+    try:
+        common = orjson.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ArgumentError(f"--common: {file} can't be read as JSON") from error
+    if not isinstance(common, dict):
+        raise ArgumentError('--common: must hold a JSON object, such as {"templateCode": "ORDER_READY"}')
+    return common
+
+
+def _without_result(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name != "result"}
+
+
+def _counts(answer: dict[str, Any]) -> str:
+    return ", ".join(f"{answer[name]:,} {name}" for name in ("accepted", "duplicate", "rejected"))
+
+
+def _show(answer: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(_without_result(answer))
+        return
+    typer.echo(f"{answer['batchId']} is {answer['state']}: {answer['parts']:,} parts, {_counts(answer)}")
+    outcomes = ", ".join(f"{answer[name]:,} {name}" for name in ("open", "S", "U", "F"))
+    pace = f"; {answer['rate']:,} a second" if answer["rate"] is not None else ""
+    end = f", done {utc(answer['eta'])}" if answer["eta"] else ""
+    typer.echo(f"{outcomes}{pace}{end}")
+    for part in answer["lacking"]:
+        typer.echo(f"part {part} was not taken whole; upload it again")
