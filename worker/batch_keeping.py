@@ -3,6 +3,7 @@
 What is decided is noted first, then carried out in every shard. Whoever dies in between is followed by a sweeper.
 """
 
+import math
 from typing import assert_never
 
 import structlog
@@ -20,6 +21,10 @@ _REASON = "the batch was cancelled"
 _SOON = 60_000
 _LATEST = 86_400_000
 """Milliseconds after which somebody looks at a job again in which nothing changes."""
+_TURN = 1.0
+"""Seconds after which a long cancel says that it goes on, or lets a sweeper do something else."""
+_GOES_ON = 500
+"""Milliseconds after which the rest of it is done."""
 _A_ROUND = 20
 """Jobs looked at in a round of a sweeper."""
 
@@ -53,19 +58,15 @@ class BatchKeeper:
         What was done is not done again: somebody may have paused the batch in the ledger since. What came too late for
         a cancel is cancelled whenever somebody looks.
         """
-        while True:
-            if not job.carried_out or job.state is JobState.CANCELLED:
-                await self._enforce(job)
-            if await self._jobs.postpone(job, self._look_after(job)):
-                return
-            newer = await self._jobs.find(job.origin)
-            if newer is None:
-                return
-            job = newer
+        await self._carry_out(job, math.inf)
 
     async def look_after(self) -> list[Hint]:
-        """Carry out what somebody left undone, and forget jobs whose messages are forgotten; hints nothing."""
-        for batch in await self._jobs.due(_A_ROUND):
+        """Carry out what somebody left undone, and forget jobs whose messages are forgotten; hints nothing.
+
+        Whoever looks at a job has it alone, and long cancels are done a second's worth a round: a sweeper has more to do.
+        """
+        until = self._clock.monotonic() + _TURN
+        for batch in await self._jobs.take_due(_A_ROUND, CARRIED_OUT_BY):
             job = await self._jobs.find(batch)
             if job is None:
                 continue
@@ -73,24 +74,49 @@ class BatchKeeper:
                 await self._jobs.forget(job)
                 log.info("batch_forgotten", app_id=batch.app_id, batch_id=batch.batch_id)
             else:
-                await self.carry_out(job)
+                await self._carry_out(job, until)
         return []
 
-    async def _enforce(self, job: BatchJob) -> None:
+    async def _carry_out(self, job: BatchJob, until: float) -> None:
+        while True:
+            if (not job.carried_out or job.state is JobState.CANCELLED) and not await self._enforce(job, until):
+                await self._jobs.hold(job, _GOES_ON)
+                return
+            if await self._jobs.postpone(job, self._look_after(job)):
+                return
+            newer = await self._jobs.find(job.origin)
+            if newer is None:
+                return
+            job = newer
+
+    async def _enforce(self, job: BatchJob, until: float) -> bool:
+        """Have the ledger do what a state says; False where that is not all done by the time `until`."""
         match job.state:
             case JobState.HELD:
-                pass
+                return True
             case JobState.RUNNING:
                 await self._pauses.resume(job.origin)
+                return True
             case JobState.PAUSED:
                 await self._pauses.pause(job.origin)
+                return True
             case JobState.CANCELLED:
                 # Paused, so that what is being taken at this moment is not sent either.
                 await self._pauses.pause(job.origin)
-                async for _ in self._cancellations.cancel_all(job.origin, _REASON):
-                    pass
+                return await self._cancel(job, until)
             case _:
                 assert_never(job.state)
+
+    async def _cancel(self, job: BatchJob, until: float) -> bool:
+        hold_at = self._clock.monotonic() + _TURN
+        async for _ in self._cancellations.cancel_all(job.origin, _REASON):
+            now = self._clock.monotonic()
+            if now >= until:
+                return False
+            if now >= hold_at:
+                await self._jobs.hold(job, CARRIED_OUT_BY)
+                hold_at = now + _TURN
+        return True
 
     def _look_after(self, job: BatchJob) -> int:
         return min(max(self._age(job), _SOON), _LATEST)
