@@ -5,10 +5,9 @@ LedgerUnavailableError when the store did not answer.
 """
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-
-import orjson
 
 from api_adapter.batch_uploading import NO_BATCH, examples_json
 from api_adapter.clients import Clients
@@ -85,7 +84,8 @@ class BatchDesk:
         """Define a batch; the same definition again answers the same."""
         batch = Origin(request.appId, request.batchId)
         common = request.model_dump(include={*SendDefaults.model_fields}, exclude_none=True)
-        definition = orjson.dumps(common, option=orjson.OPT_SORT_KEYS)
+        # Not by orjson, which refuses numbers beyond 64 bits: what a common field may hold is judged with each row.
+        definition = json.dumps(common, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
         if await self._jobs.create(batch, definition, _FIRST_LOOK) is Created.INCONSISTENT:
             return refusal(_INCONSISTENT)
         return await self.status(BatchName(appId=batch.app_id, batchId=batch.batch_id))

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 from uuid import uuid4
 
-import orjson
+from pydantic_core import from_json
 
 from api_adapter.batch_rows import Row, RowFormat, UnreadableRowsError, ignored_columns, measure_rows, read_rows
 from api_adapter.common_fields import CommonFields, Item, bounded
@@ -188,7 +188,7 @@ class _Taking:
         # What comes after the run goes on at once.
         start = BatchStart.AT_ONCE if job.state is JobState.RUNNING else BatchStart.PAUSED
         self._batch = BatchPart(upload.batch.batch_id, start)
-        self._common = CommonFields(orjson.loads(job.definition))
+        self._common = CommonFields(from_json(job.definition))
         self._chunks = 0
         self._numbers: Counter[str] = Counter()
         self._codes = _Examples()

@@ -71,7 +71,7 @@ def written(value: Json, draw: Random) -> bytes:
     """Return a value as JSON, or nearly so."""
     text = json.dumps(value, ensure_ascii=draw.random() < 0.5, indent=draw.choice((None, None, None, 1)))
     body = text.encode("utf-8", "surrogatepass")
-    return draw.choice(_SPOILT)(body, draw) if draw.random() < 0.3 else body
+    return draw.choice(_SPOILT)(body, draw) if draw.random() < 0.2 else body
 
 
 def flipped(raw: bytes, draw: Random) -> bytes:

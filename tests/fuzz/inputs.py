@@ -1,10 +1,12 @@
 """Inputs for the HTTP surface: requests of real callers, changed wherever a byte can be. Seed and number say all."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from random import Random
 from typing import NamedTuple, TypeAlias
 
-from tests.fuzz.bodies import WEIRD, gzipped, mutated, written
+from tests.fuzz.bodies import WEIRD, cut, flipped, gzipped, mutated, written
 from tests.fuzz.surface import Json, Operation, Surface
 from tests.fuzz.wire import Headers, another_target, broken, framed, garbage, quoted
 
@@ -52,6 +54,9 @@ _EXTRA: tuple[tuple[bytes, bytes], ...] = (
     (b"Host", b"evil.test"),
 )
 
+_COLUMNS = ("requestId", "accessToken", "templateCode", "language", "redirectUrl", "p.who", "p.ja-JP.who", "appId", "x")
+_CELLS = ("", "a", '"a"', '"a', '"a""b"', '"a,b"', "😀", "\0", "=1+1", "x" * 5_000, "a\rb", '"a\nb"')
+
 
 class Input(NamedTuple):
     """What is written to one connection."""
@@ -69,7 +74,7 @@ class Input(NamedTuple):
 class Inputs:
     """Makes the inputs of a seed."""
 
-    def __init__(self, surface: Surface, known: Mapping[str, list[str]], seed: int, sign: Sign | None = None) -> None:
+    def __init__(self, surface: Surface, known: Mapping[str, list[Json]], seed: int, sign: Sign | None = None) -> None:
         """Keep the parts; with `sign` most requests are signed."""
         self.operations = surface.operations
         self._surface = surface
@@ -97,13 +102,13 @@ class Inputs:
 
     def _request(self, operation: Operation, others: Sequence[bytes], draw: Random) -> tuple[bytes, bool]:
         """Return a whole request, now and then by another method, and whether method and path are the operation's."""
-        method, target = operation.method.encode(), self._path(operation, draw).encode()
+        kind, body = self._body(operation, draw)
+        method, target = operation.method.encode(), self._path(operation, body, draw).encode()
         is_plain = True
         if draw.random() < 0.1:
             target, is_plain = another_target(target, draw), False
         if others and draw.random() < 0.05:
             method, is_plain = draw.choice(others), False
-        kind, body = self._body(operation, draw)
         headers = self._headers(kind, body, draw) + self._signature(method, target, body, draw)
         sent, framing = framed(body, draw)
         if not operation.bodies and draw.random() < 0.7:
@@ -112,11 +117,13 @@ class Inputs:
         lines += [name + b": " + value for name, value in _spoilt(headers, draw) + framing]
         return b"\r\n".join([*lines, b"", b""]) + sent, is_plain
 
-    def _path(self, operation: Operation, draw: Random) -> str:
+    def _path(self, operation: Operation, body: bytes, draw: Random) -> str:
+        """Return path and query; what has to be the body's digest mostly is."""
         path, query = operation.path, []
+        known = {**self._known, "sha256": [sha256(body).hexdigest()]}
         for parameter in operation.parameters:
             name, place = parameter["name"], parameter["in"]
-            value = self._surface.instance(parameter.get("schema", {}), draw, self._known, name)
+            value = self._surface.instance(parameter.get("schema", {}), draw, known, name)
             if place == "path":
                 path = path.replace(f"{{{name}}}", quoted(str(value)))
             if place == "query" and (parameter.get("required") or draw.random() < 0.7):
@@ -130,20 +137,34 @@ class Inputs:
             return b"application/json", b"{}"
         kind, schema = draw.choice(sorted(operation.bodies.items()))
         if kind != "application/json":
-            body = self._lines(schema, draw)
+            body = self._csv(draw) if kind == "text/csv" else self._lines(draw)
             return kind.encode(), gzipped(body, draw) if draw.random() < 0.2 else body
         value = self._surface.instance(schema, draw, self._known)
-        for _ in range(draw.choice((0, 0, 1, 1, 2, 5))):
+        for _ in range(draw.choice((0, 0, 0, 0, 1, 1, 2, 5))):
             value = mutated(value, draw)
         return kind.encode(), written(value, draw)
 
-    def _lines(self, schema: Json, draw: Random) -> bytes:
-        """Return a body of rows, or of what should be rows."""
-        rows = [self._surface.instance(schema, draw, self._known) for _ in range(draw.randint(0, 20))]
+    def _lines(self, draw: Random) -> bytes:
+        """Return a body of sends, one a line, or of what should be sends."""
+        rows = [self._surface.instance(self._surface.row, draw, self._known) for _ in range(draw.randint(0, 20))]
+        spoilt = draw.random() < 0.5
         return b"\n".join(
-            written(mutated(row, draw), draw) if draw.random() < 0.7 else draw.randbytes(draw.randint(0, 60))
+            written(mutated(row, draw), draw) if spoilt and draw.random() < 0.3 else json.dumps(row).encode()
             for row in rows
         )
+
+    def _csv(self, draw: Random) -> bytes:
+        """Return a body of CSV, or nearly so."""
+        columns = draw.sample(_COLUMNS, draw.randint(1, len(_COLUMNS)))
+        rows = [
+            [
+                str(draw.choice(self._known.get(column, _CELLS))) if draw.random() < 0.9 else draw.choice(_CELLS)
+                for column in columns
+            ]
+            for _ in range(draw.randint(0, 20))
+        ]
+        body = "\n".join(",".join(row) for row in [columns, *rows]).encode()
+        return draw.choice((cut, flipped))(body, draw) if draw.random() < 0.2 else body
 
     def _headers(self, kind: bytes, body: bytes, draw: Random) -> Headers:
         headers = [

@@ -22,7 +22,7 @@ from worker.settings import Settings
 from worker.signatures import Signer, signed_content
 
 _REQUEST_IDS = [f"r{number}" for number in range(50)]
-KNOWN = {
+KNOWN: dict[str, list[Any]] = {
     "appId": [APP, APP, APP, "another"],
     "accessToken": [TOKEN, TOKEN, TOKEN, "token-of-nobody"],
     "requestId": _REQUEST_IDS,
@@ -32,6 +32,12 @@ KNOWN = {
     "parameter": ["who", "who", "amount", "other", "ü"],
     "customerBelongsTo": ["GCASH", "TNG"],
     "redirectUrl": ["/pages/1"],
+    "templates": [[{"language": "en-US", "templateParameters": {"who": "X"}}], [{"templateParameters": {"who": "客"}}]],
+    "extendInfo": [None, "{}", "x"],
+    "actionUrl": [None, "/a"],
+    "sendAt": [None, "2020-01-01T00:00:00Z", "2099-01-01T00:00:00+08:00", 0],
+    "expireAt": [None, "2020-01-01T00:00:00Z", "2099-01-02T00:00:00Z", 4_102_444_800_000],
+    "part": [str(number) for number in range(1, 5)],
     "batchId": [f"b{number}" for number in range(10)],
 }
 """Values that mean something, by the name of their field."""

@@ -30,9 +30,11 @@ class Surface:
         """Read the document."""
         self._schemas: Mapping[str, Json] = document["components"]["schemas"]
         self.operations = list(_operations(document))
+        self.row: Json = self._schemas["SendRequest"]
+        """What a line of an upload is."""
 
     def instance(
-        self, schema: Json, draw: Random, known: Mapping[str, list[str]], name: str = "", depth: int = 0
+        self, schema: Json, draw: Random, known: Mapping[str, list[Json]], name: str = "", depth: int = 0
     ) -> Json:
         """Return a value that mostly is as the schema says.
 
@@ -69,7 +71,7 @@ class Surface:
                 return schema
         return {}
 
-    def _object(self, schema: Mapping[str, Json], draw: Random, known: Mapping[str, list[str]], depth: int) -> Json:
+    def _object(self, schema: Mapping[str, Json], draw: Random, known: Mapping[str, list[Json]], depth: int) -> Json:
         required = schema.get("required", ())
         found = {
             field: self.instance(inner, draw, known, field, depth + 1)
@@ -83,7 +85,7 @@ class Surface:
         return found
 
     def _array(
-        self, schema: Mapping[str, Json], draw: Random, known: Mapping[str, list[str]], name: str, depth: int
+        self, schema: Mapping[str, Json], draw: Random, known: Mapping[str, list[Json]], name: str, depth: int
     ) -> Json:
         most = min(schema.get("maxItems", _MOST_ITEMS), _MOST_ITEMS)
         number = draw.randint(min(schema.get("minItems", 0), most), most) if depth < _DEEPEST else 0

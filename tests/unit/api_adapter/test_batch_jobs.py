@@ -85,6 +85,20 @@ def test_the_spelling_of_a_definition_does_not_matter() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "value", ["1" + "0" * 400, "[1e999, -1e999]", '{"a": {"b": 18446744073709551616}}', "true", '""']
+)
+def test_a_common_extend_info_of_any_json_is_kept_and_judged_with_each_row(value: str) -> None:
+    desk = FrontDesk()
+    whole = orjson.dumps({"appId": APP, "batchId": BATCH, **DEFAULTS})[:-1] + f', "extendInfo": {value}}}'.encode()
+
+    answers = [exchange(desk.app(), Call(f"{ROOT}create", [whole], headers=[JSON, CLIENT_ID])) for _ in range(2)]
+    received = numbers(uploaded(desk, 1, lines(NAMES[:1])).json)
+
+    assert [answer.code for answer in answers] == ["SUCCESS", "SUCCESS"]
+    assert received == ((1, 0, 0) if value == '""' else (0, 0, 1))
+
+
 def test_rows_are_held_until_the_batch_is_run() -> None:
     desk = with_batch()
 
