@@ -63,7 +63,8 @@ class BatchKeeper:
     async def look_after(self) -> list[Hint]:
         """Carry out what somebody left undone, and forget jobs whose messages are forgotten; hints nothing.
 
-        Whoever looks at a job has it alone, and long cancels are done a second's worth a round: a sweeper has more to do.
+        Whoever looks at a job has it alone, and long cancels are done a second's worth a round: a sweeper has more to
+        do.
         """
         until = self._clock.monotonic() + _TURN
         for batch in await self._jobs.take_due(_A_ROUND, CARRIED_OUT_BY):
