@@ -18,7 +18,7 @@ from api_adapter.batch_rows import RowFormat
 from api_adapter.batch_uploading import PartBody
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Front, run, run_front, told
-from api_adapter.cli.printing import AsJson, harmless, print_json, screen, table, utc
+from api_adapter.cli.printing import AsJson, counted, harmless, print_json, screen, table, utc
 from api_adapter.clients import CLIENT_ID
 from api_adapter.decompressing import BodyTooLargeError, Encoding
 from api_adapter.http.batch_jobs import CSV_COLUMNS
@@ -284,7 +284,7 @@ def _show(answer: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(_without_result(answer))
         return
-    typer.echo(f"{answer['batchId']} is {answer['state']}: {answer['parts']:,} parts, {_counts(answer)}")
+    typer.echo(f"{answer['batchId']} is {answer['state']}: {counted(answer['parts'], 'part')}, {_counts(answer)}")
     outcomes = ", ".join(f"{answer[name]:,} {name}" for name in ("open", "S", "U", "F"))
     pace = f"; {answer['rate']:,} a second" if answer["rate"] is not None else ""
     end = f", done {utc(answer['eta'])}" if answer["eta"] else ""

@@ -224,6 +224,6 @@ def _named(origin: Origin) -> str:
 
 
 def _open(standing: Standing) -> str:
-    scheduled = f", {standing.scheduled:,} wait for their time" if standing.scheduled else ""
+    scheduled = f", {standing.scheduled:,} for their time" if standing.scheduled else ""
     waiting = counted(standing.backlogged, "message")
-    return f"{waiting} wait{scheduled}, {standing.due:,} are with workers or wait for a retry"
+    return f"{waiting} waiting{scheduled}, {standing.due:,} with workers or to be tried again"

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from api_adapter.doctor.batches import batch_findings
 from api_adapter.doctor.callbacks import callback_findings
 from api_adapter.doctor.urls import masked
 from worker.bootstrap import Addresses, Services, broker_presence, durability, introspection_finding
@@ -57,6 +58,7 @@ async def examine(patient: Patient) -> list[Checked]:
         ("templates", _templates),
         ("wallets", _wallets),
         ("pauses", _pauses),
+        ("batches", _batches),
         ("callbacks", _callbacks),
     ]
     if not _failed(checked[-1]):
@@ -128,6 +130,10 @@ async def _pauses(patient: Patient) -> list[Finding]:
         )
         for pause in merchants
     ] or [Finding(OK, f"no merchant is paused; {batches} batches wait to be run or resumed" if batches else "none")]
+
+
+async def _batches(patient: Patient) -> list[Finding]:
+    return await batch_findings(patient.services.batch_jobs)
 
 
 async def _callbacks(patient: Patient) -> list[Finding]:

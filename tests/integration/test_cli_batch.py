@@ -49,7 +49,7 @@ def test_a_file_is_uploaded_run_paused_and_told_of(tidings: CommandLine, tmp_pat
         "1,2,b,TEMPLATE_NOT_EXIST,$.templateCode: no template has this code",
     ]
     assert tidings.lines("batch", "run", APP, "june", "--rows", "3")[0] == (
-        "june is RUNNING: 1 parts, 2 accepted, 0 duplicate, 1 rejected"
+        "june is RUNNING: 1 part, 2 accepted, 0 duplicate, 1 rejected"
     )
     assert tidings.lines("batch", "pause", APP, "june")[0].startswith("june is PAUSED: ")
     assert tidings.lines("batch", "resume", APP, "june")[0].startswith("june is RUNNING: ")

@@ -15,6 +15,7 @@ from tests.stacks import tidings as command
 from worker.bootstrap import Services
 from worker.contract.callbacks import EVERY_OUTCOME, CallbackRegistration, SealedSecret
 from worker.contract.findings import Finding, Severity
+from worker.contract.origins import Origin
 from worker.settings import Settings
 
 Found = dict[str, list[tuple[str, str]]]
@@ -54,6 +55,7 @@ def test_an_empty_installation_lacks_templates_wallets_and_workers(tidings: Comm
         "templates": ["warning"],
         "wallets": ["warning"],
         "pauses": ["ok"],
+        "batches": ["ok"],
         "callbacks": ["ok"],
         "gateways": [],
         "broker": ["ok"],
@@ -199,3 +201,14 @@ def test_the_documented_setting_is_the_default_of_the_embedded_valkey(tmp_path: 
 
     assert Settings().redis_url == ""
     assert found["durability"] == [("ok", "nothing is evicted, and what is taken is written to disk")]
+
+
+def test_a_batch_job_that_nobody_looks_after_is_named(tidings: CommandLine) -> None:
+    async def decide(services: Services) -> None:
+        await services.batch_jobs.create(Origin("shop", "june"), b"{}", -1)
+
+    tidings.on_services(decide)
+
+    assert diagnosed(tidings)[1]["batches"] == [
+        ("warning", "nobody looks after 1 batch jobs, shop june for one: what was decided of them may not be done")
+    ]

@@ -78,7 +78,7 @@ def test_what_is_not_accounted_for_is_named_with_code_1(tidings: CommandLine) ->
     assert " counted as accepted, " in miscount
     for named in (first, second, third):
         assert named.startswith("requestId r")
-        assert named.endswith(": open, but neither due nor in a backlog")
+        assert named.endswith(": open, but neither due nor scheduled nor in a backlog")
     assert rest == "and 27 more that differ; raise --names to see them"
 
 
@@ -105,7 +105,7 @@ def test_a_message_without_a_record_is_named_by_its_id(tidings: CommandLine) -> 
     tidings.on_services(haunt)
 
     assert tidings("ledger", "check").stdout.splitlines()[-1] == (
-        f"no requestId, messageId {'0' * 32}: due, in a backlog or in another index, but without a record"
+        f"no requestId, messageId {'0' * 32}: due, scheduled, in a backlog or in another index, but without a record"
     )
     assert checked(tidings)["misplaced"][0]["requestId"] is None
 
@@ -117,7 +117,7 @@ def test_a_repair_says_what_it_mended_and_proves_the_rest(tidings: CommandLine) 
 
     for named in (first, second):
         assert named.startswith("mended: requestId r")
-        assert named.endswith(": open, but neither due nor in a backlog: put back, it is due now")
+        assert named.endswith(": open, but neither due nor scheduled nor in a backlog: put back, it is due now")
     assert rest == "mended: and 28 more messages; raise --names to see them"
     assert re.fullmatch(r"mended: shard \d+, app shop, PUSH: accepted was (\d+), is (\d+) as the records say", counter)
     assert proof == "proved from 41 records: all is accounted for"

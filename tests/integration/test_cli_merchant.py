@@ -31,7 +31,7 @@ def tidings(redis_url: str) -> CommandLine:
 def test_a_pause_is_shown_until_it_is_resumed(tidings: CommandLine) -> None:
     assert tidings.lines("merchant", "show") == ["nothing is paused"]
     assert tidings.lines("merchant", "pause", "shop") == [
-        "shop is paused: 48 messages wait, 2 are with workers or wait for a retry"
+        "shop is paused: 48 messages waiting, 2 with workers or to be tried again"
     ]
     tidings.lines("merchant", "pause", "cafe", "--batch", "b7")
 
@@ -39,7 +39,7 @@ def test_a_pause_is_shown_until_it_is_resumed(tidings: CommandLine) -> None:
     assert [line.split()[:2] for line in shown[1:]][1][0] == "shop"
     assert "cafe" in shown[1]
     assert "b7" in shown[1]
-    assert tidings.lines("merchant", "show", "shop")[-1].startswith("shop: 48 messages wait")
+    assert tidings.lines("merchant", "show", "shop")[-1].startswith("shop: 48 messages waiting")
     assert [one["appId"] for one in json.loads(tidings("merchant", "show", "--json").stdout)["paused"]] == [
         "cafe",
         "shop",
@@ -57,17 +57,17 @@ def test_a_batch_whose_merchant_is_paused_is_said_to_wait_still(tidings: Command
 
     (line,) = tidings.lines("merchant", "resume", "shop", "--batch", "b1")
 
-    assert line.startswith("batch b1 of shop is still paused, as shop is: 10 messages wait, 0 are with workers")
+    assert line.startswith("batch b1 of shop is still paused, as shop is: 10 messages waiting, 0 with workers")
 
 
 def test_without_yes_nothing_is_cancelled(tidings: CommandLine) -> None:
     tidings.lines("merchant", "pause", "shop")
 
     assert tidings.lines("merchant", "cancel", "shop") == [
-        "would cancel what was not sent of shop: 48 messages wait, 2 are with workers or wait for a retry",
+        "would cancel what was not sent of shop: 48 messages waiting, 2 with workers or to be tried again",
         "nothing was changed; add --yes to cancel",
     ]
-    assert tidings.lines("merchant", "show", "shop")[-1].startswith("shop: 48 messages wait")
+    assert tidings.lines("merchant", "show", "shop")[-1].startswith("shop: 48 messages waiting")
 
 
 def test_what_was_not_sent_is_cancelled_and_the_rest_is_counted(tidings: CommandLine) -> None:

@@ -135,6 +135,9 @@ class CallbackDeliverer:
             if self._available:
                 log.warning("callbacks_wait_for_ledger", reason=str(error))
             self._available = False
+        except Exception:
+            # What nobody foresaw of callbacks must not end a process that delivers messages.
+            log.exception("callback_round_broke")
         else:
             self._available = True
 

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
+from api_adapter.authentication import SignedCall
 from api_adapter.batch_uploading import MAX_PART_BODY, MAX_PART_CONTENT
 from api_adapter.intake import BatchedSend
 from tests.asgi_calls import JSON, Call, exchange
@@ -29,7 +30,8 @@ from tests.batch_jobs import (
 )
 from tests.front_desk import APP, CLIENT, TOKEN, FrontDesk, grant, user
 from worker.contract.batch_jobs import Extent, Upload, place_of
-from worker.contract.codes import ResultCode
+from worker.contract.clients import RegisteredClient
+from worker.contract.codes import Result, ResultCode
 from worker.contract.messages import DeliveryState, DeliveryUpdate, Lane, Settlement, Verdict
 from worker.contract.origins import BatchPart, BatchStart, Origin
 
@@ -560,3 +562,22 @@ def test_a_batch_that_was_paused_in_the_ledger_is_not_resumed_by_a_sweeper() -> 
     asyncio.run(desk.keeper.look_after())
 
     assert released(desk) == set()
+
+
+def test_R23_a_part_is_signed_with_its_query_and_as_it_was_sent_and_refused_before_a_row_is_read() -> None:
+    desk, calls = with_batch(), list[SignedCall]()
+    refusal = Result.refused(ResultCode.INVALID_SIGNATURE, "header Signature: is not valid")
+    desk.registry.clients[CLIENT] = RegisteredClient(CLIENT, frozenset({APP}), ())
+
+    def refuse(_caller: object, call: SignedCall) -> Result:
+        calls.append(call)
+        return refusal
+
+    desk.require(refuse)
+    content = gzip.compress(lines(NAMES))
+
+    answer = uploaded(desk, 1, content, NDJSON, GZIP)
+
+    assert answer.code == "INVALID_SIGNATURE"
+    assert [(call.path, call.body) for call in calls] == [(part_path(1, content), content)]
+    assert desk.ledger.records == {}

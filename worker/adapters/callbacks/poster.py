@@ -7,10 +7,12 @@ of the URL. Redirects are not followed, and no proxy of the environment is used.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
+from pyreqwest.response import Response
 
 from worker.adapters.callbacks.resolver import Resolver
 from worker.adapters.http_phases import was_never_sent
@@ -27,6 +29,9 @@ _CLIENTS = 500
 """Most clients that are kept, each with the connections to one host."""
 _MOST_OF_A_BODY = 16_384
 """Bytes of an answer that are read so that its connection can be used again; beyond, it is closed."""
+
+_SHARE_OF_A_BODY = 0.1
+"""Of the time of a call: how long is waited for them."""
 
 FORBIDDEN = Reply(None, "ADDRESS_FORBIDDEN")
 NO_ADDRESS = Reply(None, "NO_ADDRESS")
@@ -102,17 +107,24 @@ class HttpPoster:
 
     async def _call(self, client: Client, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         try:
-            request = client.post(url).headers(dict(headers)).body_bytes(body).build_streamed()
+            call = client.post(url).headers(dict(headers)).body_bytes(body)
+            request = call.streamed_read_buffer_limit(0).build_streamed()  # the status counts, however late the rest is
             async with request as response:
                 reply = Reply(
                     response.status,
                     f"HTTP {response.status}",
                     wait_asked(response.get_header("retry-after"), self._clock.now()),
                 )
-                await response.body_reader.read(_MOST_OF_A_BODY)
+                await self._read_a_little(response)
         except (PyreqwestError, ValueError) as error:
             return _failure(error)
         return reply
+
+    async def _read_a_little(self, response: Response) -> None:
+        """Read the answer's body so that its connection can be used again; whatever it is, the status has been said."""
+        with suppress(PyreqwestError, TimeoutError):
+            async with asyncio.timeout(self._seconds * _SHARE_OF_A_BODY):
+                await response.body_reader.read(_MOST_OF_A_BODY)
 
     def _client(self, host: str, address: str) -> Client:
         """Return the client whose every connection goes to an address, whatever the host's name leads to by then."""

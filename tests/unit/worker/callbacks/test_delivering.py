@@ -1,7 +1,7 @@
 """Calling merchants back, on the model of the ledger: each is told once, and nobody waits for another."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -347,6 +347,28 @@ def test_a_ledger_that_is_away_loses_no_answer() -> None:
         await running(stand.deliverer(), story=away_meanwhile)
 
         assert len(stand.poster.posts) == 1
+
+    asyncio.run(story())
+
+
+def test_what_nobody_foresaw_does_not_end_the_rounds() -> None:
+    async def story() -> None:
+        stand = Stand("shop")
+        await stand.make_final("shop")
+        readable, broken = stand.registry.all, 0
+
+        async def unreadable() -> Mapping[str, CallbackRegistration]:
+            nonlocal broken
+            broken += 1
+            if broken < 3:
+                raise ValueError("what somebody wrote by hand")
+            return await readable()
+
+        stand.registry.all = unreadable  # type: ignore[method-assign]
+        with capture_logs() as logs:
+            await running(stand.deliverer(), story=stand.done)
+
+        assert [entry["event"] for entry in logs] == ["callback_round_broke"] * 2
 
     asyncio.run(story())
 
