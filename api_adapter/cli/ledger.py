@@ -91,7 +91,8 @@ def check(
     """Check that accepted = S + F + U + open + forgotten, by app and channel, and prove it from the records.
 
     Counts deliveries, one for each channel of a message. Every record is read: the counters must equal them, every
-    open message must be due, scheduled or in a backlog, and no final one may be. It changes nothing and may run at any time.
+    open message must be due, scheduled or in a backlog, and no final one may be. It changes nothing and may run at any
+    time.
 
     --repair puts what is misplaced where its record says it belongs, and sets counters to what the records say. It may
     run while workers do: each fault is looked at once more before it is mended. Records that are gone stay gone, so
