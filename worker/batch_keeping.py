@@ -4,6 +4,7 @@ What is decided is noted first, then carried out in every shard. Whoever dies in
 """
 
 import math
+from dataclasses import replace
 from typing import assert_never
 
 import structlog
@@ -53,15 +54,14 @@ class BatchKeeper:
         self._retention = retention
 
     async def carry_out(self, job: BatchJob) -> None:
-        """Have the ledger do what the job's state says, and what any newer state says. Safe to repeat.
-
-        What was done is not done again: somebody may have paused the batch in the ledger since. What came too late for
-        a cancel is cancelled whenever somebody looks.
-        """
-        await self._carry_out(job, math.inf)
+        """Have the ledger do what the job's state says, and what any newer state says. Safe to repeat."""
+        await self._carry_out(replace(job, carried_out=False), math.inf)
 
     async def look_after(self) -> list[Hint]:
         """Carry out what somebody left undone, and forget jobs whose messages are forgotten; hints nothing.
+
+        What was carried out is not done again: somebody may have paused the batch in the ledger since. What came too
+        late for a cancel is cancelled whenever somebody looks.
 
         Whoever looks at a job has it alone, and long cancels are done a second's worth a round: a sweeper has more to
         do.

@@ -2,6 +2,7 @@ import asyncio
 import csv
 import gzip
 import io
+import tracemalloc
 from hashlib import sha256
 
 import orjson
@@ -9,7 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from api_adapter.authentication import SignedCall
-from api_adapter.batch_uploading import MAX_PART_BODY, MAX_PART_CONTENT
+from api_adapter.batch_rows import RowFormat, read_rows
+from api_adapter.batch_uploading import MAX_PART_BODY, MAX_PART_CONTENT, PartBody
+from api_adapter.decompressing import Encoding
 from api_adapter.intake import BatchedSend
 from tests.asgi_calls import JSON, Call, exchange
 from tests.batch_jobs import (
@@ -562,6 +565,8 @@ def test_a_batch_that_was_paused_in_the_ledger_is_not_resumed_by_a_sweeper() -> 
     asyncio.run(desk.keeper.look_after())
 
     assert released(desk) == set()
+    assert asked(desk, "resume")["state"] == "RUNNING"
+    assert released(desk) == set(ids(NAMES))
 
 
 def test_R23_a_part_is_signed_with_its_query_and_as_it_was_sent_and_refused_before_a_row_is_read() -> None:
@@ -581,3 +586,19 @@ def test_R23_a_part_is_signed_with_its_query_and_as_it_was_sent_and_refused_befo
     assert answer.code == "INVALID_SIGNATURE"
     assert [(call.path, call.body) for call in calls] == [(part_path(1, content), content)]
     assert desk.ledger.records == {}
+
+
+def test_the_rows_of_a_large_part_are_never_all_in_memory() -> None:
+    row = line("r", templates=[{"templateParameters": {"who": "x" * 4_000}}])
+    body = gzip.compress(row * 10_000, 1)
+    part = PartBody(RowFormat.JSONL, Encoding.GZIP, body)
+
+    tracemalloc.start()
+    extent, _ = part.survey()
+    found = sum(len(one.send) for one in read_rows(part.rows, part.pieces()) if isinstance(one.send, bytes))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (extent.rows, found) == (10_000, (len(row) - 1) * 10_000)
+    assert found > 40_000_000
+    assert peak < 2_000_000
