@@ -72,6 +72,7 @@ class BatchKeeper:
             if job is None:
                 continue
             if self._is_over(job, await self._batches.tally(batch)):
+                await self._batches.forget(batch)
                 await self._jobs.forget(job)
                 log.info("batch_forgotten", app_id=batch.app_id, batch_id=batch.batch_id)
             else:
@@ -88,7 +89,8 @@ class BatchKeeper:
             newer = await self._jobs.find(job.origin)
             if newer is None:
                 return
-            job = newer
+            # What was done here may have come after what carried the newer state out.
+            job = replace(newer, carried_out=False)
 
     async def _enforce(self, job: BatchJob, until: float) -> bool:
         """Have the ledger do what a state says; False where that is not all done by the time `until`."""

@@ -31,8 +31,10 @@ from tests.batch_jobs import (
     part_path,
     uploaded,
 )
+from tests.fakes.origins import FakeBatches, FakeCancellations, FakePauses
 from tests.front_desk import APP, CLIENT, TOKEN, FrontDesk, grant, user
-from worker.contract.batch_jobs import Extent, Upload, place_of
+from worker.batch_keeping import BatchKeeper
+from worker.contract.batch_jobs import PAUSE, RUN, Extent, Upload, place_of
 from worker.contract.clients import RegisteredClient
 from worker.contract.codes import Result, ResultCode
 from worker.contract.messages import DeliveryState, DeliveryUpdate, Lane, Settlement, Verdict
@@ -567,6 +569,61 @@ def test_a_batch_that_was_paused_in_the_ledger_is_not_resumed_by_a_sweeper() -> 
     assert released(desk) == set()
     assert asked(desk, "resume")["state"] == "RUNNING"
     assert released(desk) == set(ids(NAMES))
+
+
+def test_a_pause_that_overtakes_a_resume_stands() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(NAMES))
+    batch = Origin(APP, BATCH)
+
+    class Slow(FakePauses):
+        """Tells the ledger of the resume only after the pause that came later was carried out."""
+
+        async def resume(self, origin: Origin) -> None:
+            await desk.jobs.move(batch, PAUSE, 0, 0)
+            paused = await desk.jobs.find(batch)
+            assert paused is not None
+            await desk.keeper.carry_out(paused)
+            await super().resume(origin)
+
+    slow = BatchKeeper(
+        jobs=desk.jobs,
+        batches=FakeBatches(desk.ledger),
+        pauses=Slow(desk.ledger),
+        cancellations=FakeCancellations(desk.ledger),
+        clock=desk.clock,
+        retention=desk.ledger.limits.retention,
+    )
+
+    async def run() -> None:
+        await desk.jobs.move(batch, RUN, 0, 0)
+        running = await desk.jobs.find(batch)
+        assert running is not None
+        await slow.carry_out(running)
+
+    asyncio.run(run())
+
+    assert asked(desk, "status")["state"] == "PAUSED"
+    assert released(desk) == set()
+
+
+def test_a_batch_id_that_is_used_again_is_held_until_it_is_run_anew() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(["a"]))
+    asked(desk, "run")
+    released(desk)
+    settle(desk, DeliveryState.S)
+    later = desk.ledger.limits.retention + 60_000
+    desk.ledger.now += later
+    desk.clock.advance(later)
+    asyncio.run(desk.ledger.forget())
+    asyncio.run(desk.keeper.look_after())
+    assert asked(desk, "status")["result"]["resultCode"] == "BATCH_NOT_EXIST"
+
+    created(desk)
+    uploaded(desk, 1, lines(NAMES))
+
+    assert (released(desk), desk.hints.published) == (set(), [])
 
 
 def test_R23_a_part_is_signed_with_its_query_and_as_it_was_sent_and_refused_before_a_row_is_read() -> None:

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Erase what is kept of a batch job beside its messages, unless its state was changed since it was read.
 -- Safe to repeat: what is gone is left alone.
 --

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Note when somebody looks at a batch job next, and whether the ledger did what its state says, unless the state was
 -- changed since it was read.
 -- Safe to repeat: it only says so again.
