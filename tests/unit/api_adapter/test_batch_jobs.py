@@ -8,6 +8,7 @@ from hashlib import sha256
 import orjson
 import pytest
 from structlog.testing import capture_logs
+from typing_extensions import override
 
 from api_adapter.authentication import SignedCall
 from api_adapter.batch_rows import RowFormat, read_rows
@@ -579,6 +580,7 @@ def test_a_pause_that_overtakes_a_resume_stands() -> None:
     class Slow(FakePauses):
         """Tells the ledger of the resume only after the pause that came later was carried out."""
 
+        @override
         async def resume(self, origin: Origin) -> None:
             await desk.jobs.move(batch, PAUSE, 0, 0)
             paused = await desk.jobs.find(batch)
