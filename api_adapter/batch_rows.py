@@ -54,6 +54,8 @@ class Row(NamedTuple):
     """From 1, blank ones counted; of CSV the head is row 1, as spreadsheets show it."""
     send: Unread | Result
     """What is to be judged, or why it can't be."""
+    size: int = 0
+    """Bytes of a line, characters of the cells of a record."""
 
 
 class UnreadableRowsError(TidingsError):
@@ -75,7 +77,7 @@ def measure_rows(rows: RowFormat, pieces: Pieces) -> Extent:
 def read_rows(rows: RowFormat, pieces: Pieces) -> Iterator[Row]:
     """Yield the rows of a part that `measure_rows` could read."""
     if rows is RowFormat.JSONL:
-        return (Row(number, line) for number, line in _json_lines(pieces) if line)
+        return (Row(number, line, len(line)) for number, line in _json_lines(pieces) if line)
     return _csv_rows(pieces)
 
 
@@ -200,7 +202,8 @@ def _csv_rows(pieces: Pieces) -> Iterator[Row]:
         return
     for number, cells in records:
         if cells:
-            yield Row(number, _fields(head, cells) if len(cells) == len(head.fills) else _RAGGED)
+            send = _fields(head, cells) if len(cells) == len(head.fills) else _RAGGED
+            yield Row(number, send, sum(map(len, cells)))
 
 
 def _fields(head: _Head, cells: Sequence[str]) -> Mapping[str, Any]:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from itertools import islice
 from typing import Final, NamedTuple
 from uuid import uuid4
 
@@ -48,6 +47,8 @@ MAX_PART_CONTENT = 128 * 1024 * 1024
 _AT_ONCE = 8
 """Parts in memory at once."""
 _CHUNK = 2_000
+_CHUNK_SIZE = 4 * 1024 * 1024
+"""Bytes of sends, with what they have in common, beyond which a chunk gets no row more: a part is mostly compressed."""
 _AT_A_TIME = 200
 """Rows that are read until other callers have their turn."""
 _PIECE = 64 * 1024
@@ -163,7 +164,7 @@ class PartUploads:
     async def _take(self, taking: "_Taking", part: PartBody) -> PartSummary | Result:
         rows = read_rows(part.rows, part.pieces())
         try:
-            while chunk := await _some(rows):
+            while chunk := await _some(rows, taking.common.size):
                 if not await taking.take(chunk, self._pauses):
                     return UNKNOWN
             return await taking.finish()
@@ -171,11 +172,17 @@ class PartUploads:
             return _ELSEWHERE
 
 
-async def _some(rows: Iterator[Row]) -> list[Row]:
+async def _some(rows: Iterator[Row], common: int) -> list[Row]:
+    """Return the next rows, each of them `common` bytes larger than it stands there."""
     found: list[Row] = []
-    while len(found) < _CHUNK and (few := list(islice(rows, _AT_A_TIME))):
-        found += few
-        await asyncio.sleep(0)
+    size = 0
+    for row in rows:
+        found.append(row)
+        size += row.size + common
+        if len(found) == _CHUNK or size >= _CHUNK_SIZE:
+            break
+        if not len(found) % _AT_A_TIME:
+            await asyncio.sleep(0)
     return found
 
 
@@ -199,7 +206,7 @@ class _Taking:
         # What comes after the run goes on at once.
         start = BatchStart.AT_ONCE if job.state is JobState.RUNNING else BatchStart.PAUSED
         self._batch = BatchPart(upload.batch.batch_id, start)
-        self._common = CommonFields(from_json(job.definition))
+        self.common = CommonFields(from_json(job.definition))
         self._chunks = 0
         self._numbers: Counter[str] = Counter()
         self._codes = _Examples()
@@ -279,8 +286,8 @@ class _Taking:
         if isinstance(row.send, Result):
             return row.send
         if isinstance(row.send, bytes):
-            return self._common.put_into_line(row.send)
-        return bounded(self._common.put_into(row.send))
+            return self.common.put_into_line(row.send)
+        return bounded(self.common.put_into(row.send))
 
     def _refusal(self, item: Item) -> Result | None:
         if isinstance(item, Result):

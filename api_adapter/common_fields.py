@@ -24,7 +24,8 @@ class CommonFields:
     def __init__(self, document: Fields) -> None:
         """Take them from where they stand."""
         self._fields = {name: document[name] for name in SendDefaults.model_fields if document.get(name) is not None}
-        self._size = len(to_json(self._fields))
+        self.size = len(to_json(self._fields))
+        """Bytes that they add to each send, at most."""
 
     def put_into(self, send: object) -> Item:
         """Return a send with them; its own fields win, each whole."""
@@ -38,7 +39,7 @@ class CommonFields:
             item = self.put_into(from_json(line))
         except ValueError:
             return _NOT_JSON
-        return item if len(line) + self._size <= MAX_BODY else bounded(item)
+        return item if len(line) + self.size <= MAX_BODY else bounded(item)
 
 
 def bounded(item: Item) -> Item:

@@ -3,6 +3,7 @@ import csv
 import gzip
 import io
 import tracemalloc
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 import orjson
@@ -15,6 +16,7 @@ from api_adapter.batch_rows import RowFormat, read_rows
 from api_adapter.batch_uploading import MAX_PART_BODY, MAX_PART_CONTENT, PartBody
 from api_adapter.decompressing import Encoding
 from api_adapter.intake import BatchedSend
+from api_adapter.taking import SendResult
 from tests.asgi_calls import JSON, Call, exchange
 from tests.batch_jobs import (
     BATCH,
@@ -665,6 +667,32 @@ def test_R23_a_part_is_signed_with_its_query_and_as_it_was_sent_and_refused_befo
     assert answer.code == "INVALID_SIGNATURE"
     assert [(call.path, call.body) for call in calls] == [(part_path(1, content), content)]
     assert desk.ledger.records == {}
+
+
+LARGE = {"templates": [{"templateParameters": {"who": "x" * 50_000}}]}
+
+
+@pytest.mark.parametrize(("common", "own"), [({}, LARGE), (LARGE, {})])
+def test_large_rows_are_taken_a_few_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, common: dict[str, object], own: dict[str, object]
+) -> None:
+    desk = with_batch(**common)
+    sizes: list[int] = []
+
+    take = desk.intake.take_rows
+
+    async def watched(headers: Mapping[str, str], batch: BatchPart, rows: Sequence[BatchedSend]) -> list[SendResult]:
+        sizes.append(len(rows))
+        return await take(headers, batch, rows)
+
+    monkeypatch.setattr(desk.intake, "take_rows", watched)
+    content = b"".join(line(f"r{number}", **own) for number in range(300))
+
+    answer = uploaded(desk, 1, gzip.compress(content, 1), NDJSON, GZIP)
+
+    assert numbers(answer.json) == (300, 0, 0)
+    assert sum(sizes) == 300
+    assert max(sizes) * 50_000 < 5 * 1024 * 1024
 
 
 def test_the_rows_of_a_large_part_are_never_all_in_memory() -> None:

@@ -41,7 +41,7 @@ def told(content: bytes, form: RowFormat = CSV) -> str:
 def test_lines_of_json_are_rows_and_blank_ones_are_counted() -> None:
     content = b'\xef\xbb\xbf{"a":1}\r\n\n  \n {"b":2} \n{"c":3}'
 
-    assert rows(JSONL, content) == [Row(1, b'{"a":1}'), Row(4, b'{"b":2}'), Row(5, b'{"c":3}')]
+    assert rows(JSONL, content) == [Row(1, b'{"a":1}', 7), Row(4, b'{"b":2}', 7), Row(5, b'{"c":3}', 7)]
     assert measured(JSONL, content) == Extent(rows=3, last=5)
 
 
@@ -63,7 +63,7 @@ def test_R15_a_line_that_is_too_long_is_one_row_that_is_too_large(more: int) -> 
 
     assert isinstance(first.send, bytes)
     assert (len(first.send) > MAX_BODY) == bool(more)
-    assert second == Row(2, b"next")
+    assert second == Row(2, b"next", 4)
 
 
 def test_a_line_without_end_is_never_whole_in_memory() -> None:
@@ -71,7 +71,7 @@ def test_a_line_without_end_is_never_whole_in_memory() -> None:
 
     assert isinstance(first.send, bytes)
     assert len(first.send) < 2 * MAX_BODY + 10
-    assert second == Row(2, b"next")
+    assert second == Row(2, b"next", 4)
 
 
 def test_a_csv_row_is_the_fields_of_a_send() -> None:
