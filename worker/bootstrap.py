@@ -24,6 +24,7 @@ from worker.adapters.gateways.wallet import WalletGateway
 from worker.adapters.introspection.assembly import examine_introspection, introspected_users
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.batch_jobs import RedisBatchJobs
+from worker.adapters.redis.batch_progress import RedisBatchProgress
 from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
@@ -52,6 +53,7 @@ from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.appetite import Appetite
 from worker.batch_keeping import BatchKeeper
+from worker.batch_progress import ProgressTeller
 from worker.breaking import BreakerLimits, Breakers
 from worker.call_limit import CallBounds
 from worker.callbacks.delivering import CallbackDeliverer, CallbackLimits
@@ -369,6 +371,12 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
         upkeep=(
             RedisUpkeep(found.pauses, found.batches, RedisSchedule(found.redis, found.keys)),
             found.batch_keeper,
+            ProgressTeller(
+                progress=RedisBatchProgress(found.redis, found.keys),
+                batches=found.batches,
+                registry=found.callbacks,
+                clock=parts.clock,
+            ),
         ),
         hints=hints,
         breakers=breakers,
