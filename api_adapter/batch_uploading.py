@@ -23,6 +23,7 @@ from api_adapter.inquiries import Json, result_json
 from api_adapter.intake import BatchedSend, Intake
 from api_adapter.taking import SendResult
 from worker.batch_ports import BatchJobs
+from worker.batching import chunks
 from worker.contract.batch_jobs import (
     BatchJob,
     Begun,
@@ -47,6 +48,8 @@ MAX_PART_CONTENT = 128 * 1024 * 1024
 _AT_ONCE = 8
 """Parts in memory at once."""
 _CHUNK = 2_000
+_AT_A_TIME = 200
+"""Rows that are read until other callers have their turn."""
 _PIECE = 64 * 1024
 _PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each repeat of what is unknown."""
@@ -160,12 +163,20 @@ class PartUploads:
     async def _take(self, taking: "_Taking", part: PartBody) -> PartSummary | Result:
         rows = read_rows(part.rows, part.pieces())
         try:
-            while chunk := list(islice(rows, _CHUNK)):
+            while chunk := await _some(rows):
                 if not await taking.take(chunk, self._pauses):
                     return UNKNOWN
             return await taking.finish()
         except _Elsewhere:
             return _ELSEWHERE
+
+
+async def _some(rows: Iterator[Row]) -> list[Row]:
+    found: list[Row] = []
+    while len(found) < _CHUNK and (few := list(islice(rows, _AT_A_TIME))):
+        found += few
+        await asyncio.sleep(0)
+    return found
 
 
 class _Taking:
@@ -206,7 +217,10 @@ class _Taking:
 
     async def take(self, rows: Sequence[Row], pauses: Sequence[float]) -> bool:
         """Take some rows; False when the store answered nothing for some, however often it was asked."""
-        items = [self._item(row) for row in rows]
+        items = []
+        for few in chunks(rows, _AT_A_TIME):
+            items += [self._item(row) for row in few]
+            await asyncio.sleep(0)
         answers = [SendResult(self._refusal(item) or UNKNOWN) for item in items]
         for pause in (0.0, *pauses):
             unknown = [index for index, answer in enumerate(answers) if answer.result.status is ResultStatus.U]

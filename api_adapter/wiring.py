@@ -20,10 +20,11 @@ from api_adapter.origins import Origins
 from api_adapter.reading import Reader
 from api_adapter.taking import Sources, Stores
 from api_adapter.template_inquiries import TemplateInquiries
-from worker.bootstrap import Addresses, Services, hint_publisher, services, token_resolver
+from worker.bootstrap import Addresses, Services, services, token_resolver
 from worker.collecting import rare_collections
 from worker.contract.errors import SettingsError
 from worker.contract.requests import LenientSendRequest, SendRequest
+from worker.hinting import hint_publisher
 from worker.ports import Clock, Hints, Users
 from worker.settings import PREFIX, Settings
 from worker.signatures import Signer, UnusableKeyError

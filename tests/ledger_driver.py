@@ -246,6 +246,10 @@ class LedgerDriver:
         """Take a staged batch back."""
         return self._wait(self._subject.batches.withdraw(batch))
 
+    def forget_batch(self, batch: Origin) -> None:
+        """Forget that a batch was paused or resumed."""
+        self._wait(self._subject.batches.forget(batch))
+
     def cancel(self, message_ids: Sequence[str], app_id: str = "shop", reason: str = "") -> list[Cancelled]:
         """End messages that were not sent."""
         return self._wait(self._subject.cancellations.cancel(app_id, message_ids, reason))

@@ -3,6 +3,8 @@
 What is decided is noted first, then carried out in every shard. Whoever dies in between is followed by a sweeper.
 """
 
+import math
+from dataclasses import replace
 from typing import assert_never
 
 import structlog
@@ -20,6 +22,10 @@ _REASON = "the batch was cancelled"
 _SOON = 60_000
 _LATEST = 86_400_000
 """Milliseconds after which somebody looks at a job again in which nothing changes."""
+_TURN = 1.0
+"""Seconds after which a long cancel says that it goes on, or lets a sweeper do something else."""
+_GOES_ON = 500
+"""Milliseconds after which the rest of it is done."""
 _A_ROUND = 20
 """Jobs looked at in a round of a sweeper."""
 
@@ -48,49 +54,72 @@ class BatchKeeper:
         self._retention = retention
 
     async def carry_out(self, job: BatchJob) -> None:
-        """Have the ledger do what the job's state says, and what any newer state says. Safe to repeat.
+        """Have the ledger do what the job's state says, and what any newer state says. Safe to repeat."""
+        await self._carry_out(replace(job, carried_out=False), math.inf)
 
-        What was done is not done again: somebody may have paused the batch in the ledger since. What came too late for
-        a cancel is cancelled whenever somebody looks.
+    async def look_after(self) -> list[Hint]:
+        """Carry out what somebody left undone, and forget jobs whose messages are forgotten; hints nothing.
+
+        What was carried out is not done again: somebody may have paused the batch in the ledger since. What came too
+        late for a cancel is cancelled whenever somebody looks.
+
+        Whoever looks at a job has it alone, and long cancels are done a second's worth a round: a sweeper has more to
+        do.
         """
+        until = self._clock.monotonic() + _TURN
+        for batch in await self._jobs.take_due(_A_ROUND, CARRIED_OUT_BY):
+            job = await self._jobs.find(batch)
+            if job is None:
+                continue
+            if self._is_over(job, await self._batches.tally(batch)):
+                await self._batches.forget(batch)
+                await self._jobs.forget(job)
+                log.info("batch_forgotten", app_id=batch.app_id, batch_id=batch.batch_id)
+            else:
+                await self._carry_out(job, until)
+        return []
+
+    async def _carry_out(self, job: BatchJob, until: float) -> None:
         while True:
-            if not job.carried_out or job.state is JobState.CANCELLED:
-                await self._enforce(job)
+            if (not job.carried_out or job.state is JobState.CANCELLED) and not await self._enforce(job, until):
+                await self._jobs.hold(job, _GOES_ON)
+                return
             if await self._jobs.postpone(job, self._look_after(job)):
                 return
             newer = await self._jobs.find(job.origin)
             if newer is None:
                 return
-            job = newer
+            # What was done here may have come after what carried the newer state out.
+            job = replace(newer, carried_out=False)
 
-    async def look_after(self) -> list[Hint]:
-        """Carry out what somebody left undone, and forget jobs whose messages are forgotten; hints nothing."""
-        for batch in await self._jobs.due(_A_ROUND):
-            job = await self._jobs.find(batch)
-            if job is None:
-                continue
-            if self._is_over(job, await self._batches.tally(batch)):
-                await self._jobs.forget(job)
-                log.info("batch_forgotten", app_id=batch.app_id, batch_id=batch.batch_id)
-            else:
-                await self.carry_out(job)
-        return []
-
-    async def _enforce(self, job: BatchJob) -> None:
+    async def _enforce(self, job: BatchJob, until: float) -> bool:
+        """Have the ledger do what a state says; False where that is not all done by the time `until`."""
         match job.state:
             case JobState.HELD:
-                pass
+                return True
             case JobState.RUNNING:
                 await self._pauses.resume(job.origin)
+                return True
             case JobState.PAUSED:
                 await self._pauses.pause(job.origin)
+                return True
             case JobState.CANCELLED:
                 # Paused, so that what is being taken at this moment is not sent either.
                 await self._pauses.pause(job.origin)
-                async for _ in self._cancellations.cancel_all(job.origin, _REASON):
-                    pass
+                return await self._cancel(job, until)
             case _:
                 assert_never(job.state)
+
+    async def _cancel(self, job: BatchJob, until: float) -> bool:
+        hold_at = self._clock.monotonic() + _TURN
+        async for _ in self._cancellations.cancel_all(job.origin, _REASON):
+            now = self._clock.monotonic()
+            if now >= until:
+                return False
+            if now >= hold_at:
+                await self._jobs.hold(job, CARRIED_OUT_BY)
+                hold_at = now + _TURN
+        return True
 
     def _look_after(self, job: BatchJob) -> int:
         return min(max(self._age(job), _SOON), _LATEST)

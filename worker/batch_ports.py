@@ -63,8 +63,16 @@ class BatchJobs(Protocol):
         """Return the batches at which somebody has to look."""
         ...
 
+    async def take_due(self, most: int, lease: int) -> list[Origin]:
+        """Return batches at which somebody has to look; nobody else gets them for `lease`."""
+        ...
+
+    async def hold(self, job: BatchJob, look: int) -> bool:
+        """Keep others from it for `look`; False where its state was changed since it was read."""
+        ...
+
     async def postpone(self, job: BatchJob, look: int) -> bool:
-        """Have somebody look at it after `look`; False where its state was changed since it was read."""
+        """Note that its state is carried out, and when to look next; False where it was changed since it was read."""
         ...
 
     async def forget(self, job: BatchJob) -> bool:

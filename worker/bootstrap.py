@@ -1,26 +1,12 @@
-"""The only module that names concrete adapters: it puts the parts of a process together."""
+"""Names the adapters of the stores: everything that reads or writes them, for any process."""
 
-import asyncio
-import os
-import random
-import secrets
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from urllib.parse import urlsplit
 
-import structlog
 from redis.asyncio import Redis
 
-from worker.adapters.callbacks.poster import HttpPoster
-from worker.adapters.callbacks.resolver import Resolver
-from worker.adapters.celery.app import publisher, publishing_app
-from worker.adapters.celery.hints import HintPublisher
-from worker.adapters.celery.loop import Opener
-from worker.adapters.celery.presence import BrokerPresence
-from worker.adapters.gateways.wallet import WalletGateway
 from worker.adapters.introspection.assembly import examine_introspection, introspected_users
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.batch_jobs import RedisBatchJobs
@@ -51,46 +37,18 @@ from worker.adapters.redis.turns import RedisTurns
 from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
-from worker.appetite import Appetite
 from worker.batch_keeping import BatchKeeper
 from worker.batch_progress import ProgressTeller
-from worker.breaking import BreakerLimits, Breakers
-from worker.call_limit import CallBounds
-from worker.callbacks.delivering import CallbackDeliverer, CallbackLimits
-from worker.callbacks.ports import Poster
 from worker.callbacks.secrets import Vault
-from worker.callbacks.signing import CallbackSigner
-from worker.callbacks.verdicts import CallbackPolicy
 from worker.clock import SystemClock
-from worker.coalescers import Coalescers
-from worker.coalescing import CallLimits
-from worker.collecting import rare_collections
-from worker.contract.errors import LedgerUnavailableError, SettingsError
+from worker.contract.errors import LedgerUnavailableError
 from worker.contract.findings import Finding
-from worker.delivery import Delivery, DeliveryTimes
-from worker.dispatch import Dispatcher
 from worker.examining import log_durability
-from worker.gate import Gate
-from worker.holding import Holdings
 from worker.local_secrets import token_secret
 from worker.message_content import ChannelLimits
-from worker.pacing import Paces
-from worker.packing import Packer
-from worker.parcels import CALL_SIZE
-from worker.ports import Clock, Gateway, Hints, Ledger, Users
+from worker.ports import Clock, Users
 from worker.rendering import CompiledTemplates
-from worker.retry import RetryPolicy
-from worker.routing import Router
 from worker.settings import REDIS_SCHEMES, Settings
-from worker.settling import Settler
-from worker.slots import Slots
-from worker.sweeping import Sweeper
-
-_PATIENCE = 1.0
-_NAME_BYTES = 8
-"""Of a process' name where it must be no other's: containers may share host name and process id."""
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +110,16 @@ class Services:
         return Vault(token_secret(self.settings))
 
     @property
+    def callback_outbox(self) -> RedisCallbackOutbox:
+        """The callbacks that are on their way."""
+        return RedisCallbackOutbox(self.redis, self.keys)
+
+    @property
+    def upkeep(self) -> RedisUpkeep:
+        """What the sweepers of the stores do beside hinting."""
+        return RedisUpkeep(self.pauses, self.batches, RedisSchedule(self.redis, self.keys))
+
+    @property
     def figures(self) -> RedisFigures:
         """The ledger in numbers."""
         return RedisFigures(self.redis, self.keys, self.breakers)
@@ -166,6 +134,16 @@ class Services:
             cancellations=self.cancellations,
             clock=self.clock,
             retention=self.settings.retention,
+        )
+
+    @property
+    def progress_teller(self) -> ProgressTeller:
+        """What sees how far batch jobs are."""
+        return ProgressTeller(
+            progress=RedisBatchProgress(self.redis, self.keys),
+            batches=self.batches,
+            registry=self.callbacks,
+            clock=self.clock,
         )
 
     @property
@@ -246,184 +224,6 @@ def durability(found: Services, addresses: Addresses) -> RedisDurability:
     return RedisDurability(found.redis, "" if shared else own)
 
 
-def broker_presence(addresses: Addresses) -> BrokerPresence:
-    """Return who asks whether the broker is there, and who listens to it."""
-    return BrokerPresence(addresses.broker_url)
-
-
-@contextmanager
-def hint_publisher(addresses: Addresses, flush_seconds: float = 2.0) -> Iterator[HintPublisher]:
-    """Give a publisher of hints for a process that runs no tasks; what waits at the end is flushed."""
-    app = publishing_app(addresses.broker_url)
-    hints = publisher(app)
-    try:
-        yield hints
-    finally:
-        hints.flush(flush_seconds)
-        app.close()
-
-
-class Fitting:
-    """Chooses what a delivery loop works with: what is given, unless a subclass puts something in its place."""
-
-    def clock(self, given: Clock) -> Clock:
-        """Return the clock."""
-        return given
-
-    def ledger(self, given: Ledger) -> Ledger:
-        """Return the ledger."""
-        return given
-
-    def gateway(self, given: Gateway) -> Gateway:
-        """Return the gateway."""
-        return given
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a delivery loop works with."""
-
-    clock: Clock
-    ledger: Ledger
-    gateway: Gateway
-    poster: Poster
-
-
-@asynccontextmanager
-async def dispatcher(
-    settings: Settings,
-    addresses: Addresses,
-    hints: Hints,
-    fitting: Fitting,
-    died: Callable[[], None],
-) -> AsyncIterator[Dispatcher]:
-    """Give the delivery loop of one worker process; see `worker.dispatch`."""
-    async with services(settings, addresses) as found:
-        await _open_patiently(found.ledger)
-        clock = fitting.clock(found.clock)
-        gateway = WalletGateway(clock, settings.call_timeout)
-        try:
-            async with callback_poster(settings, clock) as poster:
-                parts = Parts(clock, fitting.ledger(found.ledger), fitting.gateway(gateway), poster)
-                with rare_collections():
-                    yield _dispatcher(found, parts, hints, died)
-        finally:
-            await gateway.close()
-
-
-@asynccontextmanager
-async def callback_poster(settings: Settings, clock: Clock) -> AsyncIterator[HttpPoster]:
-    """Give what calls merchants back, at the addresses that the settings allow."""
-    poster = HttpPoster(clock, Resolver(clock), settings.callback_networks, settings.callback_timeout)
-    try:
-        yield poster
-    finally:
-        await poster.close()
-
-
-def _callbacks(found: Services, parts: Parts) -> CallbackDeliverer:
-    settings = found.settings
-    try:
-        vault: Vault | None = found.vault
-    except SettingsError:  # it can't call back, and says so once somebody registers a callback
-        vault = None
-    return CallbackDeliverer(
-        outbox=RedisCallbackOutbox(found.redis, found.keys),
-        registry=found.callbacks,
-        poster=parts.poster,
-        signer=CallbackSigner(vault, parts.clock),
-        clock=parts.clock,
-        limits=CallbackLimits(
-            settings.callback_calls_per_merchant,
-            settings.callback_calls,
-            settings.callback_timeout,
-            settings.sweep_interval,
-        ),
-        policy=CallbackPolicy(
-            settings.callback_backoff_base,
-            settings.callback_backoff_cap,
-            settings.callback_give_up,
-        ),
-        process=secrets.token_hex(_NAME_BYTES),
-        draw=random.random,
-    )
-
-
-def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], None]) -> Dispatcher:
-    settings = found.settings
-    draw = random.random
-    limits = CallLimits(
-        CallBounds(settings.calls_per_gateway, settings.fewest_calls_per_gateway),
-        settings.waiting_per_gateway,
-        in_flight=max(CALL_SIZE, settings.slots // 2),
-        hold=(settings.call_timeout + settings.lease) / 1000,
-    )
-    breakers = Breakers(found.breakers, parts.clock, BreakerLimits(settings.breaker_failures, settings.breaker_first))
-    router = Router(breakers)
-    paces = Paces(found.turns, parts.clock, draw)
-    coalescers = Coalescers(parts.gateway, breakers, paces, parts.clock, limits)
-    appetite = Appetite(parts.clock, coalescers.in_calls)
-    policy = RetryPolicy(settings.max_tries, settings.backoff_base, settings.backoff_cap)
-    settler = Settler(parts.ledger, policy, draw, worker_name())
-    holdings = Holdings(parts.ledger, parts.clock, settings.lease)
-    sweeper = Sweeper(
-        ledger=parts.ledger,
-        upkeep=(
-            RedisUpkeep(found.pauses, found.batches, RedisSchedule(found.redis, found.keys)),
-            found.batch_keeper,
-            ProgressTeller(
-                progress=RedisBatchProgress(found.redis, found.keys),
-                batches=found.batches,
-                registry=found.callbacks,
-                clock=parts.clock,
-            ),
-        ),
-        hints=hints,
-        breakers=breakers,
-        interval=settings.sweep_interval,
-        draw=draw,
-    )
-    delivery = Delivery(
-        ledger=parts.ledger,
-        packer=Packer(found.templates, found.compiled, found.wallets, router, settings.call_size),
-        router=router,
-        coalescers=coalescers,
-        settler=settler,
-        holdings=holdings,
-        clock=parts.clock,
-        times=DeliveryTimes(settings.lease, settings.call_timeout),
-    )
-    coalescers.wire(delivery.answered)
-    return Dispatcher(
-        delivery=delivery,
-        settler=settler,
-        sweeper=sweeper,
-        holdings=holdings,
-        slots=Slots(settings.slots, appetite),
-        appetite=appetite,
-        hints=hints,
-        gate=Gate(parts.clock),
-        callbacks=_callbacks(found, parts),
-        lease=settings.lease,
-        died=died,
-    )
-
-
-async def _open_patiently(ledger: RedisLedger) -> None:
-    """Wait for the ledger, however long it is away; raise LedgerMismatchError when it is another's."""
-    waiting = False
-    while True:
-        try:
-            await ledger.open()
-        except LedgerUnavailableError as error:
-            if not waiting:
-                log.warning("waiting_for_ledger", reason=str(error))
-            waiting = True
-            await asyncio.sleep(_PATIENCE)
-        else:
-            return
-
-
 async def check_ledger(settings: Settings, addresses: Addresses) -> None:
     """Raise LedgerMismatchError if the ledger was made with other parameters; one that is away may come back."""
     async with services(settings, addresses) as found:
@@ -435,16 +235,6 @@ async def examine_stores(settings: Settings, addresses: Addresses) -> None:
     """Log what the stores of a worker do not keep."""
     async with services(settings, addresses) as found:
         await log_durability(durability(found, addresses))
-
-
-def opener(settings: Settings, addresses: Addresses, hints: Hints, fitting: Fitting | None = None) -> Opener:
-    """Return what opens a dispatcher inside a loop."""
-    return partial(dispatcher, settings, addresses, hints, fitting or Fitting())
-
-
-def worker_name() -> str:
-    """Return this process' name in timelines: host and process id."""
-    return f"{socket.gethostname()[:20]}.{os.getpid()}"
 
 
 def _limits(settings: Settings) -> LedgerLimits:

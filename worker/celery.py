@@ -15,7 +15,8 @@ from worker.adapters.celery.delivering import DeliveringApp
 from worker.adapters.celery.loop import DeliveryLoop, Times
 from worker.adapters.celery.vitals import Vitals
 from worker.adapters.telemetry.logs import configure_logs
-from worker.bootstrap import Addresses, Fitting, check_ledger, examine_stores, opener, stores
+from worker.assembly import Fitting, opener
+from worker.bootstrap import Addresses, check_ledger, examine_stores, stores
 from worker.contract.errors import LedgerMismatchError, SettingsError
 from worker.settings import Settings, read_settings
 

@@ -71,6 +71,10 @@ class Batches(Protocol):
         """Erase a staged batch as if it had never been taken; False where it runs already. Safe to repeat."""
         ...
 
+    async def forget(self, batch: Origin) -> None:
+        """Forget that a batch was paused or resumed, where no message of it is left. Safe to repeat."""
+        ...
+
 
 class Upkeep(Protocol):
     """What sweepers do for what waits. Raises LedgerUnavailableError when the store did not answer."""

@@ -1,4 +1,4 @@
-"""What the core needs from the outside world, as Protocols; adapters implement them, `bootstrap` names the adapters."""
+"""What the core needs from the outside world, as Protocols; `bootstrap` and `assembly` choose the adapters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

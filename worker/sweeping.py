@@ -73,12 +73,23 @@ class Sweeper:
     async def _round(self) -> None:
         await self._breakers.refresh()
         self._hints.publish(await self._ledger.sweep())
-        for upkeep in self._upkeep:
-            self._hints.publish(await upkeep.look_after())
+        failure = await self._look_after()
         await self._release()
         forgotten = await self._forget()
         if forgotten:
             log.info("forgotten", messages=forgotten)
+        if failure:
+            raise failure
+
+    async def _look_after(self) -> LedgerUnavailableError | None:
+        """Do the upkeep; return what failed last: what frees memory must go on where a full store refuses something."""
+        failure = None
+        for upkeep in self._upkeep:
+            try:
+                self._hints.publish(await upkeep.look_after())
+            except LedgerUnavailableError as error:
+                failure = error
+        return failure
 
     async def _forget(self) -> int:
         forgotten = 0

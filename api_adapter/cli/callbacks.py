@@ -12,7 +12,7 @@ from api_adapter.cli import callback_receive, callbacks_dead
 from api_adapter.cli.arguments import ArgumentError, overlap
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, print_json, screen, table, utc
-from worker.bootstrap import callback_poster
+from worker.assembly import callback_poster
 from worker.callbacks.addresses import UnfitUrlError, may_be_called, target_of
 from worker.callbacks.events import callback_test
 from worker.callbacks.secrets import new_secret

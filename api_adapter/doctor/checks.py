@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from api_adapter.doctor.batches import batch_findings
 from api_adapter.doctor.callbacks import callback_findings
 from api_adapter.doctor.urls import masked
-from worker.bootstrap import Addresses, Services, broker_presence, durability, introspection_finding
+from worker.bootstrap import Addresses, Services, durability, introspection_finding
 from worker.contract.errors import (
     BrokerUnavailableError,
     LedgerMismatchError,
@@ -22,6 +22,7 @@ from worker.contract.errors import (
 from worker.contract.findings import Finding, Severity
 from worker.contract.moments import moment_text
 from worker.contract.users import GatewayRoute, Wallet
+from worker.hinting import broker_presence
 from worker.local_secrets import token_secret
 from worker.settings import Settings
 

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from typing_extensions import override
 
 from api_adapter.drill.moments import Moment
-from worker.bootstrap import Fitting
+from worker.assembly import Fitting
 from worker.celery import app, installation
 from worker.contract.answers import Answer, WalletMessage
 from worker.contract.messages import Claim, HintKind, Settled, Settlement

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -261,3 +262,26 @@ def test_a_cancelled_batch_takes_no_part_and_stays_cancelled(driver: Driver) -> 
         Moved.REFUSED
     ] * 3
     assert driver.find().state is JobState.CANCELLED
+
+
+def test_what_is_due_is_given_to_one_who_asks_and_again_after_a_while(driver: Driver) -> None:
+    driver.create()
+    driver.clock.advance(LOOK)
+
+    taken = [driver.wait(driver.jobs.take_due(10, 500)) for _ in range(2)]
+    driver.clock.advance(500)
+
+    assert taken == [[BATCH], []]
+    assert driver.wait(driver.jobs.take_due(10, 500)) == [BATCH]
+
+
+def test_whoever_works_on_a_batch_keeps_others_from_it_and_says_nothing_of_being_done(driver: Driver) -> None:
+    driver.create()
+    driver.clock.advance(LOOK)
+
+    assert driver.wait(driver.jobs.hold(driver.find(), 10))
+    assert driver.due() == []
+    assert not driver.find().carried_out
+    driver.wait(driver.jobs.move(BATCH, CANCEL, 0, 10))
+    stale = replace(driver.find(), version=0)
+    assert not driver.wait(driver.jobs.hold(stale, 10))

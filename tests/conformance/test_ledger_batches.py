@@ -253,6 +253,29 @@ def test_what_expires_while_it_is_staged_is_left_for_the_decision(open_ledger: O
     assert hinted(ledger.release()) == [new_message("r1").message_id]
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_batch_that_was_forgotten_begins_anew(open_ledger: OpenLedger, resumed: bool) -> None:  # noqa: FBT001
+    ledger = open_ledger(shards=2)
+    ledger.pause(B1)
+    if resumed:
+        ledger.resume(B1)
+
+    for _ in range(2):
+        ledger.forget_batch(B1)
+
+    assert ledger.paused() == []
+    assert ledger.accept(new_messages(4), part=PAUSED) == [Acceptance.BACKLOGGED] * 4
+
+
+def test_a_batch_that_has_messages_stays_paused(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger()
+    ledger.accept(new_messages(4), part=PAUSED)
+
+    ledger.forget_batch(B1)
+
+    assert [pause.origin for pause in ledger.paused()] == [B1]
+
+
 def test_looking_after_an_empty_ledger_does_nothing(open_ledger: OpenLedger) -> None:
     ledger = open_ledger(shards=3)
     ledger.advance(DAY)

@@ -17,8 +17,9 @@ from tests.crashes.wire import Fate, Wire, WiredRedis, answered
 from tests.crashes.witness import Witness
 from tests.fakes.callbacks import FakePoster
 from tests.fakes.clock import FakeClock
-from worker import bootstrap
-from worker.bootstrap import Parts, services_on
+from worker import assembly
+from worker.assembly import Parts
+from worker.bootstrap import services_on
 from worker.contract.messages import Hint, Lane
 from worker.holding import Held
 from worker.settings import Settings
@@ -123,7 +124,7 @@ class Front(Process):
 
 
 class Worker(Process):
-    """Delivers and sweeps: the whole loop of a worker process, put together by `bootstrap`."""
+    """Delivers and sweeps: the whole loop of a worker process, put together by `assembly`."""
 
     def __init__(self, name: str, around: Surroundings) -> None:
         """Start its services."""
@@ -131,7 +132,7 @@ class Worker(Process):
         timeout = around.settings.call_timeout / 1000
         self._sender = Sender(around.network, timeout, partial(around.witness.sending, self))
         parts = Parts(around.clock, self.services.ledger, self._sender, around.poster)
-        self._dispatcher = bootstrap._dispatcher(self.services, parts, self, self._report)
+        self._dispatcher = assembly._dispatcher(self.services, parts, self, self._report)
         self._drained: asyncio.Task[None] | None = None
         self.spawn(self._start())
 

@@ -142,6 +142,22 @@ class FakeBatchJobs(Outage):
         now = self._clock.now()
         return [batch for batch, known in self._kept.items() if known.look_at <= now][:most]
 
+    async def take_due(self, most: int, lease: int) -> list[Origin]:
+        """Return the batches at which somebody has to look, and keep others from them."""
+        taken = await self.due(most)
+        for batch in taken:
+            self._kept[batch].look_at = self._clock.now() + lease
+        return taken
+
+    async def hold(self, job: BatchJob, look: int) -> bool:
+        """Keep others from it."""
+        self.answer()
+        known = self._kept.get(job.origin)
+        if known is None or known.job.version != job.version:
+            return False
+        known.look_at = self._clock.now() + look
+        return True
+
     async def postpone(self, job: BatchJob, look: int) -> bool:
         """Have somebody look at it later."""
         self.answer()

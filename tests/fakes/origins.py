@@ -96,6 +96,14 @@ class FakeBatches:
         """Erase a staged batch as if it had never been taken; False where it runs already. Safe to repeat."""
         return await self._decide(batch, Decision.WITHDRAW) is Decision.WITHDRAW
 
+    async def forget(self, batch: Origin) -> None:
+        """Forget that a batch was paused or resumed, where no message of it is left."""
+        await self.ledger.ping()
+        for shard in range(self.ledger.shards):
+            if (shard, batch) not in self.ledger.batch_tallies:
+                self.ledger.paused.pop((shard, batch), None)
+                self.ledger.started.pop((shard, batch), None)
+
     async def _decide(self, batch: Origin, wanted: Decision) -> Decision:
         await self.ledger.ping()
         decision = self.ledger.decisions.setdefault(batch, wanted)

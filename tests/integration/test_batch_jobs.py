@@ -6,6 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TypeVar
 
 import orjson
 from redis import Redis
+from typing_extensions import override
 
 from api_adapter.batch_rows import RowFormat
 from api_adapter.batch_sending import BatchAnswer
@@ -21,15 +23,18 @@ from api_adapter.decompressing import Encoding
 from api_adapter.wiring import Front, front
 from tests.batch_jobs import BATCH, DEFAULTS, ROOT, lines, numbers, part_path
 from tests.front_desk import APP, TOKEN, grant, payment_notice, wallet
+from tests.ledger_driver import new_messages
 from tests.samples import send_fields
 from tests.servers import TOKEN_SECRET, ApiServer, HttpAnswer, served
 from tests.stacks import children
 from worker.adapters.redis.keys import Keys
 from worker.batch_keeping import CARRIED_OUT_BY
 from worker.bootstrap import Addresses, Services, services
-from worker.contract.batch_jobs import RUN, Extent, JobState, PartSummary, Upload
+from worker.clock import SystemClock
+from worker.contract.batch_jobs import CANCEL, RUN, Extent, JobState, PartSummary, Upload
 from worker.contract.batch_requests import BatchRun, PartName
-from worker.contract.origins import BatchTally, Origin
+from worker.contract.messages import Lane
+from worker.contract.origins import BatchPart, BatchStart, BatchTally, Origin
 from worker.contract.outcomes import Tally
 from worker.settings import Settings
 
@@ -200,3 +205,39 @@ def test_an_atomic_batch_that_is_refused_leaves_the_ledger_as_it_was(redis_url: 
 
     on(redis_url, furnish)
     on_front(redis_url, story)
+
+
+class Hurried(SystemClock):
+    """Lets a second pass whenever somebody looks."""
+
+    seconds = 0.0
+
+    @override
+    def monotonic(self) -> float:
+        self.seconds += 1
+        return self.seconds
+
+
+def test_a_sweeper_cancels_a_large_batch_bit_by_bit(hasty_redis_url: str) -> None:
+    async def story(found: Services) -> tuple[list[int], BatchTally, list[Origin]]:
+        await found.ledger.accept(APP, Lane.BULK, new_messages(5_000, APP), part=BatchPart(BATCH, BatchStart.PAUSED))
+        await found.batch_jobs.create(ORIGIN, b"{}", 0)
+        await found.batch_jobs.move(ORIGIN, CANCEL, 0, 0)
+        keeper = replace(found, clock=Hurried()).batch_keeper
+        lefts: list[int] = []
+        while not lefts or lefts[-1]:
+            await asyncio.sleep(0.05)
+            due = await found.batch_jobs.due(10)
+            await keeper.look_after()
+            if due:
+                lefts.append((await found.batches.tally(ORIGIN)).open)
+        await asyncio.sleep(0.6)
+        await keeper.look_after()
+        return lefts, await tally(found), await found.batch_jobs.due(10)
+
+    lefts, ended, due = on(hasty_redis_url, story)
+
+    assert len(lefts) > 1
+    assert lefts == sorted(lefts, reverse=True)
+    assert (ended.F, ended.open) == (5_000, 0)
+    assert due == []

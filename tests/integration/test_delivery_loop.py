@@ -18,7 +18,8 @@ from worker.adapters.celery.loop import DeliveryLoop, Times
 from worker.adapters.celery.vitals import Vitals
 from worker.adapters.gateways.simulator import Simulator
 from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
-from worker.bootstrap import Addresses, Services, opener, services
+from worker.assembly import opener
+from worker.bootstrap import Addresses, Services, services
 from worker.callbacks.secrets import new_secret
 from worker.contract.callbacks import EVERY_OUTCOME, CallbackRegistration, SealedSecret
 from worker.contract.codes import ResultStatus

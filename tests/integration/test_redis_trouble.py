@@ -15,7 +15,10 @@ from redis.backoff import NoBackoff
 from tests.fakes.clock import FakeClock
 from tests.ledger_driver import dead, final, ids, new_messages, retry
 from tests.ledger_state import state_of_redis
+from worker.adapters.redis.batch_jobs import RedisBatchJobs
+from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
+from worker.adapters.redis.cancelling import RedisCancellations
 from worker.adapters.redis.connection import connect
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.embedded import EmbeddedValkey
@@ -23,12 +26,17 @@ from worker.adapters.redis.figures import RedisFigures
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import RedisLedger
 from worker.adapters.redis.limits import LedgerLimits
+from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
+from worker.batch_keeping import BatchKeeper
+from worker.clock import SystemClock
+from worker.contract.batch_jobs import CANCEL, Moved
 from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
 from worker.contract.messages import Acceptance, Claim, Lane, Settled, Settlement
+from worker.contract.origins import BatchPart, BatchStart, BatchTally, Origin
 from worker.contract.users import SEND_SCOPE, SendCap, TokenGrant, User, Wallet
 from worker.ports import CapRequest, Probe
 
@@ -213,6 +221,40 @@ def test_in_a_full_redis_what_was_taken_is_still_delivered_and_forgotten(
                     await work(working)
                 assert await working.forget() == 3
                 assert await RedisRecords(redis, Keys(1)).dead_count() == 1
+
+    asyncio.run(story())
+
+
+def test_in_a_full_redis_what_is_decided_of_batches_is_still_done(valkey: EmbeddedValkey, redis_url: str) -> None:
+    limits, batch = LedgerLimits(retention=0), Origin("shop", "june")
+
+    async def story() -> None:
+        async with Redis.from_url(redis_url) as redis:
+            working, jobs = RedisLedger(redis, Keys(1), limits), RedisBatchJobs(redis, Keys(1))
+            batches, pauses = RedisBatches(redis, Keys(1), limits), RedisPauses(redis, Keys(1), limits)
+            keeper = BatchKeeper(
+                jobs=jobs,
+                batches=batches,
+                pauses=pauses,
+                cancellations=RedisCancellations(redis, Keys(1), limits),
+                clock=SystemClock(),
+                retention=0,
+            )
+            await working.accept("shop", Lane.BULK, MESSAGES[:4], part=BatchPart("june", BatchStart.PAUSED))
+            await working.accept("shop", Lane.BULK, MESSAGES[4:], part=BatchPart("atomic", BatchStart.STAGED))
+            await jobs.create(batch, b"{}", 0)
+            with full(valkey):
+                assert await batches.withdraw(Origin("shop", "atomic"))
+                assert await jobs.move(batch, CANCEL, 0, 0) is Moved.MOVED
+                await keeper.look_after()
+                assert await batches.tally(batch) == BatchTally(taken=4, F=4)
+                assert await working.forget() == 4
+                job = await jobs.find(batch)
+                assert job is not None
+                await jobs.hold(job, 0)
+                await asyncio.sleep(0.01)
+                await keeper.look_after()
+                assert (await jobs.all(), await pauses.paused()) == ([], [])
 
     asyncio.run(story())
 

@@ -14,10 +14,10 @@ from api_adapter.drill.stack import API
 from api_adapter.drill.stage import DrillError, Stage
 from api_adapter.stack.exchanges import http_client
 from api_adapter.stack.sending import Reply, post
-from worker.bootstrap import hint_publisher
 from worker.contract.codes import ResultStatus
 from worker.contract.identity import shard_of
 from worker.contract.messages import Hint, Lane
+from worker.hinting import hint_publisher
 
 _BATCH = "batch"
 _TIMES = 1_000

@@ -2,14 +2,18 @@ import asyncio
 import csv
 import gzip
 import io
+import tracemalloc
 from hashlib import sha256
 
 import orjson
 import pytest
 from structlog.testing import capture_logs
+from typing_extensions import override
 
 from api_adapter.authentication import SignedCall
-from api_adapter.batch_uploading import MAX_PART_BODY, MAX_PART_CONTENT
+from api_adapter.batch_rows import RowFormat, read_rows
+from api_adapter.batch_uploading import MAX_PART_BODY, MAX_PART_CONTENT, PartBody
+from api_adapter.decompressing import Encoding
 from api_adapter.intake import BatchedSend
 from tests.asgi_calls import JSON, Call, exchange
 from tests.batch_jobs import (
@@ -28,8 +32,10 @@ from tests.batch_jobs import (
     part_path,
     uploaded,
 )
+from tests.fakes.origins import FakeBatches, FakeCancellations, FakePauses
 from tests.front_desk import APP, CLIENT, TOKEN, FrontDesk, grant, user
-from worker.contract.batch_jobs import Extent, Upload, place_of
+from worker.batch_keeping import BatchKeeper
+from worker.contract.batch_jobs import PAUSE, RUN, Extent, Upload, place_of
 from worker.contract.clients import RegisteredClient
 from worker.contract.codes import Result, ResultCode
 from worker.contract.messages import DeliveryState, DeliveryUpdate, Lane, Settlement, Verdict
@@ -562,6 +568,64 @@ def test_a_batch_that_was_paused_in_the_ledger_is_not_resumed_by_a_sweeper() -> 
     asyncio.run(desk.keeper.look_after())
 
     assert released(desk) == set()
+    assert asked(desk, "resume")["state"] == "RUNNING"
+    assert released(desk) == set(ids(NAMES))
+
+
+def test_a_pause_that_overtakes_a_resume_stands() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(NAMES))
+    batch = Origin(APP, BATCH)
+
+    class Slow(FakePauses):
+        """Tells the ledger of the resume only after the pause that came later was carried out."""
+
+        @override
+        async def resume(self, origin: Origin) -> None:
+            await desk.jobs.move(batch, PAUSE, 0, 0)
+            paused = await desk.jobs.find(batch)
+            assert paused is not None
+            await desk.keeper.carry_out(paused)
+            await super().resume(origin)
+
+    slow = BatchKeeper(
+        jobs=desk.jobs,
+        batches=FakeBatches(desk.ledger),
+        pauses=Slow(desk.ledger),
+        cancellations=FakeCancellations(desk.ledger),
+        clock=desk.clock,
+        retention=desk.ledger.limits.retention,
+    )
+
+    async def run() -> None:
+        await desk.jobs.move(batch, RUN, 0, 0)
+        running = await desk.jobs.find(batch)
+        assert running is not None
+        await slow.carry_out(running)
+
+    asyncio.run(run())
+
+    assert asked(desk, "status")["state"] == "PAUSED"
+    assert released(desk) == set()
+
+
+def test_a_batch_id_that_is_used_again_is_held_until_it_is_run_anew() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(["a"]))
+    asked(desk, "run")
+    released(desk)
+    settle(desk, DeliveryState.S)
+    later = desk.ledger.limits.retention + 60_000
+    desk.ledger.now += later
+    desk.clock.advance(later)
+    asyncio.run(desk.ledger.forget())
+    asyncio.run(desk.keeper.look_after())
+    assert asked(desk, "status")["result"]["resultCode"] == "BATCH_NOT_EXIST"
+
+    created(desk)
+    uploaded(desk, 1, lines(NAMES))
+
+    assert (released(desk), desk.hints.published) == (set(), [])
 
 
 def test_R23_a_part_is_signed_with_its_query_and_as_it_was_sent_and_refused_before_a_row_is_read() -> None:
@@ -581,3 +645,19 @@ def test_R23_a_part_is_signed_with_its_query_and_as_it_was_sent_and_refused_befo
     assert answer.code == "INVALID_SIGNATURE"
     assert [(call.path, call.body) for call in calls] == [(part_path(1, content), content)]
     assert desk.ledger.records == {}
+
+
+def test_the_rows_of_a_large_part_are_never_all_in_memory() -> None:
+    row = line("r", templates=[{"templateParameters": {"who": "x" * 4_000}}])
+    body = gzip.compress(row * 10_000, 1)
+    part = PartBody(RowFormat.JSONL, Encoding.GZIP, body)
+
+    tracemalloc.start()
+    extent, _ = part.survey()
+    found = sum(len(one.send) for one in read_rows(part.rows, part.pieces()) if isinstance(one.send, bytes))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (extent.rows, found) == (10_000, (len(row) - 1) * 10_000)
+    assert found > 40_000_000
+    assert peak < 2_000_000

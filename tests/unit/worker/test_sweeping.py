@@ -11,6 +11,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.hints import FakeHints
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.origins import FakeUpkeep
+from tests.fakes.outage import Outage
 from tests.ledger_driver import DAY, final, ids
 from worker.adapters.redis.limits import LedgerLimits
 from worker.breaking import BreakerLimits, Breakers
@@ -99,6 +100,39 @@ def test_a_round_forgets_what_is_past_its_retention_and_says_how_many() -> None:
         run(play)
 
     assert logs == [{"event": "forgotten", "messages": 1, "log_level": "info"}]
+
+
+class Refused(Outage):
+    """Upkeep that needs memory which a full store has not."""
+
+    away = True
+
+    async def look_after(self) -> list[Hint]:
+        self.answer()
+        return []
+
+
+def test_upkeep_that_a_full_store_refuses_keeps_nothing_else_from_being_done() -> None:
+    async def play(stand: Stand) -> None:
+        stand.sweeper = Sweeper(
+            ledger=stand.ledger,
+            upkeep=[Refused(), FakeUpkeep(stand.ledger)],
+            hints=stand.hints,
+            breakers=stand.breakers,
+            interval=10,
+            draw=lambda: 0.5,
+        )
+        old, *_, waiting = await stand.accept(4)
+        await stand.finish(old)
+        stand.ledger.now += DAY
+        await one_round(stand)
+        assert old.message_id not in stand.ledger.records
+        assert waiting.message_id in stand.hints.message_ids
+
+    with capture_logs() as logs:
+        run(play)
+
+    assert [entry["event"] for entry in logs] == ["forgotten", "ledger_unavailable"]
 
 
 def test_R69_a_round_learns_which_gateways_other_workers_found_failing() -> None:

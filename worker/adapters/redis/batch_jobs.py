@@ -35,6 +35,7 @@ _REJECT = Script.read("reject_rows")
 _FINISH = Script.read("finish_part")
 _MOVE = Script.read("move_job")
 _POSTPONE = Script.read("postpone_job")
+_TAKE_DUE = Script.read("take_due_jobs")
 _FORGET = Script.read("forget_job")
 
 _FAST = 1
@@ -105,10 +106,23 @@ class RedisBatchJobs:
             )
         return [Origin.read(text(one)) for one in found]
 
+    async def take_due(self, most: int, lease: int) -> list[Origin]:
+        """Return batches at which somebody has to look; nobody else gets them for `lease` milliseconds."""
+        call = Call(_TAKE_DUE, [self._keys.jobs()], [self._now(), most, lease])
+        (found,) = await run(self._redis, [call])
+        return [Origin.read(text(one)) for one in found]
+
     async def postpone(self, job: BatchJob, look: int) -> bool:
-        """Have somebody look at it after `look` milliseconds; False where its state was changed since it was read."""
-        arguments = [self._now(), job.origin.text, job.version, look]
-        return bool(await self._run(_POSTPONE, self._pair(job.origin), arguments))
+        """Note that its state is carried out, and when to look next; False where it was changed since it was read."""
+        return bool(await self._postpone(job, look, "done"))
+
+    async def hold(self, job: BatchJob, look: int) -> bool:
+        """Keep others from it for `look` milliseconds; False where its state was changed since it was read."""
+        return bool(await self._postpone(job, look, ""))
+
+    async def _postpone(self, job: BatchJob, look: int, done: str) -> int:
+        arguments = [self._now(), job.origin.text, job.version, look, done]
+        return await self._run(_POSTPONE, self._pair(job.origin), arguments)
 
     async def forget(self, job: BatchJob) -> bool:
         """Erase a job, its rejected rows, and what is told of it; False where it was changed since it was read."""

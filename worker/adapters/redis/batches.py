@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
 
 from redis.asyncio import Redis
 
@@ -10,11 +9,13 @@ from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.replies import text
-from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run
+from worker.adapters.redis.scripts import Call, Script, execute, run
 from worker.adapters.redis.times import Now, ledger_time, server_time
 from worker.contract.messages import CHUNK, Lane
 from worker.contract.origins import BatchRow, BatchTally, Decision, Origin
 
+_DECIDE = Script.read("decide_batch")
+_FORGET = Script.read("forget_batch")
 _WITHDRAW = Script.read("withdraw_messages")
 _DECIDED_FOR = 30 * 86_400_000
 """Milliseconds that a decision is remembered: longer than all workers together are ever away."""
@@ -81,11 +82,20 @@ class RedisBatches:
         for batch in sorted({text(member) for members in await execute(pipeline) for member in members}):
             await self.withdraw(Origin.read(batch))
 
+    async def forget(self, batch: Origin) -> None:
+        """Forget that a batch was paused or resumed, where no message of it is left."""
+        keys = self._keys
+        calls = [
+            Call(_FORGET, [keys.batches(shard), keys.paused(shard), keys.started(shard)], [batch.text])
+            for shard in range(keys.shards)
+        ]
+        await run(self._redis, calls)
+
     async def _decide(self, batch: Origin, wanted: Decision) -> Decision:
         """Decide unless somebody has; return what is decided."""
-        with redis_answers():
-            before: Any = await self._redis.set(self._keys.decision(batch), wanted, nx=True, get=True, px=_DECIDED_FOR)
-        return Decision(text(before)) if before else wanted
+        call = Call(_DECIDE, [self._keys.decision(batch)], [wanted, _DECIDED_FOR])
+        (decision,) = await run(self._redis, [call])
+        return Decision(text(decision))
 
     async def _carry_out(self, batch: Origin, decision: Decision) -> Decision:
         if decision is Decision.RUN:

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Note that all rows of a part are taken or rejected, for the upload that takes it.
 -- Safe to repeat: a part that is done is left alone.
 --

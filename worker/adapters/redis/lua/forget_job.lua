@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Erase what is kept of a batch job beside its messages, unless its state was changed since it was read. What waits to be
 -- told of it is dropped when somebody wants to tell it.
 -- Safe to repeat: what is gone is left alone.

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Change the state of a batch job. Whoever changed it carries it out in the ledger; should that die, somebody else does, as
 -- the index says when to look.
 -- Safe to repeat: the state that it has is kept, with its version.

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Pause a merchant with all its batches, or one batch, in one shard: what waits in their backlogs stays there, and
 -- what comes goes there.
 -- Safe to repeat: what is paused stays paused, since the first time.

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Let callbacks go that were given up: to the outbox, to be made from the start, or for good.
 -- Safe to repeat: what was let go is left alone.
 --

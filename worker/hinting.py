@@ -1,0 +1,26 @@
+"""Names the broker's adapters, for a process that runs no tasks: who hands out hints, and who asks for workers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from worker.adapters.celery.app import publisher, publishing_app
+from worker.adapters.celery.hints import HintPublisher
+from worker.adapters.celery.presence import BrokerPresence
+from worker.bootstrap import Addresses
+
+
+def broker_presence(addresses: Addresses) -> BrokerPresence:
+    """Return who asks whether the broker is there, and who listens to it."""
+    return BrokerPresence(addresses.broker_url)
+
+
+@contextmanager
+def hint_publisher(addresses: Addresses, flush_seconds: float = 2.0) -> Iterator[HintPublisher]:
+    """Give a publisher of hints for a process that runs no tasks; what waits at the end is flushed."""
+    app = publishing_app(addresses.broker_url)
+    hints = publisher(app)
+    try:
+        yield hints
+    finally:
+        hints.flush(flush_seconds)
+        app.close()
