@@ -222,6 +222,10 @@ class LedgerDriver:
         """Keep an origin's messages from being sent."""
         self._wait(self._subject.pauses.pause(origin))
 
+    def close(self, batch: Origin) -> None:
+        """Pause a batch for good."""
+        self._wait(self._subject.pauses.close(batch))
+
     def resume(self, origin: Origin) -> None:
         """Let them be sent again."""
         self._wait(self._subject.pauses.resume(origin))

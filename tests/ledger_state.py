@@ -168,7 +168,7 @@ async def state_of_redis(redis: Redis, keys: Keys) -> LedgerState:
 _NOT_OF_MESSAGES = {b"token", b"cap"}
 _KINDS = {"message", "payload", "counters"} | {
     *("due", "backlogs", "backlog", "window", "waiting", "unanswered", "unknown"),
-    *("stopped", "paused", "started", "staged", "decision", "batches", "rows", "scheduled", "plans"),
+    *("stopped", "paused", "closed", "started", "staged", "decision", "batches", "rows", "scheduled", "plans"),
     *("retention", "dead", "cards", "outbox", "callbacks", "uncalled", "called"),
 }
 _Contents = Mapping[tuple[str, ...], Any]

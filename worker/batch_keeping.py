@@ -105,7 +105,7 @@ class BatchKeeper:
                 return True
             case JobState.CANCELLED:
                 # Paused, so that what is being taken at this moment is not sent either.
-                await self._pauses.pause(job.origin)
+                await self._pauses.close(job.origin)
                 return await self._cancel(job, until)
             case _:
                 assert_never(job.state)

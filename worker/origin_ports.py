@@ -20,6 +20,10 @@ class Pauses(Protocol):
         """Pause a merchant with all its batches, or one batch: what is not in a worker's hands stays."""
         ...
 
+    async def close(self, batch: Origin) -> None:
+        """Pause a batch for good: what a gateway was asked for goes on, or it would be U until its deadline."""
+        ...
+
     async def resume(self, origin: Origin) -> None:
         """Let it go on. What was paused by itself stays paused: a batch of the merchant, the merchant of the batch."""
         ...
@@ -72,7 +76,7 @@ class Batches(Protocol):
         ...
 
     async def forget(self, batch: Origin) -> None:
-        """Forget that a batch was paused or resumed, where no message of it is left. Safe to repeat."""
+        """Forget that a batch was paused, closed or resumed, where no message of it is left. Safe to repeat."""
         ...
 
 

@@ -200,6 +200,21 @@ def test_the_merchant_is_told_that_a_message_was_cancelled_if_it_wants_to_hear_o
     assert ledger.state().outbox == ({OutcomeKey("shop", message.message_id, 1): START} if calls else {})
 
 
+def test_what_is_staged_waits_for_its_decision_and_leaves_nothing_behind_when_it_is_withdrawn(
+    open_ledger: OpenLedger,
+) -> None:
+    ledger = open_ledger()
+    staged = new_messages(3)
+    ledger.accept(staged, part=BatchPart("b1", BatchStart.STAGED))
+
+    assert ledger.cancel(ids(staged)) == [Cancelled.HELD] * 3
+    assert ledger.cancel_all(Origin("shop")) == {Cancelled.HELD: 3}
+    ledger.withdraw(B1)
+
+    assert ledger.state().records == {}
+    assert ledger.accept(staged) == [Acceptance.DUE] * 3
+
+
 def test_nothing_to_cancel_is_no_fault(open_ledger: OpenLedger) -> None:
     ledger = open_ledger(shards=3)
 

@@ -152,6 +152,26 @@ def test_a_retry_waits_for_the_end_of_the_pause_unless_it_expires(open_ledger: O
     assert long.message_id in hinted(ledger.sweep())
 
 
+def test_of_a_closed_batch_what_a_gateway_was_asked_for_goes_on_and_nothing_else(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger()
+    tried, unsent, waiting, crashed = new_messages(4)
+    ledger.accept([tried, unsent, waiting, crashed], part=BatchPart("b1"))
+    claims = ledger.claim([tried.message_id, unsent.message_id], "c1")
+    ledger.claim([crashed.message_id], "c2")
+    ledger.settle([retry(claims[0], 0), retry(claims[1], 0)._replace(tries=0)])
+
+    for _ in range(2):
+        ledger.close(B1)
+    ledger.advance(60_000)
+    swept = hinted(ledger.sweep())
+
+    assert sorted(swept) == sorted([tried.message_id, crashed.message_id])
+    assert released(ledger) == []
+    ledger.pause(Origin("shop"))
+    ledger.advance(60_000)
+    assert ledger.sweep() == []
+
+
 def test_what_is_past_its_deadline_in_a_paused_backlog_is_due(open_ledger: OpenLedger) -> None:
     ledger = open_ledger(window_bulk=0, grace=3_000)
     late, early = expiring("late", 20), expiring("early", 10)

@@ -60,6 +60,7 @@ class FakeLedger:
         self.paused: dict[tuple[int, Origin], int] = {}
         """Since when, by shard."""
         self.started: dict[tuple[int, Origin], int] = {}
+        self.closed: set[tuple[int, Origin]] = set()
         """Batches that were resumed, and when, by shard."""
         self.staged: dict[tuple[int, Origin], int] = {}
         """Until when, by shard."""
@@ -292,7 +293,14 @@ class FakeLedger:
         return [hint for kind, lane in product(HintKind, Lane) for hint in _hints(lane, shard, swept, kind)]
 
     def _rests(self, record: Record) -> bool:
-        return self.is_paused(record.shard, record.origin) and record.expires_at > self.now
+        if record.expires_at <= self.now:
+            return False
+        closed = (record.shard, record.origin) in self.closed and (
+            record.shard,
+            Origin(record.app_id),
+        ) not in self.paused
+        tried = record.lease or record.tries or record.crashes
+        return self.is_paused(record.shard, record.origin) and not (closed and tried)
 
     async def release(self, places: Sequence[ShardLane]) -> list[Hint]:
         """Move messages from the backlogs of places to their due indexes, round robin between a place's origins."""

@@ -32,6 +32,11 @@ class FakePauses:
                 record.due_at = None
                 ledger._wait_in_backlog((record.shard, record.lane, record.origin), record.new.message_id)
 
+    async def close(self, batch: Origin) -> None:
+        """Pause a batch for good: what a gateway was asked for goes on."""
+        await self.pause(batch)
+        self.ledger.closed.update((shard, batch) for shard in range(self.ledger.shards))
+
     def _covered(self, places: Iterable[Place], origin: Origin) -> list[Place]:
         return [place for place in places if origin in place[2].pausing]
 
@@ -97,12 +102,13 @@ class FakeBatches:
         return await self._decide(batch, Decision.WITHDRAW) is Decision.WITHDRAW
 
     async def forget(self, batch: Origin) -> None:
-        """Forget that a batch was paused or resumed, where no message of it is left."""
+        """Forget that a batch was paused, closed or resumed, where no message of it is left."""
         await self.ledger.ping()
         for shard in range(self.ledger.shards):
             if (shard, batch) not in self.ledger.batch_tallies:
                 self.ledger.paused.pop((shard, batch), None)
                 self.ledger.started.pop((shard, batch), None)
+                self.ledger.closed.discard((shard, batch))
 
     async def _decide(self, batch: Origin, wanted: Decision) -> Decision:
         await self.ledger.ping()
@@ -152,7 +158,7 @@ class FakeCancellations:
         if DeliveryState.OPEN not in states:
             cancelled = any(delivery.code == "CANCELLED" for delivery in record.deliveries.values())
             return Cancelled.CANCELLED if cancelled else Cancelled.FINAL
-        if record.lease:
+        if record.lease or (record.shard, record.origin) in self.ledger.staged:
             return Cancelled.HELD
         if record.tries or record.crashes or record.runs:
             return Cancelled.TRIED

@@ -21,7 +21,7 @@ class Cancelled(IntEnum):
     TRIED = 3
     """A gateway was asked for it, so it may have been shown: it goes on."""
     HELD = 4
-    """A worker holds it: it may be on its way to a gateway at this moment."""
+    """A worker holds it: it may be on its way to a gateway at this moment. Or it is staged: it may yet be withdrawn."""
     LATER = 5
     """It was taken after the cancel began."""
     UNKNOWN = 6

@@ -38,6 +38,7 @@ from worker.batch_keeping import BatchKeeper
 from worker.contract.batch_jobs import PAUSE, RUN, Extent, Upload, place_of
 from worker.contract.clients import RegisteredClient
 from worker.contract.codes import Result, ResultCode
+from worker.contract.identity import shard_of
 from worker.contract.messages import DeliveryState, DeliveryUpdate, Lane, Settlement, Verdict
 from worker.contract.origins import BatchPart, BatchStart, Origin
 
@@ -542,6 +543,25 @@ def test_a_cancelled_batch_sends_nothing_more() -> None:
         "BATCH_STATE_ILLEGAL"
     ] * 3
     assert asked(desk, "cancel") == asked(desk, "status")
+
+
+def test_what_a_gateway_was_asked_for_goes_on_after_a_cancel() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(["tried", "waits"]))
+    asked(desk, "run")
+    released(desk)
+    (tried,) = ids(["tried"])
+
+    async def try_once() -> None:
+        (claim,) = await desk.ledger.claim(shard_of(tried, desk.ledger.shards), [tried], "c1")
+        await desk.ledger.settle([Settlement(tried, "c1", claim.attempt, Verdict.RETRY, (), 1, delay=1_000)])
+
+    asyncio.run(try_once())
+    answer = asked(desk, "cancel")
+    desk.ledger.now += 1_000
+
+    assert (answer["F"], answer["open"]) == (1, 1)
+    assert [hint.message_ids for hint in asyncio.run(desk.ledger.sweep())] == [(tried,)]
 
 
 def test_what_came_too_late_for_a_cancel_is_cancelled_when_somebody_looks() -> None:

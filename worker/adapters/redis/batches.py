@@ -83,10 +83,14 @@ class RedisBatches:
             await self.withdraw(Origin.read(batch))
 
     async def forget(self, batch: Origin) -> None:
-        """Forget that a batch was paused or resumed, where no message of it is left."""
+        """Forget that a batch was paused, closed or resumed, where no message of it is left."""
         keys = self._keys
         calls = [
-            Call(_FORGET, [keys.batches(shard), keys.paused(shard), keys.started(shard)], [batch.text])
+            Call(
+                _FORGET,
+                [keys.batches(shard), keys.paused(shard), keys.started(shard), keys.closed(shard)],
+                [batch.text],
+            )
             for shard in range(keys.shards)
         ]
         await run(self._redis, calls)

@@ -92,6 +92,7 @@ class RedisCancellations:
             keys.batches(shard),
             keys.scheduled(shard),
             keys.plans(shard),
+            keys.staged(shard),
         ]
         for message_id in ids:
             touched += (keys.message(shard, message_id), keys.payload(shard, message_id))

@@ -14,6 +14,8 @@ tidings:{n}:backlogs:<lane>             zset    origin -> messages released so f
 tidings:{n}:stopped:<lane>              zset    paused origin with a backlog -> ms when to look for what is past its
                                                 deadline there; never later than the first deadline
 tidings:{n}:paused                      zset    origin -> ms since when nothing of it is sent
+tidings:{n}:closed                      zset    batch's origin -> ms when it was cancelled: paused, but for what
+                                                a gateway was asked for
 tidings:{n}:started                     zset    batch's origin -> ms when it was resumed, for the retention
 tidings:{n}:staged                      zset    batch's origin -> ms when it is withdrawn, unless it is to run
 tidings:{n}:decision:<origin>           string  `run` or `withdraw`: what was decided of a staged batch
@@ -220,6 +222,10 @@ class Keys:
     def paused(self, shard: int) -> str:
         """Return the key of what is paused in a shard."""
         return f"{PREFIX}:{{{shard}}}:paused"
+
+    def closed(self, shard: int) -> str:
+        """Return the key of the batches that were cancelled in a shard."""
+        return f"{PREFIX}:{{{shard}}}:closed"
 
     def started(self, shard: int) -> str:
         """Return the key of the batches that were resumed in a shard."""

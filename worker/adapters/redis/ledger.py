@@ -223,7 +223,7 @@ class RedisLedger:
 
     def _sweep_call(self, shard: int, ids: Sequence[str]) -> Call:
         keys = self._keys
-        shared = [keys.due(shard), keys.window(shard), keys.waiting(shard), keys.paused(shard)]
+        shared = [keys.due(shard), keys.window(shard), keys.waiting(shard), keys.paused(shard), keys.closed(shard)]
         records = [keys.message(shard, message_id) for message_id in ids]
         return Call(_SWEEP, shared + records, [self._now(), self._limits.grace, self._limits.longest_grace, *ids])
 

@@ -38,15 +38,22 @@ class RedisPauses:
 
     async def pause(self, origin: Origin) -> None:
         """Pause a merchant with all its batches, or one batch: what is not in a worker's hands stays."""
+        await self._pause(origin, "pause")
+
+    async def close(self, batch: Origin) -> None:
+        """Pause a batch for good: what a gateway was asked for goes on."""
+        await self._pause(batch, "close")
+
+    async def _pause(self, origin: Origin, how: str) -> None:
         shards = range(self._keys.shards)
-        calls = [Call(_PAUSE, self._pause_keys(shard), [self._now(), origin.text]) for shard in shards]
+        calls = [Call(_PAUSE, self._pause_keys(shard), [self._now(), origin.text, how]) for shard in shards]
         await run(self._redis, calls)
         for shard in shards:
             for lane in Lane:
                 await self._stop(shard, lane, origin)
 
     def _pause_keys(self, shard: int) -> list[str]:
-        return [self._keys.paused(shard), *self._listings(shard)]
+        return [self._keys.paused(shard), self._keys.closed(shard), *self._listings(shard)]
 
     def _listings(self, shard: int) -> list[str]:
         keys = self._keys

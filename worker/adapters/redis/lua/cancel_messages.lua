@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- End messages of one origin in one lane that no gateway was asked for: F CANCELLED, counted so, out of every index,
 -- kept for the retention, payload erased, and put into the outbox of callbacks where the merchant wants to hear of F.
--- What a worker holds, what was tried and what is final is left alone.
+-- What a worker holds, what was tried, what is final and what is staged is left alone.
 -- Safe to repeat: what is cancelled answers CANCELLED again and is left alone.
 --
 -- KEYS  1 due, 2 window, 3 waiting, 4 backlog of (lane, origin), 5 backlogs of the lane, 6 stopped of the lane,
---       7 counters, 8 retention, 9 outbox, 10 batches, 11 scheduled, 12 plans, then 2 for each
---       message: record, payload
+--       7 counters, 8 retention, 9 outbox, 10 batches, 11 scheduled, 12 plans, 13 staged, then 2 for each message:
+--       record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 retention in ms, 3 lane, 4 appId, 5 batchId ('' = none), 6 ms after
 --       which nothing taken is cancelled ('' = whatever is there), 7 reason, then the ids
 -- RETURNS  an array: 1 CANCELLED, 2 FINAL, 3 TRIED, 4 HELD, 5 LATER, 6 UNKNOWN
@@ -22,20 +22,22 @@ local origin = batch == '' and app or app .. '#' .. batch
 local ended = 'F|' .. now_text .. '|CANCELLED|cancelled before it was sent'
 local result, gone, places, plans, kept, calls, payloads = {}, {}, {}, {}, {}, {}, {}
 local opened = { PUSH = 0, INBOX = 0 }
+-- Cancelled, it would outlive the withdrawal of its batch, and a repeat would be told that it is taken.
+local staged = batch ~= '' and redis.call('ZSCORE', KEYS[13], origin)
 
 -- Return why a message is not cancelled, or 0.
 local function obstacle(r)
   if not r[1] or r[1] ~= app or r[2] ~= lane or (r[3] or '') ~= batch then return 6 end
   local open = string.sub(r[4], 1, 1) == 'O' or string.sub(r[5], 1, 1) == 'O'
   if not open then return string.find(r[4] .. '#' .. r[5], 'F|%d+|CANCELLED|') and 1 or 2 end
-  if tonumber(r[6] or 0) > 0 then return 4 end
+  if staged or tonumber(r[6] or 0) > 0 then return 4 end
   -- A dead letter that was replayed was tried in its first life.
   if tonumber(r[7] or 0) > 0 or tonumber(r[8] or 0) > 0 or r[9] then return 3 end
   return tonumber(r[10]) > latest and 5 or 0
 end
 
 for i = 1, #ARGV - FIXED do
-  local id, record = ARGV[FIXED + i], KEYS[11 + i * 2]
+  local id, record = ARGV[FIXED + i], KEYS[12 + i * 2]
   local r = redis.call('HMGET', record, 'app', 'lane', 'batch', 'PUSH', 'INBOX', 'lease', 'tries', 'crashes', 'run', 'taken',
     'attempt', 'cb', 'exp')
   result[i] = obstacle(r)
@@ -66,7 +68,7 @@ for i = 1, #ARGV - FIXED do
     redis.call('HDEL', record, 'nb', 'why')
     kept[#kept + 1] = forget_at
     kept[#kept + 1] = id
-    payloads[#payloads + 1] = KEYS[12 + i * 2]
+    payloads[#payloads + 1] = KEYS[13 + i * 2]
   end
 end
 if #gone == 0 then return result end

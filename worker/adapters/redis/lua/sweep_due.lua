@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
 -- Re-score overdue messages to now + grace (doubling with each hint since the newest claim), so that they can be
 -- hinted again. Removes nothing: a sweeper that dies before it publishes costs a grace, not a message. What is paused
--- gets the longest grace and no hint, unless it is past its deadline and ends by being claimed.
+-- gets the longest grace and no hint, unless it is past its deadline and ends by being claimed, or a gateway was asked
+-- for it and its batch is closed.
 -- Safe to repeat: what was just re-scored is no longer overdue.
 --
--- KEYS  1 due, 2 window, 3 waiting, 4 paused, then the records
+-- KEYS  1 due, 2 window, 3 waiting, 4 paused, 5 closed, then the records
 -- ARGV  1 now in ms ('' = the server's clock), 2 grace in ms, 3 the longest grace in ms, then the ids
 -- RETURNS  an array of arrays, one for each message to hint: {id, lane, crashes}
 local now = tonumber(ARGV[1])
@@ -15,19 +16,22 @@ end
 local swept, due, window, places = {}, {}, {}, {}
 local any_paused = redis.call('EXISTS', KEYS[4]) == 1
 
-local function is_paused(app, batch, expires)
+local function is_paused(app, batch, expires, tried)
   if not any_paused or tonumber(expires) <= now then return false end
-  return redis.call('ZSCORE', KEYS[4], app) or (batch and redis.call('ZSCORE', KEYS[4], app .. '#' .. batch))
+  if redis.call('ZSCORE', KEYS[4], app) then return true end
+  local origin = batch and app .. '#' .. batch
+  return origin and redis.call('ZSCORE', KEYS[4], origin) and not (tried and redis.call('ZSCORE', KEYS[5], origin))
 end
 
 for i = 1, #ARGV - 3 do
-  local id, record = ARGV[3 + i], KEYS[4 + i]
+  local id, record = ARGV[3 + i], KEYS[5 + i]
   local score = redis.call('ZSCORE', KEYS[1], id)
   if score and tonumber(score) <= now then
-    local r = redis.call('HMGET', record, 'app', 'lane', 'hints', 'crashes', 'lease', 'batch', 'exp')
+    local r = redis.call('HMGET', record, 'app', 'lane', 'hints', 'crashes', 'lease', 'batch', 'exp', 'tries')
     local hints = tonumber(r[3] or 0)
     local expired_lease = tonumber(r[5] or 0) > 0
-    local paused = r[1] and is_paused(r[1], r[6], r[7])
+    local tried = expired_lease or tonumber(r[4] or 0) > 0 or tonumber(r[8] or 0) > 0
+    local paused = r[1] and is_paused(r[1], r[6], r[7], tried)
     due[#due + 1] = paused and math.min(now + ARGV[3], tonumber(r[7])) or now + math.min(ARGV[2] * 2 ^ hints, tonumber(ARGV[3]))
     due[#due + 1] = id
     if r[1] and not paused then
