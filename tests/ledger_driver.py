@@ -28,7 +28,7 @@ from worker.adapters.redis.pauses import RedisPauses
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.schedule import RedisSchedule
 from worker.adapters.redis.upkeep import RedisUpkeep
-from worker.callbacks.ports import Outbox, ShardApp
+from worker.callbacks.ports import Outbox, Queue
 from worker.contract.callbacks import NO_OUTCOMES, CallbackSettlement, DueCallback, Outcomes
 from worker.contract.cancellations import Cancelled, Standing
 from worker.contract.dead_letters import (
@@ -281,11 +281,11 @@ class LedgerDriver:
         """Return the ledger in numbers."""
         return self._wait(self._subject.figures.read())
 
-    def due_callbacks(self) -> list[ShardApp]:
+    def due_callbacks(self) -> list[Queue]:
         """Return the queues of callbacks that have something due."""
         return self._wait(self._subject.outbox.due())
 
-    def claim_callbacks(self, places: Mapping[ShardApp, int] | None = None, lease: int = 1_000) -> list[DueCallback]:
+    def claim_callbacks(self, places: Mapping[Queue, int] | None = None, lease: int = 1_000) -> list[DueCallback]:
         """Take callbacks; without `places`, all that are due."""
         wanted = dict.fromkeys(self.due_callbacks(), 100) if places is None else places
         return self._wait(self._subject.outbox.claim(wanted, lease))

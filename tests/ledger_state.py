@@ -13,7 +13,7 @@ from tests.fakes.record import Record
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.records import RedisRecords
-from worker.contract.callbacks import CallbackKey
+from worker.contract.callbacks import OutcomeKey
 from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 from worker.contract.messages import Channel, Lane
 from worker.contract.origins import BatchTally, Origin
@@ -71,7 +71,7 @@ class LedgerState:
     unknown: Mapping[str, int]
     retention: Mapping[str, int]
     dead: Mapping[str, int]
-    outbox: Mapping[CallbackKey, int]
+    outbox: Mapping[OutcomeKey, int]
     dead_letters: tuple[DeadLetter, ...]
     """What a search for any finds, the newest first."""
     tallies: Mapping[tuple[str, Channel], Tally]
@@ -217,9 +217,9 @@ def _times(contents: _Contents, kind: str) -> dict[str, int]:
     }
 
 
-def _callback(member: str) -> CallbackKey:
+def _callback(member: str) -> OutcomeKey:
     app_id, message_id, finality = member.split("#")
-    return CallbackKey(app_id, message_id, int(finality))
+    return OutcomeKey(app_id, message_id, int(finality))
 
 
 def _scheduled(contents: _Contents) -> dict[str, int]:

@@ -160,6 +160,7 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
         upkeep=(
             found.upkeep,
             found.batch_keeper,
+            found.progress_teller,
         ),
         hints=hints,
         breakers=breakers,

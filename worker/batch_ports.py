@@ -1,7 +1,7 @@
 """What the core and the API need of the store of batch jobs, as a Protocol; see `worker.ports`."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from worker.contract.batch_jobs import (
     BatchJob,
@@ -14,7 +14,8 @@ from worker.contract.batch_jobs import (
     Rejected,
     Upload,
 )
-from worker.contract.origins import Origin
+from worker.contract.origins import BatchTally, Origin
+from worker.contract.progress import Standing
 
 
 class BatchJobs(Protocol):
@@ -76,4 +77,35 @@ class BatchJobs(Protocol):
 
     async def forget(self, job: BatchJob) -> bool:
         """Erase a job and its rejected rows; False where its state was changed since it was read."""
+        ...
+
+
+class Noted(NamedTuple):
+    """What was seen of a job's progress."""
+
+    standing: Standing
+    """The job as it was read before its messages were counted."""
+    passed: int
+    """The highest percentage that is passed, or was before; 0: none."""
+    look: int
+    """Milliseconds after which somebody looks again; not after 100 %."""
+    told: BatchTally | None
+    """What its merchant is told, if this is more than was passed before; None: it is not told."""
+
+
+class Progress(Protocol):
+    """How far jobs are that were run or cancelled. Raises LedgerUnavailableError when it did not answer.
+
+    Safe to repeat, and with any number of processes at once.
+    """
+
+    async def due(self, most: int) -> list[Standing]:
+        """Return the jobs at whose progress somebody has to look: none that is held, or that passed 100 %."""
+        ...
+
+    async def note(self, notes: Sequence[Noted]) -> list[bool]:
+        """Note what was passed and put what is told into the outbox, in one step; one answer each, in order.
+
+        False where the job changed since it was read, or somebody else noted it, and nothing was done.
+        """
         ...

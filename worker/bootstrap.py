@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from worker.adapters.introspection.assembly import examine_introspection, introspected_users
 from worker.adapters.redis.audit import RedisAudit
 from worker.adapters.redis.batch_jobs import RedisBatchJobs
+from worker.adapters.redis.batch_progress import RedisBatchProgress
 from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
@@ -37,6 +38,7 @@ from worker.adapters.redis.upkeep import RedisUpkeep
 from worker.adapters.redis.users import RedisUsers
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.batch_keeping import BatchKeeper
+from worker.batch_progress import ProgressTeller
 from worker.callbacks.secrets import Vault
 from worker.clock import SystemClock
 from worker.contract.errors import LedgerUnavailableError
@@ -132,6 +134,16 @@ class Services:
             cancellations=self.cancellations,
             clock=self.clock,
             retention=self.settings.retention,
+        )
+
+    @property
+    def progress_teller(self) -> ProgressTeller:
+        """What sees how far batch jobs are."""
+        return ProgressTeller(
+            progress=RedisBatchProgress(self.redis, self.keys),
+            batches=self.batches,
+            registry=self.callbacks,
+            clock=self.clock,
         )
 
     @property

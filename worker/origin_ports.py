@@ -59,6 +59,10 @@ class Batches(Protocol):
         """Return how many messages of a batch have which outcome."""
         ...
 
+    async def tallies(self, batches: Sequence[Origin]) -> list[BatchTally]:
+        """Return the same of several, in order."""
+        ...
+
     async def rows(self, batch: Origin, first: int, number: int) -> list[BatchRow]:
         """Return the messages with rows from `first` on, `number` rows at most, in order; rows may be missing."""
         ...

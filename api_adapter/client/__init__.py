@@ -35,7 +35,7 @@ from api_adapter.client.asynchronous_batch import AsyncBatch
 from api_adapter.client.batch_jobs import BatchError, BatchLint, BatchResult, BatchStatus, PartAnswer, PartFormat
 from api_adapter.client.blocking import Client
 from api_adapter.client.blocking_batch import Batch
-from api_adapter.client.callbacks import Callback, CallbackVerifier, MessageFinal
+from api_adapter.client.callbacks import BatchProgress, Callback, CallbackVerifier, MessageFinal
 from api_adapter.client.errors import (
     AccessError,
     ClientError,
@@ -59,6 +59,7 @@ __all__ = [
     "Batch",
     "BatchError",
     "BatchLint",
+    "BatchProgress",
     "BatchResult",
     "BatchStatus",
     "Callback",

@@ -7,7 +7,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from api_adapter.client.answers import ChannelOutcome, Model
 from api_adapter.client.errors import AccessError, UntrustedCallbackError
-from worker.callbacks.events import MESSAGE_FINAL
+from worker.callbacks.events import BATCH_PROGRESS, MESSAGE_FINAL
 from worker.callbacks.secrets import UnusableSecretError, checked_secret
 from worker.contract.codes import ResultStatus
 from worker.contract.outcomes import Reason
@@ -32,15 +32,37 @@ class MessageFinal(Model):
     channels: tuple[ChannelOutcome, ...]
 
 
+class BatchProgress(Model):
+    """A batch job passed a percentage; times are ms since 1970."""
+
+    batch_id: str
+    app_id: str
+    percentage: int
+    """The highest of 25, 50, 75 and 100 that it passed; 100: every message has its outcome."""
+    state: str
+    """RUNNING, PAUSED or CANCELLED."""
+    accepted: int
+    """Its messages: open + S + U + F + forgotten."""
+    open: int
+    S: int
+    U: int
+    F: int
+    forgotten: int = 0
+    created_at: int
+    passed_at: int
+
+
 class Callback(Model):
     """What was told."""
 
     id: str
     """The same for each repeat: note what you have seen."""
     type: str
-    """`message.final`, or one that this client does not know: answer it with 2xx all the same."""
+    """`message.final`, `batch.progress`, or one that this client does not know: answer it with 2xx all the same."""
     final: MessageFinal | None
     """Of `message.final`."""
+    progress: BatchProgress | None = None
+    """Of `batch.progress`."""
 
 
 class _Event(Model):
@@ -49,6 +71,10 @@ class _Event(Model):
 
 class _Final(Model):
     data: MessageFinal
+
+
+class _Progress(Model):
+    data: BatchProgress
 
 
 class CallbackVerifier:
@@ -82,10 +108,11 @@ class CallbackVerifier:
         try:
             kind = _Event.model_validate_json(body).type
             final = _Final.model_validate_json(body).data if kind == MESSAGE_FINAL else None
+            progress = _Progress.model_validate_json(body).data if kind == BATCH_PROGRESS else None
         except ValidationError:
             raise UntrustedCallbackError("the callback is no event of tidings") from None
         id_ = next(value for name, value in given.items() if name.lower() == "webhook-id")
-        return Callback(id=id_, type=kind, final=final)
+        return Callback(id=id_, type=kind, final=final, progress=progress)
 
 
 def _is_signed(webhook: Webhook, headers: dict[str, str], body: bytes) -> bool:

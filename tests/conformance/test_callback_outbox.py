@@ -5,10 +5,11 @@ import pytest
 from tests.ledger_driver import START, LedgerDriver, OpenLedger, dead, final, ids, new_message, new_messages
 from worker.contract.callbacks import (
     EVERY_OUTCOME,
-    CallbackKey,
     CallbackSettlement,
     CallbackVerdict,
     DueCallback,
+    FinalMessage,
+    OutcomeKey,
 )
 from worker.contract.codes import ResultStatus
 from worker.contract.figures import CallbackFigures, Crowd
@@ -16,7 +17,7 @@ from worker.contract.origins import BatchPart
 
 DELIVERED, RETRY, DEAD, BACK = CallbackVerdict
 MESSAGE = new_message("r1")
-KEY = CallbackKey("shop", MESSAGE.message_id, 1)
+KEY = OutcomeKey("shop", MESSAGE.message_id, 1)
 PLACE = (0, "shop")
 
 
@@ -27,6 +28,11 @@ def with_final(open_ledger: OpenLedger, number: int = 1, **limits: int) -> Ledge
     ledger.accept(messages, told=EVERY_OUTCOME)
     ledger.settle([final(claim) for claim in ledger.claim(ids(messages))])
     return ledger
+
+
+def final_message(callback: DueCallback) -> FinalMessage:
+    assert isinstance(callback.told, FinalMessage)
+    return callback.told
 
 
 def settled(callback: DueCallback, verdict: CallbackVerdict, delay: int = 0, tries: int = 1) -> CallbackSettlement:
@@ -40,8 +46,9 @@ def test_what_became_final_is_due_at_once_and_says_what_happened(open_ledger: Op
     (callback,) = ledger.claim_callbacks(lease=1_000)
 
     assert (callback.key, callback.lease_until) == (KEY, START + 1_005)
-    assert (callback.request_id, callback.whole.status) == ("r1", ResultStatus.S)
-    assert (callback.taken_at, callback.settled_at, callback.since, callback.tries) == (START, START, START, 0)
+    told = final_message(callback)
+    assert (told.request_id, told.whole.status) == ("r1", ResultStatus.S)
+    assert (told.taken_at, told.at, callback.since, callback.tries) == (START, START, START, 0)
 
 
 def test_a_callback_names_the_batch_of_its_message(open_ledger: OpenLedger) -> None:
@@ -49,7 +56,7 @@ def test_a_callback_names_the_batch_of_its_message(open_ledger: OpenLedger) -> N
     ledger.accept([MESSAGE], told=EVERY_OUTCOME, part=BatchPart("june"))
     ledger.settle([final(claim) for claim in ledger.claim([MESSAGE.message_id])])
 
-    assert [callback.batch_id for callback in ledger.claim_callbacks()] == ["june"]
+    assert [final_message(callback).batch_id for callback in ledger.claim_callbacks()] == ["june"]
 
 
 def test_a_callback_is_taken_by_one_alone_until_its_lease_ends(open_ledger: OpenLedger) -> None:
@@ -188,7 +195,7 @@ def test_what_was_opened_again_is_not_told(open_ledger: OpenLedger) -> None:
 
     ledger.settle([final(claim) for claim in ledger.claim(ids([MESSAGE]), "claim-2")])
     (callback,) = ledger.claim_callbacks()
-    assert (callback.key.finality, callback.whole.status) == (2, ResultStatus.S)
+    assert (final_message(callback).key.finality, final_message(callback).whole.status) == (2, ResultStatus.S)
 
 
 def test_of_a_message_that_became_final_anew_the_newest_outcome_alone_is_told(open_ledger: OpenLedger) -> None:
@@ -198,7 +205,7 @@ def test_of_a_message_that_became_final_anew_the_newest_outcome_alone_is_told(op
     ledger.replay(ledger.letters().letters)
     ledger.settle([final(claim) for claim in ledger.claim(ids([MESSAGE]), "claim-2")])
 
-    assert [callback.key.finality for callback in ledger.claim_callbacks()] == [2]
+    assert [final_message(callback).key.finality for callback in ledger.claim_callbacks()] == [2]
 
 
 def test_what_is_forgotten_is_not_told(open_ledger: OpenLedger) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.ledger_driver import START, LedgerDriver, OpenLedger, dead, final, ids, learnt, new_message, retry
-from worker.contract.callbacks import EVERY_OUTCOME, CallbackKey, Outcomes
+from worker.contract.callbacks import EVERY_OUTCOME, OutcomeKey, Outcomes
 from worker.contract.codes import ResultStatus
 from worker.contract.messages import Channel, DeliveryState, Settled, Settlement
 
@@ -11,7 +11,7 @@ MESSAGE = new_message("r1", channels=tuple(Channel))
 (ID,) = ids([MESSAGE])
 S, F, U = DeliveryState.S, DeliveryState.F, DeliveryState.U
 INBOX = Channel.INBOX
-FIRST, SECOND = CallbackKey("shop", ID, 1), CallbackKey("shop", ID, 2)
+FIRST, SECOND = OutcomeKey("shop", ID, 1), OutcomeKey("shop", ID, 2)
 ONLY_F = frozenset({ResultStatus.F})
 
 
@@ -87,7 +87,7 @@ def test_each_message_of_a_chunk_is_told_by_itself(open_ledger: OpenLedger) -> N
 
     ledger.settle([final(claim) for claim in ledger.claim(ids([told, silent]))])
 
-    assert ledger.state().outbox.keys() == {CallbackKey("shop", told.message_id, 1)}
+    assert ledger.state().outbox.keys() == {OutcomeKey("shop", told.message_id, 1)}
 
 
 def test_a_repeat_of_the_send_changes_nothing_of_what_is_told(open_ledger: OpenLedger) -> None:

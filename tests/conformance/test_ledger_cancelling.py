@@ -15,7 +15,7 @@ from tests.ledger_driver import (
     new_messages,
     retry,
 )
-from worker.contract.callbacks import CallbackKey
+from worker.contract.callbacks import OutcomeKey
 from worker.contract.cancellations import Cancelled, Standing
 from worker.contract.codes import ResultStatus
 from worker.contract.messages import Acceptance, Channel, DeliveryState, Lane, Settlement, Verdict
@@ -197,7 +197,7 @@ def test_the_merchant_is_told_that_a_message_was_cancelled_if_it_wants_to_hear_o
     for _ in range(2):
         ledger.cancel([message.message_id])
 
-    assert ledger.state().outbox == ({CallbackKey("shop", message.message_id, 1): START} if calls else {})
+    assert ledger.state().outbox == ({OutcomeKey("shop", message.message_id, 1): START} if calls else {})
 
 
 def test_what_is_staged_waits_for_its_decision_and_leaves_nothing_behind_when_it_is_withdrawn(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.outage import Outage
+from worker.batch_ports import Noted
 from worker.contract.batch_jobs import (
     MAX_ROWS,
     BatchJob,
@@ -19,7 +20,9 @@ from worker.contract.batch_jobs import (
     Rejected,
     Upload,
 )
+from worker.contract.callbacks import BatchProgress, ProgressKey
 from worker.contract.origins import Origin
+from worker.contract.progress import THRESHOLDS, WHOLE, Standing
 
 
 @dataclass
@@ -28,6 +31,9 @@ class _Kept:
     look_at: int
     uploads: dict[int, str] = field(default_factory=dict)
     rejected: dict[int, list[list[Rejected]]] = field(default_factory=dict)
+    passed: int = 0
+    watch_at: int | None = None
+    """When somebody looks how far it is; None: nobody does."""
 
 
 class FakeBatchJobs(Outage):
@@ -37,6 +43,9 @@ class FakeBatchJobs(Outage):
         """Hold none; the clock's `now` is the ledger's."""
         self._clock = clock
         self._kept: dict[Origin, _Kept] = {}
+        self.progress: dict[ProgressKey, BatchProgress] = {}
+        """What is told of jobs; shared with the outbox of a test."""
+        self.passed: list[ProgressKey] = []
 
     async def create(self, batch: Origin, definition: bytes, look: int) -> Created:
         """Note a definition, unless the batch is there."""
@@ -123,6 +132,7 @@ class FakeBatchJobs(Outage):
             known.job = replace(
                 job, state=change.state, version=job.version + 1, carried_out=False, changed_at=now, ended_before=ended
             )
+            known.watch_at = None if known.passed == WHOLE else now
         known.look_at = now + look
         return Moved.MOVED
 
@@ -165,6 +175,42 @@ class FakeBatchJobs(Outage):
         if known is None or known.job.version != job.version:
             return False
         del self._kept[job.origin]
+        for percent in THRESHOLDS:
+            self.progress.pop(ProgressKey(*job.origin, percent), None)
+        return True
+
+    def standings(self) -> list[Standing]:
+        """Return what `FakeProgress` tells."""
+        self.answer()
+        now = self._clock.now()
+        return [
+            Standing(
+                origin,
+                known.job.state,
+                known.job.version,
+                _rows(known.job),
+                len(known.job.lacking),
+                known.job.created_at,
+                known.job.changed_at,
+                known.passed,
+            )
+            for origin, known in self._kept.items()
+            if known.watch_at is not None and known.watch_at <= now
+        ]
+
+    def note(self, note: Noted) -> bool:
+        """Do what `FakeProgress` does."""
+        self.answer()
+        standing, now = note.standing, self._clock.now()
+        known = self._kept.get(standing.origin)
+        if known is None or _compared(known) != (standing.version, standing.rows, standing.passed):
+            return False
+        known.watch_at = None if note.passed == WHOLE else now + note.look
+        if note.passed != known.passed and note.told is not None:
+            key = ProgressKey(*standing.origin, note.passed)
+            self.progress[key] = BatchProgress(key, now, standing.created_at, standing.state, note.told)
+            self.passed.append(key)
+        known.passed = note.passed
         return True
 
     def _writable(self, upload: Upload) -> _Kept | None:
@@ -175,3 +221,27 @@ class FakeBatchJobs(Outage):
     def _put(self, known: _Kept, part: JobPart) -> None:
         others = [one for one in known.job.parts if one.number != part.number]
         known.job = replace(known.job, parts=tuple(sorted([*others, part], key=lambda one: one.number)))
+
+
+def _rows(job: BatchJob) -> int:
+    return sum(part.extent.rows for part in job.parts)
+
+
+def _compared(known: _Kept) -> tuple[int, int, int]:
+    return known.job.version, _rows(known.job), known.passed
+
+
+class FakeProgress:
+    """Implements `batch_ports.Progress` over the jobs."""
+
+    def __init__(self, jobs: FakeBatchJobs) -> None:
+        """Look at these."""
+        self._jobs = jobs
+
+    async def due(self, most: int) -> list[Standing]:
+        """Return the jobs at whose progress somebody has to look."""
+        return self._jobs.standings()[:most]
+
+    async def note(self, notes: Sequence[Noted]) -> list[bool]:
+        """Note what was passed."""
+        return [self._jobs.note(note) for note in notes]

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.outage import Outage
-from worker.callbacks.ports import Reply, ShardApp
+from worker.callbacks.ports import Queue, Reply
 from worker.contract.callbacks import (
+    BatchProgress,
     CallbackKey,
     CallbackRegistration,
     CallbackSettlement,
     CallbackVerdict,
     Disabled,
     DueCallback,
+    FinalMessage,
+    OutcomeKey,
+    ProgressKey,
 )
 from worker.contract.identity import shard_of
 from worker.contract.messages import DeliveryState
@@ -55,6 +59,10 @@ class FakeCallbackOutbox:
         """Begin with empty queues."""
         self.ledger = ledger
         self.queues: dict[CallbackKey, _Entry] = {}
+        self.progress: dict[ProgressKey, BatchProgress] = {}
+        """What is told of batch jobs, until they are forgotten."""
+        self.passed: list[ProgressKey] = []
+        """The outbox beside the batch jobs."""
         self.owners: dict[str, tuple[str, int]] = {}
         self.delivered: list[CallbackKey] = []
         self.dead: dict[CallbackKey, str] = {}
@@ -62,12 +70,14 @@ class FakeCallbackOutbox:
         self.died: dict[CallbackKey, int] = {}
         """When they were."""
 
-    async def due(self) -> list[ShardApp]:
+    async def due(self) -> list[Queue]:
         """Put what became final into its merchants' queues; return the queues that have something to be looked at."""
         await self.ledger.ping()
-        self.queues |= {key: _Entry(self.ledger.now) for key in self.ledger.outbox}
-        self.ledger.outbox.clear()
-        return sorted({self._place(key) for key, entry in self.queues.items() if entry.due_at <= self.ledger.now})
+        for outbox in (self.ledger.outbox, self.passed):
+            self.queues |= {key: _Entry(self.ledger.now) for key in outbox}
+            outbox.clear()
+        due = [key for key, entry in self.queues.items() if entry.due_at <= self.ledger.now]
+        return sorted({_queue_of(key, self.ledger.shards) for key in due}, key=str)
 
     async def own(self, app_ids: Sequence[str], process: str, lease: int) -> list[bool]:
         """Take the right to call merchants back, for `lease` milliseconds; False where another process has it."""
@@ -81,38 +91,40 @@ class FakeCallbackOutbox:
             self.owners[app_id] = (process, self.ledger.now + lease)
         return free
 
-    async def claim(self, places: Mapping[ShardApp, int], lease: int) -> list[DueCallback]:
+    async def claim(self, queues: Mapping[Queue, int], lease: int) -> list[DueCallback]:
         """Take of each queue at most so many callbacks for `lease` milliseconds."""
         await self.ledger.ping()
-        return [callback for place, most in places.items() for callback in self._claim(place, most, lease)]
+        return [callback for queue, most in queues.items() for callback in self._claim(queue, most, lease)]
 
-    def _claim(self, place: ShardApp, most: int, lease: int) -> list[DueCallback]:
-        queue = sorted(
-            (e.due_at, f"{k.message_id}#{k.finality}", k) for k, e in self.queues.items() if self._place(k) == place
+    def _claim(self, queue: Queue, most: int, lease: int) -> list[DueCallback]:
+        waiting = sorted(
+            (
+                (entry.due_at, _member(key), key)
+                for key, entry in self.queues.items()
+                if _queue_of(key, self.ledger.shards) == queue
+            ),
+            key=lambda one: one[:2],
         )
-        found = (self._take(key, lease) for due_at, _, key in queue[:most] if due_at <= self.ledger.now)
+        found = (self._take(key, lease) for due_at, _, key in waiting[:most] if due_at <= self.ledger.now)
         return [callback for callback in found if callback is not None]
 
     def _take(self, key: CallbackKey, lease: int) -> DueCallback | None:
-        record, entry = self.ledger.records.get(key.message_id), self.queues[key]
-        states = {one.state for one in record.deliveries.values()} if record else set()
-        if record is None or record.finality != key.finality or DeliveryState.OPEN in states:
+        entry = self.queues[key]
+        told = self._final(key) if isinstance(key, OutcomeKey) else self.progress.get(key)
+        if told is None:
             del self.queues[key]
             return None
         entry.due_at = self.ledger.now + lease
+        return DueCallback(told, entry.due_at, entry.since or told.at, entry.tries)
+
+    def _final(self, key: OutcomeKey) -> FinalMessage | None:
+        record = self.ledger.records.get(key.message_id)
+        states = {one.state for one in record.deliveries.values()} if record else set()
+        if record is None or record.finality != key.finality or DeliveryState.OPEN in states:
+            return None
         outcome = record.outcome()
-        return DueCallback(
-            key=key,
-            lease_until=entry.due_at,
-            request_id=outcome.request_id,
-            taken_at=outcome.taken_at,
-            expires_at=outcome.expires_at,
-            deliveries=outcome.deliveries,
-            dead_cause=outcome.dead_cause,
-            since=entry.since or outcome.settled_at or 0,
-            tries=entry.tries,
-            batch_id=record.origin.batch_id,
-        )
+        batch_id = record.origin.batch_id
+        return FinalMessage(key, outcome.request_id, outcome.taken_at, outcome.expires_at, outcome.deliveries, batch_id)
 
     async def settle(self, settlements: Sequence[CallbackSettlement]) -> list[bool]:
         """End claims; False where another claim has the callback and nothing was changed."""
@@ -135,8 +147,13 @@ class FakeCallbackOutbox:
             del self.queues[callback.key]
         return True
 
-    def _place(self, key: CallbackKey) -> ShardApp:
-        return shard_of(key.message_id, self.ledger.shards), key.app_id
+
+def _queue_of(key: CallbackKey, shards: int) -> Queue:
+    return (shard_of(key.message_id, shards) if isinstance(key, OutcomeKey) else "jobs"), key.app_id
+
+
+def _member(key: CallbackKey) -> str:
+    return f"{key.subject}#{key.finality if isinstance(key, OutcomeKey) else key.percentage}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from itertools import product
 from tests.fakes.record import Record, first_deliveries
 from worker.adapters.redis.limits import LedgerLimits
 from worker.batching import chunks
-from worker.contract.callbacks import NO_OUTCOMES, CallbackKey, Outcomes
+from worker.contract.callbacks import NO_OUTCOMES, OutcomeKey, Outcomes
 from worker.contract.dead_letters import label
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.identity import shard_of
@@ -68,7 +68,7 @@ class FakeLedger:
         self.batch_tallies: dict[tuple[int, Origin], BatchTally] = {}
         """By shard: each forgets its share of a batch as a whole."""
         self.forgotten: Counter[tuple[str, Channel]] = Counter()
-        self.outbox: dict[CallbackKey, int] = {}
+        self.outbox: dict[OutcomeKey, int] = {}
         """What merchants are to be told, and since when."""
 
     async def accept(
@@ -272,7 +272,7 @@ class FakeLedger:
         if record.told:
             record.finality += 1
             if record.outcome().whole.status in record.told:
-                self.outbox[CallbackKey(record.app_id, record.new.message_id, record.finality)] = self.now
+                self.outbox[OutcomeKey(record.app_id, record.new.message_id, record.finality)] = self.now
 
     async def sweep(self) -> list[Hint]:
         """Re-score overdue messages to a later time and return them as hints; suspects are hinted apart."""

@@ -72,9 +72,16 @@ class FakeBatches:
 
     async def tally(self, batch: Origin) -> BatchTally:
         """Return how many messages of a batch have which outcome."""
+        (tally,) = await self.tallies([batch])
+        return tally
+
+    async def tallies(self, batches: Sequence[Origin]) -> list[BatchTally]:
+        """Return the same of several, in order."""
         await self.ledger.ping()
-        shares = (share for (_, origin), share in self.ledger.batch_tallies.items() if origin == batch)
-        return sum(shares, start=BatchTally())
+        shares = self.ledger.batch_tallies.items()
+        return [
+            sum((share for (_, origin), share in shares if origin == batch), start=BatchTally()) for batch in batches
+        ]
 
     async def rows(self, batch: Origin, first: int, number: int) -> list[BatchRow]:
         """Return the messages with rows from `first` on, `number` rows at most, in order; rows may be missing."""

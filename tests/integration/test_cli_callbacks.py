@@ -13,11 +13,15 @@ from tests.command_line import CommandLine
 from tests.ledger_driver import final, ids, new_messages
 from tests.receivers import answer, receiver_beside
 from tests.stacks import tidings
+from worker.adapters.redis.batch_progress import RedisBatchProgress
 from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
+from worker.batch_ports import Noted
 from worker.bootstrap import Services
 from worker.callbacks.events import signed_headers
+from worker.contract.batch_jobs import CANCEL
 from worker.contract.callbacks import EVERY_OUTCOME, CallbackSettlement, CallbackVerdict
 from worker.contract.messages import Lane
+from worker.contract.origins import BatchTally, Origin
 
 LOOPBACK = "127.0.0.0/8"
 URL = "https://shop.example/tidings"
@@ -169,6 +173,38 @@ def test_dead_callbacks_are_listed_and_shown(command: CommandLine) -> None:
     assert shown == [{**whole, "lastAnswer": "HTTP 500"}]
 
 
+def give_up_a_batch(command: CommandLine) -> None:
+    """Have the callback given up that tells of a batch with nothing in it."""
+    batch = Origin("shop", "june")
+
+    async def story(services: Services) -> None:
+        outbox, progress = (
+            RedisCallbackOutbox(services.redis, services.keys),
+            RedisBatchProgress(services.redis, services.keys),
+        )
+        await services.batch_jobs.create(batch, b"{}", 1_000)
+        await services.batch_jobs.move(batch, CANCEL, 0, 1_000)
+        await progress.note([Noted(one, 100, 1_000, BatchTally()) for one in await progress.due(1)])
+        due = await outbox.claim(dict.fromkeys(await outbox.due(), 10), 1_000)
+        await outbox.settle([CallbackSettlement(one, CallbackVerdict.DEAD, 0, 3, "HTTP 500") for one in due])
+
+    command.on_services(story)
+
+
+def test_a_dead_callback_of_a_batch_is_named_by_its_batchid(command: CommandLine) -> None:
+    give_up_a_batch(command)
+
+    (shown,) = json.loads(command("callback", "dead", "show", "june", "--json").stdout)
+    (row,) = command.lines("callback", "dead", "ls", "--app-id", "shop")[1:]
+
+    del shown["diedAt"]
+    assert shown == {"appId": "shop", "batchId": "june", "percentage": 100, "tries": 3, "lastAnswer": "HTTP 500"}
+    assert "100 %" in row
+    assert row.rstrip().endswith("june")
+    assert command.lines("callback", "dead", "replay", "june", "--yes") == ["replayed 1 callback"]
+    assert command.lines("callback", "dead", "ls") == ["no dead callbacks"]
+
+
 @pytest.mark.parametrize("verb", ["replay", "discard"])
 def test_dead_callbacks_are_let_go_only_with_yes(command: CommandLine, verb: str) -> None:
     give_up(command, "cafe", 1)
@@ -186,7 +222,7 @@ def test_dead_callbacks_are_let_go_only_with_yes(command: CommandLine, verb: str
 
 @pytest.mark.parametrize("given", [[], ["x", "--all"], ["--all", "--app-id", "shop"]])
 def test_what_is_let_go_is_named_in_one_way(command: CommandLine, given: list[str]) -> None:
-    assert command.refused("callback", "dead", "replay", *given) == "give MESSAGEIDs, or --app-id, or --all"
+    assert command.refused("callback", "dead", "replay", *given) == "give IDs, or --app-id, or --all"
 
 
 def test_receive_prints_what_it_verified_and_refuses_the_rest(tmp_path: Path, command: CommandLine) -> None:

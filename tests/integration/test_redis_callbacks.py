@@ -24,6 +24,7 @@ from worker.contract.callbacks import (
     CallbackVerdict,
     DeadCallback,
     Disabled,
+    OutcomeKey,
     SealedSecret,
 )
 from worker.contract.codes import ResultStatus
@@ -170,7 +171,7 @@ def test_dead_callbacks_are_listed_the_newest_first_with_what_was_answered(redis
         assert await cemetery.dead.newest(3) == found[:3]
         assert {key.app_id for key in await cemetery.keys("shop")} == {"shop"}
         assert len(await cemetery.dead.newest(5, "shop")) == 5
-        assert await cemetery.dead.find([found[4].key.message_id, "f" * 32]) == [found[4]]
+        assert await cemetery.dead.find([found[4].key.subject, "f" * 32]) == [found[4]]
 
     in_cemetery(redis_url, story)
 
@@ -189,7 +190,7 @@ def test_a_replayed_callback_is_made_from_the_start_and_only_once(redis_url: str
         keys = await cemetery.keys("shop")
         cemetery.now += 70
 
-        assert await cemetery.dead.replay([*keys[:2], CallbackKey("shop", "f" * 32, 1)]) == [True, True, False]
+        assert await cemetery.dead.replay([*keys[:2], OutcomeKey("shop", "f" * 32, 1)]) == [True, True, False]
         assert await cemetery.dead.replay(keys[:2]) == [False, False]
 
         due = await cemetery.outbox.claim(dict.fromkeys(await cemetery.outbox.due(), 10), 1_000)

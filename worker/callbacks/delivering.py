@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import structlog
 
 from worker.batching import grouped
-from worker.callbacks.events import message_final, webhook_id
+from worker.callbacks.events import body_of, webhook_id
 from worker.callbacks.merchants import AHEAD, InHand, Merchant
-from worker.callbacks.ports import Outbox, Poster, ShardApp
+from worker.callbacks.ports import Outbox, Poster, Queue
 from worker.callbacks.secrets import UnusableSecretError
 from worker.callbacks.signing import CallbackSigner
 from worker.callbacks.verdicts import CallbackPolicy, judge, says_gone
@@ -157,7 +157,7 @@ class CallbackDeliverer:
         if ours and not self._stopping:
             await self._claim({app: by_app[app] for app in ours})
 
-    async def _claim(self, places: Mapping[str, Sequence[ShardApp]]) -> None:
+    async def _claim(self, places: Mapping[str, Sequence[Queue]]) -> None:
         wanted = {place: most for app, own in places.items() for place, most in _shares(own, self._room(app))}
         deadline = self._clock.monotonic() + (self._limits.lease - self._limits.timeout - _MARGIN) / 1000
         for app_id, callbacks in grouped(await self._outbox.claim(wanted, self._limits.lease), _app_of).items():
@@ -202,8 +202,8 @@ class CallbackDeliverer:
 
     async def _call(self, registration: CallbackRegistration, merchant: Merchant, callback: DueCallback) -> None:
         try:
-            body = message_final(callback)
-            headers = self._signer.headers(registration, webhook_id(callback), body)
+            body = body_of(callback.told)
+            headers = self._signer.headers(registration, webhook_id(callback.told), body)
             reply = await self._poster.post(registration.url, headers, body)
             pause = merchant.heard(reply, self._clock.monotonic(), self._draw)
             claimed_at = callback.lease_until - self._limits.lease
@@ -218,7 +218,7 @@ class CallbackDeliverer:
             self._signer.can_sign(registration)  # says so; the lease ends
         except Exception:
             # A bug that this callback met: its lease ends, and it is tried again.
-            log.exception("callback_broke", message_id=callback.key.message_id)
+            log.exception("callback_broke", app_id=registration.app_id, subject=callback.key.subject)
         finally:
             merchant.in_flight -= 1
         self._send(registration)
@@ -257,7 +257,7 @@ def _app_of(callback: DueCallback) -> str:
     return callback.key.app_id
 
 
-def _shares(places: Sequence[ShardApp], room: int) -> Iterable[tuple[ShardApp, int]]:
+def _shares(places: Sequence[Queue], room: int) -> Iterable[tuple[Queue, int]]:
     """Share room out to the shards of a merchant."""
     some = places[:room]
     return ((place, -(-room // len(some))) for place in some)

@@ -5,44 +5,87 @@ Never a user's texts, a token or what a gateway wrote: what happened, as codes.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from hashlib import blake2b
+from typing import Any, assert_never
 
 import orjson
 from standardwebhooks import Webhook
 
-from worker.contract.callbacks import DueCallback
+from worker.contract.callbacks import BatchProgress, FinalMessage, Told
 from worker.contract.moments import moment_text
+from worker.contract.origins import Origin
 from worker.contract.outcomes import DeliveryOutcome
 
 MESSAGE_FINAL = "message.final"
+BATCH_PROGRESS = "batch.progress"
 TEST = "callback.test"
 
 
-def webhook_id(callback: DueCallback) -> str:
+_DIGEST = 16
+"""Bytes that stand for the appId and batchId in a webhook-id, which may hold no full stop; they may."""
+
+
+def webhook_id(told: Told) -> str:
     """Return the webhook-id: the same for each repeat, and another once a message became final anew.
 
-    So it is where a requestId is used again after its message was forgotten (R54): that was taken at another time.
+    So it is where a requestId is used again after its message was forgotten (R54), and so with a batchId:
+    that was taken at another time.
     """
-    return f"msg_{callback.key.message_id}_{callback.taken_at:x}_{callback.key.finality}"
+    match told:
+        case FinalMessage():
+            return f"msg_{told.key.message_id}_{told.taken_at:x}_{told.key.finality}"
+        case BatchProgress():
+            origin = Origin(told.key.app_id, told.key.batch_id).text
+            digest = blake2b(origin.encode(), digest_size=_DIGEST).hexdigest()
+            return f"batch_{digest}_{told.created_at:x}_{told.key.percentage}"
+        case _:
+            assert_never(told)
 
 
-def message_final(callback: DueCallback) -> bytes:
-    """Return the body that tells of a final message: for each repeat the same bytes."""
-    whole = callback.whole
-    data = {
-        "messageId": callback.key.message_id,
-        "appId": callback.key.app_id,
-        "requestId": callback.request_id,
-        "batchId": callback.batch_id or None,
+def body_of(told: Told) -> bytes:
+    """Return the body that tells it: for each repeat the same bytes."""
+    match told:
+        case FinalMessage():
+            return _event(MESSAGE_FINAL, told.at, _final(told))
+        case BatchProgress():
+            return _event(BATCH_PROGRESS, told.at, _progress(told))
+        case _:
+            assert_never(told)
+
+
+def _final(told: FinalMessage) -> Mapping[str, Any]:
+    whole = told.whole
+    return {
+        "messageId": told.key.message_id,
+        "appId": told.key.app_id,
+        "requestId": told.request_id,
+        "batchId": told.batch_id or None,
         "status": whole.status,
         "reason": whole.reason,
         "partial": whole.partial,
-        "finality": callback.key.finality,
-        "takenAt": callback.taken_at,
-        "settledAt": callback.settled_at,
-        "channels": [_channel(delivery) for delivery in callback.deliveries],
+        "finality": told.key.finality,
+        "takenAt": told.taken_at,
+        "settledAt": told.at,
+        "channels": [_channel(delivery) for delivery in told.deliveries],
     }
-    return _event(MESSAGE_FINAL, callback.settled_at, data)
+
+
+def _progress(told: BatchProgress) -> Mapping[str, Any]:
+    tally = told.tally
+    return {
+        "batchId": told.key.batch_id,
+        "appId": told.key.app_id,
+        "percentage": told.key.percentage,
+        "state": told.state,
+        "accepted": tally.taken,
+        "open": tally.open,
+        "S": tally.S,
+        "U": tally.U,
+        "F": tally.F,
+        "forgotten": tally.forgotten,
+        "createdAt": told.created_at,
+        "passedAt": told.at,
+    }
 
 
 def callback_test(app_id: str, now: int) -> bytes:

@@ -1,12 +1,12 @@
 """What calling back needs from the outside world; `worker.ports.CallbackRegistry` is used by intake too."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from worker.contract.callbacks import CallbackSettlement, DueCallback
 
-ShardApp: TypeAlias = tuple[int, str]
-"""A shard and an appId: what has a queue of callbacks of its own."""
+Queue: TypeAlias = tuple[int | Literal["jobs"], str]
+"""Where, and of whom: a queue of callbacks of its own has each appId, in each shard and beside the batch jobs."""
 
 
 class Outbox(Protocol):
@@ -15,8 +15,8 @@ class Outbox(Protocol):
     Nothing is removed before its merchant has answered, or it is given up.
     """
 
-    async def due(self) -> list[ShardApp]:
-        """Put what became final into its merchants' queues; return the queues that have something to be looked at."""
+    async def due(self) -> list[Queue]:
+        """Put what is to be told into its merchants' queues; return the queues that have something to be looked at."""
         ...
 
     async def own(self, app_ids: Sequence[str], process: str, lease: int) -> list[bool]:
@@ -26,7 +26,7 @@ class Outbox(Protocol):
         """
         ...
 
-    async def claim(self, places: Mapping[ShardApp, int], lease: int) -> list[DueCallback]:
+    async def claim(self, queues: Mapping[Queue, int], lease: int) -> list[DueCallback]:
         """Take of each queue at most so many callbacks, as long as the lease of milliseconds runs.
 
         What is not true any more, as its message was opened again or forgotten, is dropped meanwhile.

@@ -1,15 +1,17 @@
 """Callbacks: what a merchant registered to be told, what is due to be told, and what became of it.
 
-A callback tells that a message is final. It is named by the messageId and the message's finality: how often the message
-became final, as a replay opens it again. So a repeat has the same name, and the merchant can tell it.
+A callback tells that a message is final, or how far a batch job is. It is named by the messageId and the message's
+finality, as a replay opens it again; or by the batchId and the percentage. So a repeat has the same name, and the
+merchant can tell it.
 """
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
+from worker.contract.batch_jobs import JobState
 from worker.contract.codes import ResultStatus
-from worker.contract.messages import DeliveryState
+from worker.contract.origins import BatchTally
 from worker.contract.outcomes import DeliveryOutcome, WholeOutcome
 
 Outcomes: TypeAlias = frozenset[ResultStatus]
@@ -69,13 +71,38 @@ class CallbackRegistration:
         return replace(self, secrets=(*kept, SealedSecret(sealed)))
 
 
-class CallbackKey(NamedTuple):
-    """Names one callback."""
+@dataclass(frozen=True, slots=True)
+class OutcomeKey:
+    """Names the callback that tells of a final message."""
 
     app_id: str
     message_id: str
     finality: int
     """How often the message had become final by then, from 1."""
+
+    @property
+    def subject(self) -> str:
+        """The id of what it tells of."""
+        return self.message_id
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressKey:
+    """Names the callback that tells how far a batch job is."""
+
+    app_id: str
+    batch_id: str
+    percentage: int
+    """One of `contract.progress.THRESHOLDS`."""
+
+    @property
+    def subject(self) -> str:
+        """The id of what it tells of."""
+        return self.batch_id
+
+
+CallbackKey: TypeAlias = OutcomeKey | ProgressKey
+"""Names one callback."""
 
 
 class CallbackState(StrEnum):
@@ -96,22 +123,15 @@ class CallbackVerdict(StrEnum):
     """It was not tried: nothing is noted."""
 
 
-class DueCallback(NamedTuple):
-    """A callback in a worker's hands until its lease ends; times in milliseconds since 1970 of the ledger's clock."""
+@dataclass(frozen=True, slots=True)
+class FinalMessage:
+    """What became of a message; times in milliseconds since 1970 of the ledger's clock."""
 
-    key: CallbackKey
-    lease_until: int
-    """Fences its settlement: whoever takes it later has another."""
+    key: OutcomeKey
     request_id: str
     taken_at: int
     expires_at: int
     deliveries: tuple[DeliveryOutcome, ...]
-    dead_cause: str
-    """A DeadCause where the message is a dead letter, else empty."""
-    since: int
-    """When the outcome was to be told first, or once more after a replay of the callback."""
-    tries: int
-    """How often the merchant was called since then."""
     batch_id: str = ""
     """The batch that the message came in; empty: none."""
 
@@ -121,14 +141,42 @@ class DueCallback(NamedTuple):
         return WholeOutcome.of(self.deliveries, self.expires_at)
 
     @property
-    def settled_at(self) -> int:
+    def at(self) -> int:
         """When the message became final."""
         return max((one.at for one in self.deliveries if one.at is not None), default=self.taken_at)
 
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far a batch job was when it was seen to have passed a percentage; times as of FinalMessage."""
+
+    key: ProgressKey
+    at: int
+    """When it was seen."""
+    created_at: int
+    state: JobState
+    tally: BatchTally
+
+
+Told: TypeAlias = FinalMessage | BatchProgress
+"""What a callback tells."""
+
+
+class DueCallback(NamedTuple):
+    """A callback in a worker's hands until its lease ends; times in milliseconds since 1970 of the ledger's clock."""
+
+    told: Told
+    lease_until: int
+    """Fences its settlement: whoever takes it later has another."""
+    since: int
+    """When it was to be told first, or once more after a replay of the callback."""
+    tries: int
+    """How often the merchant was called since then."""
+
     @property
-    def is_open(self) -> bool:
-        """Whether the message was opened again since."""
-        return any(one.state is DeliveryState.OPEN for one in self.deliveries)
+    def key(self) -> CallbackKey:
+        """The name of the callback."""
+        return self.told.key
 
 
 class CallbackSettlement(NamedTuple):
@@ -150,8 +198,9 @@ class DeadCallback(NamedTuple):
     key: CallbackKey
     died_at: int
     request_id: str
+    """Empty of a batch."""
     status: ResultStatus | None
-    """The outcome that was to be told; None: the message is forgotten."""
+    """The outcome that was to be told; None: the message is forgotten, or it is about a batch."""
     tries: int
     detail: str
     """What the merchant answered last."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import orjson
 from redis.asyncio import Redis
 
-from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.keys import JOBS, Keys
 from worker.adapters.redis.replies import raw, text
 from worker.adapters.redis.scripts import Call, Script, redis_answers, run
 from worker.adapters.redis.times import Now, ledger_time, server_time
@@ -25,7 +25,9 @@ from worker.contract.batch_jobs import (
     Rejected,
     Upload,
 )
+from worker.contract.callbacks import ProgressKey
 from worker.contract.origins import Origin
+from worker.contract.progress import THRESHOLDS
 
 _CREATE = Script.read("create_job")
 _BEGIN = Script.read("begin_part")
@@ -93,7 +95,7 @@ class RedisBatchJobs:
         `ended` is how many messages of the batch have their outcome.
         """
         arguments = [self._now(), batch.text, change.state, look, ended, *change.after]
-        return Moved(await self._run(_MOVE, self._pair(batch), arguments))
+        return Moved(await self._run(_MOVE, [*self._pair(batch), self._keys.progress()], arguments))
 
     async def due(self, most: int) -> list[Origin]:
         """Return the batches at which somebody has to look."""
@@ -123,9 +125,11 @@ class RedisBatchJobs:
         return await self._run(_POSTPONE, self._pair(job.origin), arguments)
 
     async def forget(self, job: BatchJob) -> bool:
-        """Erase a job and its rejected rows; False where its state was changed since it was read."""
-        rejected = [self._keys.rejected(job.origin, part.number) for part in job.parts]
-        return bool(await self._run(_FORGET, [*self._pair(job.origin), *rejected], [job.origin.text, job.version]))
+        """Erase a job, its rejected rows, and what is told of it; False where it was changed since it was read."""
+        keys = [*self._pair(job.origin), self._keys.progress(), self._keys.uncalled(JOBS)]
+        keys += (self._keys.passed(ProgressKey(*job.origin, percent)) for percent in THRESHOLDS)
+        keys += (self._keys.rejected(job.origin, part.number) for part in job.parts)
+        return bool(await self._run(_FORGET, keys, [job.origin.text, job.version, *THRESHOLDS]))
 
     async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> int:
         (code,) = await run(self._redis, [Call(script, keys, arguments)])

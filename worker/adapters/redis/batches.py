@@ -41,14 +41,20 @@ class RedisBatches:
 
     async def tally(self, batch: Origin) -> BatchTally:
         """Return how many messages of a batch have which outcome."""
-        names = [f"{batch.text}#{status}" for status in _STATUSES]
+        (tally,) = await self.tallies([batch])
+        return tally
+
+    async def tallies(self, batches: Sequence[Origin]) -> list[BatchTally]:
+        """Return the same of several, in order."""
+        names = [f"{batch.text}#{status}" for batch in batches for status in _STATUSES]
         pipeline = self._redis.pipeline(transaction=False)
         for shard in range(self._keys.shards):
             pipeline.hmget(self._keys.batches(shard), names)
-        return sum(
-            (BatchTally(*(int(number or 0) for number in numbers)) for numbers in await execute(pipeline)),
-            start=BatchTally(),
-        )
+        shards = await execute(pipeline) if batches else []
+        return [
+            sum((_tally(numbers[start : start + len(_STATUSES)]) for numbers in shards), start=BatchTally())
+            for start in range(0, len(names), len(_STATUSES))
+        ]
 
     async def rows(self, batch: Origin, first: int, number: int) -> list[BatchRow]:
         """Return the messages with rows from `first` on, `number` rows at most, in order; rows may be missing."""
@@ -127,3 +133,7 @@ class RedisBatches:
         for message_id in ids:
             found += (keys.message(shard, message_id), keys.payload(shard, message_id))
         return Call(_WITHDRAW, found, [*batch, *ids])
+
+
+def _tally(numbers: Sequence[bytes | None]) -> BatchTally:
+    return BatchTally(*(int(number or 0) for number in numbers))

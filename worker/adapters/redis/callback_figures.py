@@ -12,36 +12,36 @@ from worker.adapters.redis.scripts import execute
 from worker.contract.figures import CallbackFigures, Crowd
 
 _ASKED = 6
-"""Commands a shard."""
+"""Commands a slot."""
 
 
 async def callback_figures(redis: Redis, keys: Keys, now: int) -> CallbackFigures:
     """Return the figures at a time of the ledger; raise LedgerUnavailableError when Redis did not answer."""
     pipeline = redis.pipeline(transaction=False)
-    for shard in range(keys.shards):
-        pipeline.zcard(keys.outbox(shard))
-        pipeline.zrange(keys.outbox(shard), 0, 0, withscores=True)
-        pipeline.zrange(keys.callbacks(shard), 0, -1, withscores=True)
-        pipeline.zcard(keys.uncalled(shard))
-        pipeline.zrange(keys.uncalled(shard), 0, 0, withscores=True)
-        pipeline.hgetall(keys.called(shard))
+    for slot in keys.slots():
+        pipeline.zcard(keys.outbox(slot))
+        pipeline.zrange(keys.outbox(slot), 0, 0, withscores=True)
+        pipeline.zrange(keys.callbacks(slot), 0, -1, withscores=True)
+        pipeline.zcard(keys.uncalled(slot))
+        pipeline.zrange(keys.uncalled(slot), 0, 0, withscores=True)
+        pipeline.hgetall(keys.called(slot))
     answers = await execute(pipeline)
-    shards = [answers[start : start + _ASKED] for start in range(0, len(answers), _ASKED)]
-    late = [head[1] for _, outbox, merchants, *_ in shards for head in (*outbox[:1], *merchants[:1]) if head[1] <= now]
-    given_up = [head[1] for *_, dead, _ in shards for head in dead]
+    slots = [answers[start : start + _ASKED] for start in range(0, len(answers), _ASKED)]
+    late = [head[1] for _, outbox, merchants, *_ in slots for head in (*outbox[:1], *merchants[:1]) if head[1] <= now]
+    given_up = [head[1] for *_, dead, _ in slots for head in dead]
     return CallbackFigures(
-        waiting=sum(shard[0] for shard in shards) + await _queued(redis, keys, [shard[2] for shard in shards]),
+        waiting=sum(slot[0] for slot in slots) + await _queued(redis, keys, [slot[2] for slot in slots]),
         late=now - int(min(late, default=now)),
-        dead=Crowd(sum(shard[3] for shard in shards), now - int(min(given_up, default=now))),
-        over=_over(shard[5] for shard in shards),
+        dead=Crowd(sum(slot[3] for slot in slots), now - int(min(given_up, default=now))),
+        over=_over(slot[5] for slot in slots),
     )
 
 
 async def _queued(redis: Redis, keys: Keys, merchants: list[list[tuple[bytes, float]]]) -> int:
     pipeline = redis.pipeline(transaction=False)
-    for shard, apps in enumerate(merchants):
+    for slot, apps in zip(keys.slots(), merchants, strict=True):
         for app, _ in apps:
-            pipeline.zcard(keys.callbacks_of(shard, text(app)))
+            pipeline.zcard(keys.callbacks_of(slot, text(app)))
     return sum(await execute(pipeline))
 
 

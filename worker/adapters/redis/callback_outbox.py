@@ -1,26 +1,37 @@
 """The outbox of callbacks in Redis, and the queues of merchants that it is emptied into."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
 
+from worker.adapters.redis.callback_members import key_of, member_of, record_of, slot_of
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.records import delivery
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, execute, run, run_each
 from worker.adapters.redis.times import Now, server_time
 from worker.batching import chunks, grouped
-from worker.callbacks.ports import ShardApp
-from worker.contract.callbacks import CallbackKey, CallbackSettlement, DueCallback
+from worker.callbacks.ports import Queue
+from worker.contract.batch_jobs import JobState
+from worker.contract.callbacks import (
+    BatchProgress,
+    CallbackKey,
+    CallbackSettlement,
+    DueCallback,
+    FinalMessage,
+    ProgressKey,
+    Told,
+)
 from worker.contract.messages import CHUNK, Channel
+from worker.contract.origins import BatchTally
 
 _QUEUE = Script.read("queue_callbacks")
 _CLAIM = Script.read("claim_callbacks")
 _SETTLE = Script.read("settle_callbacks")
 _OWN = Script.read("own_merchants")
 _MERCHANTS = 200
-"""Merchants of a shard that are looked at in one round; those who wait longest come first."""
+"""Merchants of a slot that are looked at in one round; those who wait longest come first."""
 
 
 class RedisCallbackOutbox:
@@ -32,29 +43,28 @@ class RedisCallbackOutbox:
         self._keys = keys
         self._now = now
 
-    async def due(self) -> list[ShardApp]:
-        """Put what became final into its merchants' queues; return the queues that have something to be looked at."""
+    async def due(self) -> list[Queue]:
+        """Put what is to be told into its merchants' queues; return the queues that have something to be looked at."""
         now, heads = await self._heads()
-        arrived = [(shard, text(member).partition("#")) for shard, (outbox, _) in enumerate(heads) for member in outbox]
-        by_place = grouped(arrived, lambda found: (found[0], found[1][0]))
+        slots = list(zip(self._keys.slots(), heads, strict=True))
+        arrived = [(slot, text(entry).partition("#")) for slot, (outbox, _) in slots for entry in outbox]
+        by_queue = grouped(arrived, lambda found: (found[0], found[1][0]))
         calls = [
-            Call(_QUEUE, self._of(place, outbox=True), [self._now(), place[1], *(member[2] for _, member in chunk)])
-            for place, members in by_place.items()
-            for chunk in chunks(members, CHUNK)
+            Call(_QUEUE, self._of(queue, outbox=True), [self._now(), queue[1], *(entry[2] for _, entry in chunk)])
+            for queue, entries in by_queue.items()
+            for chunk in chunks(entries, CHUNK)
         ]
         await run(self._redis, calls)
-        waiting = [
-            (shard, text(app)) for shard, (_, merchants) in enumerate(heads) for app, score in merchants if score <= now
-        ]
-        return list(dict.fromkeys((*by_place, *waiting)))
+        waiting = [(slot, text(app)) for slot, (_, merchants) in slots for app, score in merchants if score <= now]
+        return list(dict.fromkeys((*by_queue, *waiting)))
 
     async def _heads(self) -> tuple[int, list[tuple[list[bytes], list[tuple[bytes, float]]]]]:
-        """Return the ledger's time, and of each shard the first of its outbox and of its merchants."""
+        """Return the ledger's time, and of each slot the first of its outbox and of its merchants."""
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.time()
-        for shard in range(self._keys.shards):
-            pipeline.zrange(self._keys.outbox(shard), 0, CHUNK - 1)
-            pipeline.zrange(self._keys.callbacks(shard), 0, _MERCHANTS - 1, withscores=True)
+        for slot in self._keys.slots():
+            pipeline.zrange(self._keys.outbox(slot), 0, CHUNK - 1)
+            pipeline.zrange(self._keys.callbacks(slot), 0, _MERCHANTS - 1, withscores=True)
         (seconds, microseconds), *answers = await execute(pipeline)
         fixed = self._now()
         now = int(seconds) * 1000 + int(microseconds) // 1000 if fixed == "" else int(fixed)
@@ -67,72 +77,73 @@ class RedisCallbackOutbox:
         ]
         return [bool(code) for codes in await run(self._redis, calls) for code in codes]
 
-    async def claim(self, places: Mapping[ShardApp, int], lease: int) -> list[DueCallback]:
+    async def claim(self, queues: Mapping[Queue, int], lease: int) -> list[DueCallback]:
         """Take of each queue at most so many callbacks for `lease` milliseconds."""
         pipeline = self._redis.pipeline(transaction=False)
-        for place, most in places.items():
-            pipeline.zrange(self._keys.callbacks_of(*place), 0, min(most, CHUNK) - 1)
-        found = zip(places, await execute(pipeline), strict=True)
-        members = {place: [text(member) for member in heads] for place, heads in found if heads}
+        for queue, most in queues.items():
+            pipeline.zrange(self._keys.callbacks_of(*queue), 0, min(most, CHUNK) - 1)
+        found = zip(queues, await execute(pipeline), strict=True)
+        members = {queue: [text(member) for member in heads] for queue, heads in found if heads}
         calls = [
-            Call(_CLAIM, [*self._of(place), *self._records(place, named)], [self._now(), place[1], lease, *named])
-            for place, named in members.items()
+            Call(_CLAIM, [*self._of(queue), *self._records(queue, named)], [self._now(), queue[1], lease, *named])
+            for queue, named in members.items()
         ]
         answers = zip(members, await run(self._redis, calls), strict=True)
-        return [_due(app_id, until, row) for (_, app_id), (until, *rows) in answers for row in rows]
+        return [_due(queue, until, row) for queue, (until, *rows) in answers for row in rows]
 
     async def settle(self, settlements: Sequence[CallbackSettlement]) -> list[bool]:
         """End claims; False where another claim has the callback and nothing was changed."""
 
-        def place(settlement: CallbackSettlement) -> ShardApp:
+        def place(settlement: CallbackSettlement) -> Queue:
             key = settlement.callback.key
-            return self._keys.shard(key.message_id), key.app_id
+            return slot_of(self._keys, key), key.app_id
 
-        def call(place: ShardApp, chunk: Sequence[CallbackSettlement]) -> Call:
-            keys = self._of(place)
-            keys += (self._keys.uncalled(place[0]), self._keys.called(place[0]))
-            keys += (self._keys.message(place[0], one.callback.key.message_id) for one in chunk)
+        def call(queue: Queue, chunk: Sequence[CallbackSettlement]) -> Call:
+            keys = self._of(queue)
+            keys += (self._keys.uncalled(queue[0]), self._keys.called(queue[0]))
+            keys += (record_of(self._keys, one.callback.key) for one in chunk)
             arguments = [argument for one in chunk for argument in _settlement(one)]
-            return Call(_SETTLE, keys, [self._now(), place[1], *arguments])
+            return Call(_SETTLE, keys, [self._now(), queue[1], *arguments])
 
         return [bool(code) for code in await run_each(self._redis, settlements, place, call)]
 
-    def _of(self, place: ShardApp, *, outbox: bool = False) -> list[str]:
-        shard, app_id = place
-        queues = [self._keys.callbacks(shard), self._keys.callbacks_of(shard, app_id)]
-        return [self._keys.outbox(shard), *queues] if outbox else queues
+    def _of(self, queue: Queue, *, outbox: bool = False) -> list[str]:
+        slot, app_id = queue
+        queues = [self._keys.callbacks(slot), self._keys.callbacks_of(slot, app_id)]
+        return [self._keys.outbox(slot), *queues] if outbox else queues
 
-    def _records(self, place: ShardApp, members: Sequence[str]) -> Iterator[str]:
-        return (self._keys.message(place[0], member.partition("#")[0]) for member in members)
+    def _records(self, queue: Queue, members: Sequence[str]) -> list[str]:
+        return [record_of(self._keys, key_of(*queue, member)) for member in members]
 
 
-def _due(app_id: str, until: int, row: Sequence[Any]) -> DueCallback:
-    member, request_id, taken, expires, push, inbox, dead, history, batch_id = (text(field) for field in row)
-    message_id, _, finality = member.partition("#")
-    fields = ((Channel.PUSH, push), (Channel.INBOX, inbox))
-    callback = DueCallback(
-        key=CallbackKey(app_id, message_id, int(finality)),
-        lease_until=until,
-        request_id=request_id,
-        taken_at=int(taken),
-        expires_at=int(expires),
-        deliveries=tuple(delivery(channel, field) for channel, field in fields if field),
-        dead_cause=dead,
-        since=0,
-        tries=0,
-        batch_id=batch_id,
-    )
-    told, _, since, _, tries, _ = (*history.split("|", 5), *[""] * 6)[:6]
-    if told == finality:
-        return callback._replace(since=int(since), tries=int(tries))
-    return callback._replace(since=callback.settled_at)
+def _due(queue: Queue, until: int, row: Sequence[Any]) -> DueCallback:
+    member, history, *fields = (text(field) for field in row)
+    told = _told(key_of(*queue, member), fields)
+    named, _, since, _, tries, _ = (*history.split("|", 5), *[""] * 6)[:6]
+    if named == member.rpartition("#")[2]:
+        return DueCallback(told, until, int(since), int(tries))
+    return DueCallback(told, until, told.at, 0)
+
+
+def _told(key: CallbackKey, fields: Sequence[str]) -> Told:
+    request_id, taken, expires, push, inbox, batch_id, told = fields
+    if isinstance(key, ProgressKey):
+        return _progress(key, told)
+    states = ((Channel.PUSH, push), (Channel.INBOX, inbox))
+    deliveries = tuple(delivery(channel, state) for channel, state in states if state)
+    return FinalMessage(key, request_id, int(taken), int(expires), deliveries, batch_id)
+
+
+def _progress(key: ProgressKey, told: str) -> BatchProgress:
+    at, state, created_at, *numbers = told.split("|")
+    return BatchProgress(key, int(at), int(created_at), JobState(state), BatchTally(*map(int, numbers)))
 
 
 def _settlement(settlement: CallbackSettlement) -> tuple[str | int, ...]:
     """Return the 7 arguments of a settlement for `settle_callbacks`."""
     callback = settlement.callback
     return (
-        f"{callback.key.message_id}#{callback.key.finality}",
+        member_of(callback.key),
         callback.lease_until,
         settlement.verdict,
         settlement.delay,

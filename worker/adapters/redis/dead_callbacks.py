@@ -1,11 +1,11 @@
 """Callbacks that were given up, in Redis: listed, made again from the start, or let go."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from redis.asyncio import Redis
 
-from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.callback_members import entry_of, key_in, record_of, slot_of
+from worker.adapters.redis.keys import Keys, Slot
 from worker.adapters.redis.records import delivery
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run_each
@@ -31,25 +31,29 @@ class RedisDeadCallbacks:
     async def newest(self, most: int, app_id: str | None = None) -> list[DeadCallback]:
         """Return the ones that were given up last, of one merchant or all; the newest first."""
         if app_id is None:
-            pipeline = self._redis.pipeline(transaction=False)
-            for shard in range(self._keys.shards):
-                pipeline.zrange(self._keys.uncalled(shard), 0, most - 1, desc=True, withscores=True)
-            found = [entry for entries in await execute(pipeline) for entry in entries]
+            found = await self._heads(most)
         else:
             found = [entry async for entry in self._entries(f"{app_id}#*")]
-        latest = sorted(((int(at), key_of(text(member))) for member, at in found), reverse=True)[:most]
-        return await self._described([(key, at) for at, key in latest])
+        latest = sorted(found, key=lambda entry: (entry[1], entry_of(entry[0])), reverse=True)[:most]
+        return await self._described(latest)
 
-    async def find(self, message_ids: Sequence[str]) -> list[DeadCallback]:
-        """Return those of messages that have one."""
-        wanted = set(message_ids)
-        found = [(key_of(text(member)), int(at)) async for member, at in self._entries("*")]
-        return await self._described([(key, at) for key, at in found if key.message_id in wanted])
+    async def _heads(self, most: int) -> list[tuple[CallbackKey, int]]:
+        slots = self._keys.slots()
+        pipeline = self._redis.pipeline(transaction=False)
+        for slot in slots:
+            pipeline.zrange(self._keys.uncalled(slot), 0, most - 1, desc=True, withscores=True)
+        found = zip(slots, await execute(pipeline), strict=True)
+        return [(key_in(slot, text(entry)), int(at)) for slot, entries in found for entry, at in entries]
+
+    async def find(self, subjects: Sequence[str]) -> list[DeadCallback]:
+        """Return those of messages and batches, by messageId and batchId, that have one."""
+        wanted = set(subjects)
+        return await self._described([entry async for entry in self._entries("*") if entry[0].subject in wanted])
 
     async def every(self, app_id: str | None = None) -> list[CallbackKey]:
         """Return the names of all, of one merchant or of all."""
         pattern = "*" if app_id is None else f"{app_id}#*"
-        return [key_of(text(member)) async for member, _ in self._entries(pattern)]
+        return [key async for key, _ in self._entries(pattern)]
 
     async def replay(self, keys: Sequence[CallbackKey]) -> list[bool]:
         """Make callbacks again, from the start; False for one that is not among the dead."""
@@ -60,38 +64,28 @@ class RedisDeadCallbacks:
         return await self._release("discard", keys)
 
     async def _release(self, what: str, keys: Sequence[CallbackKey]) -> list[bool]:
-        def call(shard: int, chunk: Sequence[CallbackKey]) -> Call:
-            shared = [self._keys.uncalled(shard), self._keys.outbox(shard)]
-            records = [self._keys.message(shard, key.message_id) for key in chunk]
-            return Call(_RELEASE, shared + records, [self._now(), what, *map(_member, chunk)])
+        def call(slot: Slot, chunk: Sequence[CallbackKey]) -> Call:
+            shared = [self._keys.uncalled(slot), self._keys.outbox(slot)]
+            records = [record_of(self._keys, key) for key in chunk]
+            return Call(_RELEASE, shared + records, [self._now(), what, *map(entry_of, chunk)])
 
-        codes = await run_each(self._redis, keys, lambda key: self._keys.shard(key.message_id), call)
+        codes = await run_each(self._redis, keys, lambda key: slot_of(self._keys, key), call)
         return [bool(code) for code in codes]
 
-    async def _entries(self, pattern: str) -> AsyncIterator[tuple[Any, float]]:
+    async def _entries(self, pattern: str) -> AsyncIterator[tuple[CallbackKey, int]]:
         with redis_answers():
-            for shard in range(self._keys.shards):
-                async for entry in self._redis.zscan_iter(
-                    self._keys.uncalled(shard), match=_escaped(pattern), count=_SCAN
+            for slot in self._keys.slots():
+                async for entry, at in self._redis.zscan_iter(
+                    self._keys.uncalled(slot), match=_escaped(pattern), count=_SCAN
                 ):
-                    yield entry
+                    yield key_in(slot, text(entry)), int(at)
 
     async def _described(self, found: Sequence[tuple[CallbackKey, int]]) -> list[DeadCallback]:
         pipeline = self._redis.pipeline(transaction=False)
         for key, _ in found:
-            pipeline.hmget(self._keys.message(self._keys.shard(key.message_id), key.message_id), _FIELDS)
+            pipeline.hmget(record_of(self._keys, key), _FIELDS)
         rows = await execute(pipeline) if found else []
         return [_dead(key, at, row) for (key, at), row in zip(found, rows, strict=True)]
-
-
-def key_of(member: str) -> CallbackKey:
-    """Return the name of a callback in a member of an index."""
-    app_id, message_id, finality = member.split("#")
-    return CallbackKey(app_id, message_id, int(finality))
-
-
-def _member(key: CallbackKey) -> str:
-    return f"{key.app_id}#{key.message_id}#{key.finality}"
 
 
 def _escaped(pattern: str) -> str:

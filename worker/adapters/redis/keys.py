@@ -39,6 +39,10 @@ tidings:{n}:called                      hash    `<appId>#<delivered or dead>` ->
 tidings:{jobs}                          zset    origin of a batch job -> ms when somebody must look at it next
 tidings:{jobs}:job:<origin>             hash    the job, see `JOB` below
 tidings:{jobs}:rejected:<origin>#<n>    list    rejected rows of its part n: chunks of JSON, deflated
+tidings:{jobs}:progress                 zset    origin of a batch job -> ms when to look how far it is; until 100 %
+tidings:{jobs}:passed:<origin>#<n>      hash    what is told of passing n %, see `PASSED` below
+tidings:{jobs}:outbox                   zset    `<origin>#<n>` -> ms when passing n % was to be told; its queues, what
+                                                was given up and the counters are as those of a shard, with {jobs}
 tidings:{n}:token:<keyed hash>          string  what an access token grants (JSON); never the token
 tidings:{n}:cap:<wallet>#<app>#<cust>   zset    messageId -> ms when it was counted under the wallet's cap
 tidings:{n}:rate:<by>#<name>            string  ms at which a limit's next send would come if all came evenly (GCRA)
@@ -133,15 +137,28 @@ ended      move         messages that had their outcome then
 p<n>       begin part   `<sha256>|<rows>|<number of the last>` of part n
 u<n>       begin part   the upload that may write to it
 d<n>       finish part  `<ms>|<what became of its rows (JSON)>`, once it is done
+passed     progress     the highest percentage that its merchant was told, or would have been
 rows       begin part   rows of all parts
 lacking    begin part,  parts that are begun and not done
            finish part
+=========  ===========  =========================================================================================
+
+PASSED, the fields of what is told of a batch job:
+
+=========  ===========  =========================================================================================
+field      written by   meaning
+=========  ===========  =========================================================================================
+cb         progress     `|<percentage>`; names the callback as the finality of a message does
+told       progress     `<ms>|<state>|<created>|<taken>|<open>|<S>|<F>|<U>|<forgotten>`
+cbs        callback     as of a message
 =========  ===========  =========================================================================================
 """
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Final, Literal, TypeAlias
 
+from worker.contract.callbacks import ProgressKey
 from worker.contract.identity import shard_of
 from worker.contract.messages import Lane
 from worker.contract.origins import Origin
@@ -150,6 +167,9 @@ from worker.contract.users import User
 
 PREFIX = "tidings"
 SCHEMA = 2
+JOBS: Final = "jobs"
+Slot: TypeAlias = int | Literal["jobs"]
+"""What has an outbox of its own: a shard, or the batch jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,25 +288,29 @@ class Keys:
         """Return the key of the cards of a shard's dead letters."""
         return f"{PREFIX}:{{{shard}}}:cards"
 
-    def outbox(self, shard: int) -> str:
-        """Return the key of the callbacks of a shard that are in no merchant's queue yet."""
-        return f"{PREFIX}:{{{shard}}}:outbox"
+    def slots(self) -> tuple[Slot, ...]:
+        """Return what has an outbox: the shards, and the batch jobs."""
+        return (*range(self.shards), JOBS)
 
-    def callbacks(self, shard: int) -> str:
+    def outbox(self, slot: Slot) -> str:
+        """Return the key of the callbacks of a slot that are in no merchant's queue yet."""
+        return f"{PREFIX}:{{{slot}}}:outbox"
+
+    def callbacks(self, slot: Slot) -> str:
         """Return the key of the index of the merchants' callbacks."""
-        return f"{PREFIX}:{{{shard}}}:callbacks"
+        return f"{PREFIX}:{{{slot}}}:callbacks"
 
-    def callbacks_of(self, shard: int, app_id: str) -> str:
+    def callbacks_of(self, slot: Slot, app_id: str) -> str:
         """Return the key of a merchant's callbacks."""
-        return f"{PREFIX}:{{{shard}}}:callbacks:{app_id}"
+        return f"{PREFIX}:{{{slot}}}:callbacks:{app_id}"
 
-    def uncalled(self, shard: int) -> str:
-        """Return the key of the callbacks of a shard that were given up."""
-        return f"{PREFIX}:{{{shard}}}:uncalled"
+    def uncalled(self, slot: Slot) -> str:
+        """Return the key of the callbacks of a slot that were given up."""
+        return f"{PREFIX}:{{{slot}}}:uncalled"
 
-    def called(self, shard: int) -> str:
+    def called(self, slot: Slot) -> str:
         """Return the key of the counters of callbacks."""
-        return f"{PREFIX}:{{{shard}}}:called"
+        return f"{PREFIX}:{{{slot}}}:called"
 
     def token(self, keyed_hash: str) -> str:
         """Return the key of a token's grant; the hash is hexadecimal."""
@@ -352,6 +376,14 @@ class Keys:
     def job(self, batch: Origin) -> str:
         """Return the key of a batch job."""
         return f"{PREFIX}:{{jobs}}:job:{batch.text}"
+
+    def progress(self) -> str:
+        """Return the key of the index of batch jobs whose progress is watched."""
+        return f"{PREFIX}:{{jobs}}:progress"
+
+    def passed(self, key: ProgressKey) -> str:
+        """Return the key of what is told of a batch job that passed a percentage."""
+        return f"{PREFIX}:{{jobs}}:passed:{key.app_id}#{key.batch_id}#{key.percentage}"
 
     def rejected(self, batch: Origin, part: int) -> str:
         """Return the key of the rejected rows of a part of a batch job."""

@@ -10,30 +10,32 @@ from standardwebhooks import Webhook
 
 from api_adapter.client import AccessError, CallbackVerifier, UntrustedCallbackError
 from tests.samples import INBOX, NOON, PUSH
-from worker.callbacks.events import callback_test, message_final, webhook_id
-from worker.contract.callbacks import CallbackKey, DueCallback
+from worker.callbacks.events import body_of, callback_test, webhook_id
+from worker.contract.batch_jobs import JobState
+from worker.contract.callbacks import BatchProgress, FinalMessage, OutcomeKey, ProgressKey
 from worker.contract.messages import DeliveryState
+from worker.contract.origins import BatchTally
 from worker.contract.outcomes import DeliveryOutcome
 
 OLD, NEW = ("whsec_" + base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
-KEY = CallbackKey("app", "0a" * 16, 2)
+KEY = OutcomeKey("app", "0a" * 16, 2)
 DELIVERIES = (
     DeliveryOutcome(PUSH, DeliveryState.S, "", "", NOON + 1_000),
     DeliveryOutcome(INBOX, DeliveryState.F, "USER_NOT_EXIST", "a text", NOON + 2_000),
 )
-DUE = DueCallback(KEY, 0, "order-42", NOON, NOON + 9_000, DELIVERIES, "", NOON, 0)
+FINAL = FinalMessage(KEY, "order-42", NOON, NOON + 9_000, DELIVERIES)
 
 
 def final_event() -> bytes:
-    return message_final(DUE)
+    return body_of(FINAL)
 
 
 def signed(body: bytes, *secrets: str, at: datetime | None = None) -> dict[str, str]:
     """Return the headers of a callback, signed as tidings signs it while secrets are rotated."""
     time = at or datetime.now(UTC)
-    signatures = (Webhook(secret).sign(webhook_id(DUE), time, body.decode()) for secret in secrets)
+    signatures = (Webhook(secret).sign(webhook_id(FINAL), time, body.decode()) for secret in secrets)
     return {
-        "Webhook-Id": webhook_id(DUE),
+        "Webhook-Id": webhook_id(FINAL),
         "webhook-timestamp": str(int(time.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
@@ -44,7 +46,7 @@ def test_what_tidings_tells_of_a_final_message_is_read() -> None:
 
     callback = CallbackVerifier(NEW).verify(signed(body, NEW), body)
 
-    assert (callback.id, callback.type) == (webhook_id(DUE), "message.final")
+    assert (callback.id, callback.type) == (webhook_id(FINAL), "message.final")
     final = callback.final
     assert final is not None
     assert (final.request_id, final.status, final.partial, final.finality) == ("order-42", "F", True, 2)
@@ -52,6 +54,27 @@ def test_what_tidings_tells_of_a_final_message_is_read() -> None:
         ("PUSH", "S", None),
         ("INBOX", "F", "USER_NOT_EXIST"),
     ]
+
+
+def test_what_tidings_tells_of_a_batch_is_read() -> None:
+    told = BatchProgress(
+        ProgressKey("app", "june", 75),
+        NOON + 9,
+        NOON,
+        JobState.PAUSED,
+        BatchTally(taken=8, open=2, S=3, F=1, U=1, forgotten=1),
+    )
+    body = body_of(told)
+
+    callback = CallbackVerifier(NEW).verify(signed(body, NEW), body)
+
+    assert (callback.type, callback.final) == ("batch.progress", None)
+    progress = callback.progress
+    assert progress is not None
+    assert (progress.app_id, progress.batch_id, progress.percentage, progress.state) == ("app", "june", 75, "PAUSED")
+    assert (progress.accepted, progress.open, progress.forgotten) == (8, 2, 1)
+    assert (progress.S, progress.F, progress.U) == (3, 1, 1)
+    assert (progress.created_at, progress.passed_at) == (NOON, NOON + 9)
 
 
 def test_while_secrets_are_rotated_either_verifies() -> None:

@@ -16,7 +16,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.ledger import FakeLedger
 from tests.ledger_driver import final, ids, new_messages
 from worker.callbacks.delivering import CallbackDeliverer, CallbackLimits
-from worker.callbacks.ports import Reply
+from worker.callbacks.ports import Queue, Reply
 from worker.callbacks.secrets import Vault, new_secret
 from worker.callbacks.signing import CallbackSigner
 from worker.callbacks.verdicts import CallbackPolicy
@@ -297,7 +297,7 @@ def test_nothing_is_asked_of_the_ledger_while_nobody_registered_a_callback() -> 
         stand = Stand()
         asked = 0
 
-        async def due() -> list[tuple[int, str]]:
+        async def due() -> list[Queue]:
             nonlocal asked
             asked += 1
             return []

@@ -1,12 +1,12 @@
 from worker.callbacks.merchants import AHEAD, InHand, Merchant
 from worker.callbacks.ports import Reply
-from worker.contract.callbacks import CallbackKey, DueCallback
+from worker.contract.callbacks import DueCallback, FinalMessage, OutcomeKey
 
 OK, BAD, BUSY = Reply(200, "HTTP 200"), Reply(500, "HTTP 500"), Reply(503, "HTTP 503", 9_000)
 
 
 def held(number: int, deadline: float = 100.0) -> InHand:
-    return InHand(DueCallback(CallbackKey("shop", str(number), 1), 0, "r", 0, 0, (), "", 0, 0), deadline)
+    return InHand(DueCallback(FinalMessage(OutcomeKey("shop", str(number), 1), "r", 0, 0, ()), 0, 0, 0), deadline)
 
 
 def half() -> float:
@@ -20,7 +20,7 @@ def test_a_merchant_gets_as_many_calls_at_once_as_it_may_have() -> None:
     for number in (0, 1):
         found = merchant.next(0)
         assert found is not None
-        assert found.callback.key.message_id == str(number)
+        assert found.callback.key.subject == str(number)
         merchant.in_flight += 1
     assert merchant.next(0) is None
     merchant.in_flight -= 1

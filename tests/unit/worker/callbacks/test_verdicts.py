@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from worker.callbacks.ports import Reply
 from worker.callbacks.verdicts import CallbackPolicy, backoff, judge
-from worker.contract.callbacks import CallbackKey, CallbackVerdict, DueCallback
+from worker.contract.callbacks import CallbackVerdict, DueCallback, FinalMessage, OutcomeKey
 
 POLICY = CallbackPolicy(backoff_base=1_000, backoff_cap=60_000, give_up=1_000_000)
 SINCE = 5_000_000
@@ -12,7 +12,7 @@ DAY = 86_400_000
 
 
 def due(tries: int = 0) -> DueCallback:
-    return DueCallback(CallbackKey("shop", "id", 1), 0, "r1", 0, 0, (), "", SINCE, tries)
+    return DueCallback(FinalMessage(OutcomeKey("shop", "id", 1), "r1", 0, 0, ()), 0, SINCE, tries)
 
 
 def reply(status: int | None, retry_after: int | None = None) -> Reply:

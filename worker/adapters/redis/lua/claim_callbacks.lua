@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
 -- Take callbacks of one merchant that are due: they are looked at again when the lease ends. What is not true any more,
--- as its message is open again, became final anew or is forgotten, is dropped.
+-- as its message is open again, became final anew or is forgotten, is dropped; so is what told of a forgotten batch job.
 -- Safe to repeat: what was just taken is not due.
 --
 -- KEYS  1 callbacks, 2 callbacks of the merchant, then the records
--- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lease in ms, then the callbacks: `<messageId>#<finality>`
--- RETURNS  an array: ms when the leases end, then for each callback taken an array {`<messageId>#<finality>`, requestId,
---          taken, exp, PUSH, INBOX, dead, cbs, batch}
+-- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lease in ms, then the callbacks: `<messageId>#<finality>` or
+--       `<batchId>#<percentage>`
+-- RETURNS  an array: ms when the leases end, then for each callback taken an array {callback, cbs, requestId, taken, exp,
+--          PUSH, INBOX, batch, told}, empty what its record does not have
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
@@ -18,13 +19,13 @@ for i = 4, #ARGV do
   local member = ARGV[i]
   local score = redis.call('ZSCORE', KEYS[2], member)
   if score and tonumber(score) <= now then
-    local r = redis.call('HMGET', KEYS[i - 1], 'cb', 'PUSH', 'INBOX', 'req', 'taken', 'exp', 'dead', 'cbs', 'batch')
+    local r = redis.call('HMGET', KEYS[i - 1], 'cb', 'PUSH', 'INBOX', 'cbs', 'req', 'taken', 'exp', 'batch', 'told')
     local push, inbox = r[2] or '', r[3] or ''
     local open = string.sub(push, 1, 1) == 'O' or string.sub(inbox, 1, 1) == 'O'
     if r[1] and not open and string.match(r[1], '%d+$') == string.match(member, '%d+$') then
       later[#later + 1] = until_ms
       later[#later + 1] = member
-      taken[#taken + 1] = { member, r[4], r[5], r[6], push, inbox, r[7] or '', r[8] or '', r[9] or '' }
+      taken[#taken + 1] = { member, r[4] or '', r[5] or '', r[6] or '', r[7] or '', push, inbox, r[8] or '', r[9] or '' }
     else
       dropped[#dropped + 1] = member
     end

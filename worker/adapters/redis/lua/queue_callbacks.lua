@@ -3,7 +3,8 @@
 -- Safe to repeat: what is no longer in the outbox is left alone.
 --
 -- KEYS  1 outbox, 2 callbacks, 3 callbacks of the merchant
--- ARGV  1 now in ms ('' = the server's clock), 2 appId, then the callbacks: `<messageId>#<finality>`
+-- ARGV  1 now in ms ('' = the server's clock), 2 appId, then the callbacks: `<messageId>#<finality>` or
+--       `<batchId>#<percentage>`
 -- RETURNS  how many were moved
 local now = ARGV[1]
 if now == '' then

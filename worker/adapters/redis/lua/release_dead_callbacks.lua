@@ -4,7 +4,7 @@
 --
 -- KEYS  1 uncalled, 2 outbox, then the records
 -- ARGV  1 now in ms ('' = the server's clock), 2 what happens (replay, discard), then the callbacks:
---       `<appId>#<messageId>#<finality>`
+--       `<appId>#<messageId>#<finality>` or `<appId>#<batchId>#<percentage>`
 -- RETURNS  an array: 0 it is not among them, 1 done
 local now = ARGV[1]
 if now == '' then

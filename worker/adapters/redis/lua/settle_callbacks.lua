@@ -4,8 +4,9 @@
 -- Safe to repeat: what was settled has another time or is gone.
 --
 -- KEYS  1 callbacks, 2 callbacks of the merchant, 3 uncalled, 4 called, then the records
--- ARGV  1 now in ms ('' = the server's clock), 2 appId, then 7 for each callback: `<messageId>#<finality>`, end of the
---       lease in ms, verdict (delivered, retry, dead, back), delay in ms, since in ms, tries, detail
+-- ARGV  1 now in ms ('' = the server's clock), 2 appId, then 7 for each callback: `<messageId>#<finality>` or
+--       `<batchId>#<percentage>`, end of the lease in ms, verdict (delivered, retry, dead, back), delay in ms, since in ms,
+--       tries, detail
 -- RETURNS  an array: 0 another claim has it, 1 done
 local now = tonumber(ARGV[1])
 if not now then
