@@ -48,7 +48,7 @@ App = Annotated[str, typer.Argument(metavar="APPID", help="The merchant's appId.
 Name = Annotated[str, typer.Argument(metavar="BATCHID", help="The merchant's own id of the batch.")]
 
 
-@app.command("create")
+@app.command("create", epilog="Example:\n\ntidings batch create 333301 june --common common.json")
 def create(
     app_id: App,
     batch_id: Name,
@@ -111,7 +111,7 @@ async def _upload(
     return answers
 
 
-@app.command("lint")
+@app.command("lint", epilog="Example:\n\ntidings batch lint 333301 june")
 def lint(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
     """Tell what is wrong with a batch, before it runs. Exit code 2 if it would not run, or rows were rejected."""
     with told():
@@ -133,7 +133,7 @@ def lint(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
         raise typer.Exit(0 if answer["ready"] and not answer["rejected"] else EXIT_REJECTED)
 
 
-@app.command("run")
+@app.command("run", epilog="Example:\n\ntidings batch run 333301 june --parts 20 --rows 400000")
 def run_batch(
     app_id: App,
     batch_id: Name,
@@ -148,7 +148,7 @@ def run_batch(
         _show(_answer(lambda desk: desk.run(request)), as_json=as_json)
 
 
-@app.command("pause")
+@app.command("pause", epilog="Example:\n\ntidings batch pause 333301 june")
 def pause(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
     """Keep what was not sent from being sent."""
     with told():
@@ -156,7 +156,7 @@ def pause(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
         _show(_answer(lambda desk: desk.pause(name)), as_json=as_json)
 
 
-@app.command("resume")
+@app.command("resume", epilog="Example:\n\ntidings batch resume 333301 june")
 def resume(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
     """Let a paused batch go on."""
     with told():
@@ -164,7 +164,7 @@ def resume(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
         _show(_answer(lambda desk: desk.resume(name)), as_json=as_json)
 
 
-@app.command("cancel")
+@app.command("cancel", epilog="Example:\n\ntidings batch cancel 333301 june")
 def cancel(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
     """End what was not sent as F CANCELLED, for good. What is on its way goes on."""
     with told():
@@ -172,7 +172,7 @@ def cancel(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
         _show(_answer(lambda desk: desk.cancel(name)), as_json=as_json)
 
 
-@app.command("status")
+@app.command("status", epilog="Example:\n\ntidings batch status 333301 june --json")
 def status(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
     """Tell how far a batch is."""
     with told():
@@ -180,7 +180,7 @@ def status(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
         _show(_answer(lambda desk: desk.status(name)), as_json=as_json)
 
 
-@app.command("list")
+@app.command("list", epilog="Example:\n\ntidings batch list --json")
 def list_batches(*, as_json: AsJson = False) -> None:
     """List all batch jobs."""
     with told():
@@ -191,7 +191,7 @@ def list_batches(*, as_json: AsJson = False) -> None:
             screen().print(table(("APPID", "BATCHID"), batches))
 
 
-@app.command("results")
+@app.command("results", epilog="Example:\n\ntidings batch results 333301 june --status F > failed.jsonl")
 def results(
     app_id: App,
     batch_id: Name,
@@ -288,6 +288,7 @@ def _show(answer: dict[str, Any], *, as_json: bool) -> None:
     outcomes = ", ".join(f"{answer[name]:,} {name}" for name in ("open", "S", "U", "F"))
     pace = f"; {answer['rate']:,} a second" if answer["rate"] is not None else ""
     end = f", done {utc(answer['eta'])}" if answer["eta"] else ""
-    typer.echo(f"{outcomes}{pace}{end}")
+    settled = "; nothing is open any more" if answer["state"] == "RUNNING" and not answer["open"] else ""
+    typer.echo(f"{outcomes}{pace}{end}{settled}")
     for part in answer["lacking"]:
         typer.echo(f"part {part} was not taken whole; upload it again")

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 EPILOG = (
     "Example, against `tidings dev` on this machine:\n\n"
-    "tidings callback put 333301 --url http://127.0.0.1:9000/ | sed -n 's/^secret: //p' > secret\n\n"
+    "tidings callback put sandbox-app --url http://127.0.0.1:9000/\n\n"
+    "tidings callback rotate sandbox-app | sed -n 's/^secret: //p' > secret\n\n"
     "tidings callback receive --secret-file secret\n\n"
-    "The workers need TIDINGS_CALLBACK_NETWORKS=127.0.0.0/8 for that."
+    "tidings callback test sandbox-app    (in another terminal)\n\n"
+    "`tidings callback` and the workers need TIDINGS_CALLBACK_NETWORKS=127.0.0.0/8 for that: export it before "
+    "`tidings dev`, too."
 )
 _LONGEST_BODY = 65_536
 _OK, _REFUSED, _TOO_LONG = 204, 401, 413

@@ -33,6 +33,7 @@ app.command("receive", epilog=callback_receive.EPILOG)(callback_receive.receive)
 EXIT_REFUSED = 1
 _BY_HAND = "by hand"
 _DEFAULT_OVERLAP = "1d"
+_FAILED_TEST = "what that means, and what to do, is in docs/runbooks/dead-callbacks.md"
 
 AppId = Annotated[str, typer.Argument(metavar="APPID", help="Whose messages it is about.")]
 
@@ -73,6 +74,8 @@ def put(
         typer.echo(_described(registration))
         if secret is not None:
             _show(secret)
+        else:
+            typer.echo(f"its secrets stay; for a newer one: tidings callback rotate {app_id}", err=True)
 
 
 @app.command(
@@ -152,6 +155,8 @@ def test(app_id: AppId) -> None:
 
         detail, taken = run(main)
         typer.echo(f"{app_id}: {detail}")
+        if not taken:
+            typer.echo(_FAILED_TEST, err=True)
         raise typer.Exit(0 if taken else EXIT_REFUSED)
 
 

@@ -200,7 +200,10 @@ def _refuse_known_key(known: RegisteredClient, pem: str) -> None:
 
 
 def _described(client: RegisteredClient) -> str:
-    return f"{client.client_id}: {'; '.join(map(_key_text, client.keys))}; apps {' '.join(sorted(client.app_ids))}"
+    rate = f"; {client.rate:,}/s" if client.rate is not None else ""
+    return (
+        f"{client.client_id}: {'; '.join(map(_key_text, client.keys))}; apps {' '.join(sorted(client.app_ids))}{rate}"
+    )
 
 
 def _key_text(key: ClientKey) -> str:

@@ -84,7 +84,7 @@ async def _discard(
 ) -> tuple[Done, int]:
     done, selection = Done(), await select(services, ids, app_id, where)
     interventions = Interventions(services.dead_letters, services.clock)
-    with progress(Work("dlq discard", "letters", None), services.clock) as meter:
+    with progress(Work("dlq discard", "letter", None), services.clock) as meter:
         async for chosen in interventions.discard(selection, secrets.token_hex(_RUN_BYTES), reason):
             done.discarded += len(chosen.letters)
             done.absent += chosen.absent

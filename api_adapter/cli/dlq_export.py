@@ -44,7 +44,7 @@ async def _write(services: Services, terms: Sequence[str], file: BinaryIO) -> in
     written = 0
     query = parse(terms, await services.dead_letters.now())
     total = await services.records.dead_count() if query == DeadLetterQuery() else None
-    with progress(Work("dlq export", "letters", total), services.clock) as meter:
+    with progress(Work("dlq export", "letter", total), services.clock) as meter:
         async for letters in _pages(services, query):
             for story in await stories_of(services, [letter.message_id for letter in letters]):
                 if story is not None:  # replayed or discarded a moment ago otherwise

@@ -99,7 +99,7 @@ async def _replay(services: Services, asked: Asked, path: Path, rate: int | None
         selection = _as_of(selection, receipt.started_at)
         await _confirm(services, receipt)
     order = ReplayOrder(receipt.run, services.settings.deliver_within, rate)
-    with progress(Work("dlq replay", "letters", None), services.clock) as meter:
+    with progress(Work("dlq replay", "letter", None), services.clock) as meter:
         interventions = Interventions(services.dead_letters, services.clock)
         await interventions.replay(selection, order, _Metered(receipt, meter))
     receipt.finish()

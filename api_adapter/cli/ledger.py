@@ -120,7 +120,7 @@ async def _repaired(services: Services) -> Report:
 async def _check(services: Services) -> Check:
     tallies = await services.records.tallies()
     audits: list[ShardAudit] = []
-    with progress(Work("ledger check", "records", services.settings.shards), services.clock) as meter:
+    with progress(Work("ledger check", "record", services.settings.shards), services.clock) as meter:
         async for audit in services.audit.shards():
             audits.append(audit)
             meter.advance(len(audits), sum(audit.records for audit in audits))

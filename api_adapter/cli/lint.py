@@ -83,7 +83,7 @@ def lint(
                 screen().print(*one_send(found), sep="\n")
             raise typer.Exit(_exit_code([found.fate]))
         lines = _JsonLines() if as_json else TroubleLines(most)
-        work = Work("lint", "lines", _size(stream))
+        work = Work("lint", "line", _size(stream))
         totals, seconds = run(lambda services: _lint_all(services, client_id, _File(given, work, lines)))
         lines.end(totals)
         typer.echo("\n".join(summary(totals, seconds)), err=as_json)

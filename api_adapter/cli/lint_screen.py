@@ -84,7 +84,7 @@ class TroubleLines:
 def summary(totals: LintTotals, seconds: float) -> Iterator[str]:
     """Yield what a file came to."""
     counts = ", ".join(f"{totals.fates[fate]:,} {word}" for fate, word in WORDS.items())
-    yield f"{rate(totals.lines, 'lines', seconds)} in {elapsed(int(seconds * 1000))}: {counts}"
+    yield f"{rate(totals.lines, 'line', seconds)} in {elapsed(int(seconds * 1000))}: {counts}"
     for (fate, code), number in totals.troubles.most_common():
         yield f"  {number:,} {WORDS[fate]}: {code}"
     if totals.remarked:

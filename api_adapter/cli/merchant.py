@@ -36,7 +36,7 @@ AppId = Annotated[str, typer.Argument(metavar="APPID", help="The merchant's appI
 Batch = Annotated[str | None, typer.Option("--batch", metavar="BATCHID", help="Only this batch of it.")]
 
 
-@app.command("pause")
+@app.command("pause", epilog="Example:\n\ntidings merchant pause 333301")
 def pause(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> None:
     """Keep what was not sent from being sent, until `tidings merchant resume`.
 
@@ -49,7 +49,7 @@ def pause(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> Non
         _tell_standing(origin, standing, "is paused", as_json=as_json)
 
 
-@app.command("resume")
+@app.command("resume", epilog="Example:\n\ntidings merchant resume 333301")
 def resume(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> None:
     """Let what was paused go on, within seconds. A batch that was paused by itself stays so."""
     with told():
@@ -59,7 +59,7 @@ def resume(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> No
         _tell_standing(origin, standing, how, as_json=as_json)
 
 
-@app.command("show")
+@app.command("show", epilog="Examples:\n\ntidings merchant show\n\ntidings merchant show 333301 --json")
 def show(app_id: Annotated[str | None, typer.Argument(metavar="[APPID]")] = None, *, as_json: AsJson = False) -> None:
     """Show what is paused, and since when; of one APPID also how much of it is open."""
     with told():
@@ -152,7 +152,7 @@ async def _cancelled(
     services: Services, origin: Origin, request_ids: Sequence[str] | None, reason: str
 ) -> Counter[Cancelled]:
     total, cancellations = Counter[Cancelled](), services.cancellations
-    work = Work("merchant cancel", "messages", None if request_ids is None else len(request_ids))
+    work = Work("merchant cancel", "message", None if request_ids is None else len(request_ids))
     with progress(work, services.clock) as meter:
         if request_ids is None:
             async for codes in cancellations.cancel_all(origin, reason):

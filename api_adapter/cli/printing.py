@@ -1,7 +1,7 @@
 """How verbs print: tables that fit a terminal, plain lines for everything else, JSON for programs."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated
 
 import typer
@@ -28,10 +28,14 @@ def screen() -> Console:
     return Console(markup=False, emoji=False, highlight=False, width=_UNBOUNDED)
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
-    """Return a table whose cells are folded, never cut; texts may come from outside."""
+def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]], *, whole: Collection[str] = ()) -> Table:
+    """Return a table whose cells are folded, never cut; texts may come from outside.
+
+    The columns `whole` are not folded: for what is short and read as one, such as times.
+    """
     box = {} if Console().is_terminal else {"box": None, "pad_edge": False}
-    made = Table(*(Column(heading, overflow="fold") for heading in headings), **box)  # type: ignore[arg-type]  # box is one
+    columns = (Column(heading, overflow="fold", no_wrap=heading in whole) for heading in headings)
+    made = Table(*columns, **box)  # type: ignore[arg-type]  # box is one
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else harmless(cell) for cell in row))
     return made

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from api_adapter.cli.printing import elapsed
+from api_adapter.cli.printing import counted, elapsed
 from worker.ports import Clock
 
 _LINE_SECONDS = 5.0
@@ -100,9 +100,9 @@ class _Lines:
 
 
 def rate(number: int, unit: str, seconds: float) -> str:
-    """Return `12,000 lines, 3,000/s`."""
+    """Return `12,000 lines, 3,000/s`; the unit is named as one of them is."""
     pace = f", {number / seconds:,.0f}/s" if seconds > 0 else ""
-    return f"{number:,} {unit}{pace}"
+    return f"{counted(number, unit)}{pace}"
 
 
 def _rest(work: Work, done: int, seconds: float) -> str:

@@ -86,7 +86,7 @@ def _compare(file: str, app_id: str | None, options: ApiOptions, client_id: str,
     with _opened(file) as books:
 
         async def compare_all(compare: Compare) -> None:
-            with progress(Work("reconcile", "messages", None), SystemClock()) as meter:
+            with progress(Work("reconcile", "message", None), SystemClock()) as meter:
                 await telling.compare_all(
                     read_books(books, app_id), compare, lambda number: meter.advance(number, number)
                 )

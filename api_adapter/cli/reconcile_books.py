@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from api_adapter.books import NEVER_SEEN, Entry
-from api_adapter.cli.printing import harmless
+from api_adapter.cli.printing import counted, harmless
 from api_adapter.reconciling import reconcile
 from worker.batching import grouped
 from worker.contract.requests import MAX_INQUIRIES, Expectation, Reconciliation
@@ -112,6 +112,6 @@ class Telling:
             return
         agree = counts.messages - counts.differing
         typer.echo(
-            f"{counts.messages:,} messages: {agree:,} agree, {counts.never_seen:,} were never taken or are forgotten, "
+            f"{counted(counts.messages, 'message')}: {agree:,} agree, {counts.never_seen:,} were never taken or are forgotten, "
             f"{counts.otherwise:,} have another status"
         )

@@ -119,7 +119,7 @@ def _run(way: Way, paths: Paths, *, resume: bool) -> Done:
             nonlocal before
             _begin(run, files, paths, resume=resume)
             before = run.totals.lines
-            with progress(Work("send", "lines", _size(files.lines, run.resumed_at)), clock) as meter:
+            with progress(Work("send", "line", _size(files.lines, run.resumed_at)), clock) as meter:
 
                 def say_waiting(unknown: int, pause: float) -> None:
                     what = f"{way.what_waits} did not answer for {counted(unknown, 'line')}"
@@ -225,7 +225,7 @@ def _summary(done: Done) -> Iterator[str]:
     counts = ", ".join(f"{totals.statuses[status]:,} {word}" for status, word in _WORDS.items())
     earlier = totals.lines - done.lines
     before = f" ({earlier:,} by earlier runs)" if earlier else ""
-    pace = rate(done.lines, "lines", done.seconds)
+    pace = rate(done.lines, "line", done.seconds)
     yield f"{pace} in {elapsed(int(done.seconds * 1000))}{before}: {counts}"
     for (status, code), number in totals.codes.most_common():
         if number and status is not ResultStatus.S:

@@ -52,7 +52,11 @@ class OverTheApi:
 
     options: ApiOptions
     client_id: str
-    what_waits: str = "the API"
+
+    @property
+    def what_waits(self) -> str:
+        """The API, with its address: a wrong one is seen at once."""
+        return f"the API at {self.options.url}"
 
     def run(self, use: Use) -> None:
         """Do as `Way.run` says."""

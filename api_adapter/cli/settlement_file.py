@@ -12,7 +12,7 @@ import typer
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services
-from api_adapter.cli.printing import print_json, utc
+from api_adapter.cli.printing import counted, print_json, utc
 from api_adapter.cli.progress import Work, progress
 from api_adapter.settlement import Settlement, write_settlement
 from worker.contract.codes import ResultStatus
@@ -59,7 +59,7 @@ def default_file(day: Day) -> Path:
 
 async def settle(found: Services, day: Day, target: Path) -> Settlement:
     """Write the file, whole or not at all; raise SettlementError, LedgerUnavailableError."""
-    with _written(target) as (part, spare), progress(Work("settlement", "records", None), found.clock) as meter:
+    with _written(target) as (part, spare), progress(Work("settlement", "record", None), found.clock) as meter:
         for warning in _warnings(found, day):
             meter.say(warning)
         with part.open("wb") as file:
@@ -108,5 +108,5 @@ def tell(day: Day, target: Path, settlement: Settlement, *, as_json: bool) -> No
         )
         return
     told = ", ".join(f"{status} {number:,}" for status, number in counts.items())
-    typer.echo(f"{settlement.messages:,} messages of {day.date} ({day.zone}): {told}")
+    typer.echo(f"{counted(settlement.messages, 'message')} of {day.date} ({day.zone}): {told}")
     typer.echo(f"{settlement.digest}  {target}")

@@ -78,16 +78,22 @@ def print_story(outcome: MessageOutcome) -> None:
     console = screen()
     for line in _headlines(outcome):
         console.print(line)
-    console.print(table(("Channel", "Status", "Code", "Message", "Time"), map(_channel, outcome.deliveries)))
+    console.print(
+        table(("Channel", "Status", "Code", "Message", "Time"), map(_channel, outcome.deliveries), whole=("Time",))
+    )
     if outcome.timeline:
-        console.print(table(("Attempt", "At", "Took", "Worker", "Result"), map(_attempt, outcome.timeline)))
+        console.print(
+            table(("Attempt", "At", "Took", "Worker", "Result"), map(_attempt, outcome.timeline), whole=("At",))
+        )
     for entry in outcome.interventions:
         console.print(Text(_intervention(entry)))
 
 
 def _intervention(entry: Intervention) -> str:
     reason = f": {harmless(entry.reason)}" if entry.reason else ""
-    return f"{utc(entry.at)} {entry.kind.lower()} after attempt {entry.after_attempt}, was {entry.cause}{reason}"
+    after = f"after attempt {entry.after_attempt}" if entry.after_attempt else "before any attempt"
+    cause = f", was {entry.cause}" if entry.cause else ""
+    return f"{utc(entry.at)} {entry.kind.lower()} {after}{cause}{reason}"
 
 
 def _headlines(outcome: MessageOutcome) -> Iterator[Text]:
@@ -131,7 +137,9 @@ def _moments(outcome: MessageOutcome) -> Iterator[str]:
     elif whole.status is ResultStatus.U:
         yield "U for good, unless it is replayed"
     counts = {"attempt": outcome.attempts, "crashed worker": outcome.crashes}
-    yield ", ".join(counted(number, noun) for noun, number in counts.items() if number) or "not attempted yet"
+    yield ", ".join(counted(number, noun) for noun, number in counts.items() if number) or (
+        "not attempted yet" if outcome.settled_at is None else "never attempted"
+    )
 
 
 def _channel(delivery: DeliveryOutcome) -> tuple[str | Text, ...]:

@@ -213,7 +213,7 @@ async def _put_lines(services: Services, stream: BinaryIO, size: int | None) -> 
     outcome, done = _FileOutcome(), 0
     known = (await services.wallets.all()).keys()
     lines = enumerate(stream, 1)
-    with progress(Work("token put", "tokens", size), services.clock) as meter:
+    with progress(Work("token put", "token", size), services.clock) as meter:
         while chunk := list(islice(lines, _CHUNK)):
             good = _read_chunk(chunk, outcome)
             await services.users.put([(line.accessToken, line.grant(services.clock.now())) for line in good])

@@ -90,7 +90,9 @@ def test_disable_and_enable_are_what_they_say(command: CommandLine) -> None:
     assert re.fullmatch(r"shop: .*, disabled 2\S+Z: by hand", command.lines("callback", "disable", "shop")[0])
     assert command.lines("callback", "enable", "shop") == [f"shop: SUF to {URL}, enabled"]
     command.lines("callback", "disable", "shop")
-    assert command.lines("callback", "put", "shop", "--url", URL) == [f"shop: SUF to {URL}, enabled"]
+    again = command("callback", "put", "shop", "--url", URL)
+    assert again.stdout.splitlines() == [f"shop: SUF to {URL}, enabled"]
+    assert "its secrets stay" in again.stderr
 
 
 @pytest.mark.parametrize("verb", ["rotate", "disable", "enable", "test"])
@@ -135,6 +137,7 @@ def test_test_sends_a_signed_callback_and_says_what_came_of_it(command: CommandL
 
         assert (taken.exit_code, taken.stdout) == (0, "shop: HTTP 204\n")
         assert (failed.exit_code, failed.stdout) == (1, "shop: HTTP 500\n")
+        assert "docs/runbooks/dead-callbacks.md" in failed.stderr
         event = Webhook(secret).verify(shop.received[0].body, shop.received[0].headers)
         assert (event["type"], event["data"]) == ("callback.test", {"appId": "shop"})
     assert command("callback", "test", "shop").stdout == "shop: ADDRESS_FORBIDDEN\n"

@@ -78,7 +78,10 @@ def test_what_was_not_sent_is_cancelled_and_the_rest_is_counted(tidings: Command
         "cancelled 48 messages",
         "  2 go on: a worker holds them; run this again for what comes back unsent",
     ]
-    assert "CANCELLED" in tidings("status", "r5", "--app-id", "shop").stdout
+    story = tidings("status", "r5", "--app-id", "shop").stdout
+    assert "CANCELLED" in story
+    assert "never attempted" in story
+    assert "cancelled before any attempt: wrong price" in story
     assert tidings("ledger", "check").exit_code == 0
 
 

@@ -116,7 +116,7 @@ def test_a_day_may_be_that_of_one_merchant(tidings: CommandLine, redis_url: str)
     taken_at(redis_url, "a", DAY)
 
     assert tidings.lines("reconcile", "--date", "2031-05-01", "--app-id", "other")[0].startswith("0 messages")
-    assert tidings.lines("reconcile", "--date", "2031-05-01", "--app-id", APP)[0].startswith("1 messages")
+    assert tidings.lines("reconcile", "--date", "2031-05-01", "--app-id", APP)[0].startswith("1 message ")
     assert settled(f"settlement-{APP}-2031-05-01.csv") == [("a", "U")]
 
 

@@ -308,7 +308,7 @@ def test_a_merchant_sends_a_file_over_the_api_while_its_server_is_killed(
         _, said = process.communicate(timeout=120)
 
     assert process.returncode == 2, said
-    assert "the API did not answer for 500 lines; asking again in" in said
+    assert f"the API at {url} did not answer for 500 lines; asking again in" in said
     results = tmp_path / "notices.results.jsonl"
     assert [row["resultStatus"] for row in rows(results)] == ["S"] * lines + ["F"]
     assert TOKEN not in said + results.read_text() + (tmp_path / "notices.checkpoint.json").read_text()

@@ -28,6 +28,21 @@ VERBS = (
     ("client", "add"),
     ("client", "rotate"),
     ("client", "list"),
+    ("merchant", "pause"),
+    ("merchant", "resume"),
+    ("merchant", "show"),
+    ("merchant", "cancel"),
+    ("batch", "create"),
+    ("batch", "upload"),
+    ("batch", "lint"),
+    ("batch", "run"),
+    ("batch", "pause"),
+    ("batch", "resume"),
+    ("batch", "cancel"),
+    ("batch", "status"),
+    ("batch", "list"),
+    ("batch", "results"),
+    ("batch", "errors"),
     ("sign",),
     ("reconcile",),
     ("dlq", "stats"),
@@ -47,6 +62,12 @@ def test_the_help_of_a_verb_has_an_example_of_it(verb: tuple[str, ...]) -> None:
     assert result.exit_code == 0
     _, _, examples = result.stdout.partition("Example")
     assert f"tidings {' '.join(verb)}" in examples
+
+
+def test_a_help_is_not_broken_where_its_source_is() -> None:
+    result = CliRunner().invoke(app, ["ledger", "check", "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+
+    assert "the counters must equal them, every open message must be due" in result.stdout
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)

@@ -30,6 +30,19 @@ def test_on_a_terminal_cells_are_folded_and_parts_stand_below_each_other(
     assert not any("PUSH" in line and "INBOX" in line for line in shown.splitlines())
 
 
+def test_a_column_that_is_read_as_one_is_not_folded(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    time = "2031-05-01T12:00:00.000Z"
+
+    screen().print(table(("Text", "Time"), [("x" * 60, time)], whole=("Time",)))
+
+    assert time in Text.from_ansi(capsys.readouterr().out).plain
+
+
 def test_parts_stand_in_one_line_without_a_terminal() -> None:
     assert stacked(["PUSH S", "INBOX\nF"]).plain == "PUSH S, INBOX\N{REPLACEMENT CHARACTER}F"
 

@@ -8,7 +8,7 @@ from tests.fakes.clock import FakeClock
 
 def test_without_a_terminal_there_is_a_line_every_five_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
-    with progress(Work("send", "lines", total=1_000), clock) as meter:
+    with progress(Work("send", "line", total=1_000), clock) as meter:
         for done in (100, 200, 300, 400):
             clock.advance(2_500)
             meter.advance(done, done * 10)
@@ -23,7 +23,7 @@ def test_without_a_terminal_there_is_a_line_every_five_seconds(capsys: pytest.Ca
 
 def test_what_has_no_known_end_tells_no_rest(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
-    with progress(Work("send", "lines", total=None), clock) as meter:
+    with progress(Work("send", "line", total=None), clock) as meter:
         clock.advance(10_000)
         meter.advance(5, 20_000)
         meter.say("still here")
@@ -39,7 +39,7 @@ def test_on_a_terminal_there_is_a_bar_that_goes_away_and_lines_that_stay(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("TTY_INTERACTIVE", "1")
     clock = FakeClock()
-    with progress(Work("send", "lines", total=10), clock) as meter:
+    with progress(Work("send", "line", total=10), clock) as meter:
         clock.advance(1_000)
         meter.advance(5, 5)
         meter.say("[b]as it is[/b]")
@@ -51,4 +51,4 @@ def test_on_a_terminal_there_is_a_bar_that_goes_away_and_lines_that_stay(
 
 
 def test_no_time_has_no_rate() -> None:
-    assert rate(7, "lines", 0.0) == "7 lines"
+    assert rate(7, "line", 0.0) == "7 lines"
