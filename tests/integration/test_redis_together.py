@@ -18,7 +18,7 @@ PROBE = Script.read("probe_messages")
 
 
 def probe(key: str, times: int = 1) -> list[Call]:
-    return [Call(PROBE, [key], ["content", "user"])] * times
+    return [Call(PROBE, ["staged", key], ["content", "user"])] * times
 
 
 def on_redis(url: str, story: Callable[[Redis], Awaitable[None]]) -> None:
