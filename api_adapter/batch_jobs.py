@@ -43,6 +43,8 @@ _FIRST_LOOK = 86_400_000
 """Milliseconds after which somebody looks at a batch that is only defined."""
 _SCANNED = 10_000
 """Most rows that are looked through for a page."""
+_LOOKED = 50
+"""Most looks at the ledger for a page: rows may all be rejected, or blank, or forgotten."""
 _READ = 2_000
 _CURSOR = re.compile(r"([0-9]{1,4})\.([0-9]{1,6})")
 _DENIED = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not send for it")
@@ -165,16 +167,16 @@ class BatchDesk:
         if job is None:
             return refusal(NO_BATCH)
         items: list[Json] = []
-        scanned = 0
-        async for rows in self._rows(job, _place_after(request.after)):
+        scanned = looks = 0
+        async for last, rows in self._rows(job, _place_after(request.after)):
             matching = await self._matching(rows, request.status)
             room = request.limit - len(items)
             items += await self._items(matching[:room])
-            scanned += len(rows)
+            scanned, looks = scanned + len(rows), looks + 1
             if len(matching) >= room:
                 return _page(items, _cursor(*row_of(matching[room - 1].row)))
-            if scanned >= _SCANNED:
-                return _page(items, _cursor(*row_of(rows[-1].row)))
+            if scanned >= _SCANNED or looks >= _LOOKED:
+                return _page(items, _cursor(*row_of(last)))
         return _page(items, None)
 
     async def errors(self, request: ErrorsPage) -> Json:
@@ -195,13 +197,13 @@ class BatchDesk:
     async def _find(self, name: BatchName) -> BatchJob | None:
         return await self._jobs.find(Origin(name.appId, name.batchId))
 
-    async def _rows(self, job: BatchJob, after: int) -> AsyncIterator[list[BatchRow]]:
+    async def _rows(self, job: BatchJob, after: int) -> AsyncIterator[tuple[int, list[BatchRow]]]:
+        """Yield rows, look by look, each with the last place that was looked at; there may be none."""
         for part in job.parts:
             end = place_of(part.number, part.extent.last) + 1
             for start in range(max(place_of(part.number, 1), after + 1), end, _READ):
-                rows = await self._batches.rows(job.origin, start, min(_READ, end - start))
-                if rows:
-                    yield rows
+                number = min(_READ, end - start)
+                yield start + number - 1, await self._batches.rows(job.origin, start, number)
 
     async def _matching(self, rows: Sequence[BatchRow], wanted: ResultStatus | None) -> list[BatchRow]:
         statuses = await self._records.statuses([row.message_id for row in rows])

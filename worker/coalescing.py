@@ -244,7 +244,7 @@ class Coalescer:
         self.put(absent)
 
     def _sendable(self, parcels: Sequence[Parcel]) -> list[Parcel]:
-        """Return what may be sent now, and answer what may not: we stop, the breaker opened, or the lease ran out."""
+        """Return what may be sent now; answer what may not: we stop, the breaker opened, its lease or time ran out."""
         if self._stopped:
             self._answer_all(parcels, _NOT_SENT)
             return []
@@ -252,12 +252,14 @@ class Coalescer:
             self._hand_back(parcels)
             return []
         now = self._clock.monotonic()
+        sendable = []
         for parcel in parcels:
-            if parcel.held.deadline <= now:
-                self._answered(parcel, _NOT_SENT)
-            else:
+            if parcel.may_go(now):
                 parcel.held.renew_until = max(parcel.held.renew_until, now + self._limits.hold)
-        return [parcel for parcel in parcels if parcel.held.deadline > now]
+                sendable.append(parcel)
+            else:
+                self._answered(parcel, _NOT_SENT)
+        return sendable
 
     async def _answers(self, parcels: Sequence[Parcel]) -> Sequence[Answer | None]:
         messages = [parcel.message for parcel in parcels]

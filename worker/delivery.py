@@ -10,7 +10,7 @@ import structlog
 from worker.coalescers import Coalescers
 from worker.contract.answers import Answer, AnswerKind
 from worker.contract.errors import LedgerUnavailableError
-from worker.contract.messages import Channel, GatewayNote, Hint
+from worker.contract.messages import Channel, Claim, GatewayNote, Hint
 from worker.contract.payload import Payload
 from worker.contract.users import GatewayRoute
 from worker.holding import Held, Holdings
@@ -120,7 +120,9 @@ class Delivery:
         now = self._clock.monotonic()
         claims = await self._ledger.claim(hint.shard, hint.message_ids, secrets.token_hex(_CLAIM_ID_BYTES), hint.kind)
         lease, call = self._times.lease / 1000, self._times.call_timeout / 1000
-        held = [Held(claim, hint.lane, hint.shard, now + lease, now + lease + call) for claim in claims]
+        held = [
+            Held(claim, hint.lane, hint.shard, now + lease, now + lease + call, now + _left(claim)) for claim in claims
+        ]
         self._holdings.add(held)
         return held
 
@@ -175,6 +177,11 @@ class Delivery:
             if not ours[parcel.held]:
                 self._note(parcel.held, parcel.channel, Answer(AnswerKind.NOT_SENT))
         self._put(one for one in addressed if ours[one[1].held])
+
+
+def _left(claim: Claim) -> float:
+    """Return for how many seconds after its claim a message may be sent."""
+    return (claim.expires_at - claim.claimed_at) / 1000
 
 
 def _hushed(held: Held, channel: Channel, payload: Payload | None) -> Answer | None:

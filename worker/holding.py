@@ -1,5 +1,6 @@
 """Messages in the hands of this process, from claim to settlement."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ class Held:
     """Seconds of the monotonic clock; taken before the claim was asked for, so never later than the ledger's lease."""
     renew_until: float
     """Seconds of the monotonic clock after which the lease is no longer extended."""
+    expires: float = math.inf
+    """Seconds of the monotonic clock: the message's own deadline, after which nothing of it is sent (R43)."""
     waiting: int = 0
     """Channels whose answer is still out."""
     answers: dict[Channel, Answer] = field(default_factory=dict)

@@ -33,6 +33,10 @@ class Parcel(NamedTuple):
         """Most messages of its next call."""
         return self.call_size if self.errand is Errand.SEND else CALL_SIZE
 
+    def may_go(self, now: float) -> bool:
+        """Return whether it may be called for at a time of the monotonic clock; what expired is still asked after."""
+        return now < self.held.deadline and (now < self.held.expires or self.errand is Errand.INQUIRE)
+
 
 class Line:
     """Parcels that wait, interactive sends before what batches left here."""

@@ -33,7 +33,7 @@ _BURNS_A_TRY = frozenset(
     },
 )
 _WAITS_FOR_GATEWAY = frozenset(
-    {AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.PACED, AnswerKind.QUIET, AnswerKind.NOT_SENT},
+    {AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.PACED, AnswerKind.NOT_SENT},
 )
 
 
@@ -97,11 +97,13 @@ def decide(
         return _settlement(claim, Verdict.FINAL, updates, tries=min(1, len(updates)), worker=worker)
     burnt = int(any(answer.kind in _BURNS_A_TRY for answer in answers.values()))
     open_still = [answer for answer in answers.values() if _is_open(answer)]
-    quiet = [answer for answer in open_still if answer.kind is AnswerKind.QUIET]
-    if quiet and len(quiet) == len(open_still):
-        return _deferred(claim, answers, burnt, worker)
     waits = any(answer.kind in _WAITS_FOR_GATEWAY for answer in open_still)
-    if open_still and (waits or claim.tries + burnt < policy.max_tries):
+    again = waits or claim.tries + burnt < policy.max_tries
+    quiet = [answer for answer in open_still if answer.kind is AnswerKind.QUIET]
+    if quiet and (len(quiet) == len(open_still) or not again):
+        # A channel that has used its tries up has one more when the other one is tried: they end together.
+        return _deferred(claim, answers, burnt, worker)
+    if open_still and again:
         # An undeliverable channel stays open beside one that is tried again: it ends with it, as a dead letter to mend.
         known = {name: answer for name, answer in answers.items() if answer.kind is not AnswerKind.UNDELIVERABLE}
         updates = _updates(claim, known)

@@ -42,7 +42,7 @@ from worker.contract.clients import RegisteredClient
 from worker.contract.codes import Result, ResultCode
 from worker.contract.identity import shard_of
 from worker.contract.messages import DeliveryState, DeliveryUpdate, Lane, Settlement, Verdict
-from worker.contract.origins import BatchPart, BatchStart, Origin
+from worker.contract.origins import BatchPart, BatchRow, BatchStart, Origin
 
 GZIP = ("Content-Encoding", "gzip")
 NAMES = [f"r{number}" for number in range(10)]
@@ -667,6 +667,32 @@ def test_R23_a_part_is_signed_with_its_query_and_as_it_was_sent_and_refused_befo
     assert answer.code == "INVALID_SIGNATURE"
     assert [(call.path, call.body) for call in calls] == [(part_path(1, content), content)]
     assert desk.ledger.records == {}
+
+
+def test_a_page_of_results_costs_a_bounded_number_of_looks_however_few_rows_are_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = with_batch()
+    for part in (1, 2):
+        assert numbers(uploaded(desk, part, b"\n" * 99_999 + line(f"r{part}")).json) == (1, 0, 0)
+    looks: list[int] = []
+    rows = FakeBatches.rows
+
+    async def watched(batches: FakeBatches, batch: Origin, first: int, number: int) -> list[BatchRow]:
+        looks.append(first)
+        return await rows(batches, batch, first, number)
+
+    monkeypatch.setattr(FakeBatches, "rows", watched)
+    page = asked(desk, "results")
+    looks_of_a_page = len(looks)
+    found = list(page["items"])
+    while page["next"] is not None:
+        page = asked(desk, "results", after=page["next"])
+        found += page["items"]
+
+    assert looks_of_a_page <= 50
+    assert len(looks) == len(set(looks))
+    assert [(item["part"], item["row"]) for item in found] == [(1, 100_000), (2, 100_000)]
 
 
 LARGE = {"templates": [{"templateParameters": {"who": "x" * 50_000}}]}

@@ -360,6 +360,27 @@ def test_a_message_whose_lease_ran_out_keeps_no_other_from_being_sent() -> None:
     assert stand.answers == {"m0": DELIVERED, "late": NOT_SENT, "m1": DELIVERED}
 
 
+def test_R43_a_message_that_expired_while_it_waited_for_a_call_is_not_sent_but_asked_after() -> None:
+    async def play(stand: Stand) -> None:
+        answer = stand.gateway.hang("gcash")
+        stand.put(parcel("m0", deadline=60))
+        await a_moment()
+        late, asked, open_still = parcel("late", deadline=60), unknown("asked", deadline=60), parcel("m1", deadline=60)
+        late.held.expires = asked.held.expires = 5.0
+        open_still.held.expires = 5.001
+        stand.gateway.inquiry_answers = [[DELIVERED]]
+        stand.put(late, asked, open_still)
+        await a_moment()
+        stand.clock.advance(5_000)
+        answer.set()
+
+    stand = run(play, limits=CallLimits(CallBounds(1)), at=ASKABLE)
+
+    assert stand.calls == [["m0"], ["m1"]]
+    assert stand.gateway.inquiries == [["asked"]]
+    assert stand.answers["late"] == NOT_SENT
+
+
 def test_the_lease_is_judged_when_the_call_starts_and_not_when_the_message_came() -> None:
     async def play(stand: Stand) -> None:
         answer = stand.gateway.hang("gcash")

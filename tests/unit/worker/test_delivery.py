@@ -183,6 +183,27 @@ def test_a_message_is_settled_when_the_last_of_its_channels_is_answered() -> Non
     assert states(office.outcome(message)) == {PUSH: S, INBOX: S}
 
 
+def test_R43_a_message_that_expires_while_it_waits_for_a_call_is_not_sent() -> None:
+    office, first, code = BackOffice(OfficeHours(calls=1)), notice("first"), notice("code")
+
+    async def play(office: BackOffice) -> None:
+        answer = office.gateway.hang("gcash")
+        await office.take(first)
+        await a_moment()
+        await office.take(code._replace(deliver_within=5_000))
+        await a_moment()
+        office.clock.advance(5_000)
+        office.ledger.now += 5_000
+        answer.set()
+        await office.idle()
+        await office.dispatcher.take(Hint(Lane.SINGLE, 0, (code.message_id,)))
+
+    office.open(play)
+
+    assert office.calls == [keys(first)]
+    assert codes(office.outcome(code)) == {(F, "EXPIRED")}
+
+
 def test_R43_a_message_past_its_deadline_is_not_sent() -> None:
     office, message, fresh = BackOffice(), notice("old"), notice("fresh")
 

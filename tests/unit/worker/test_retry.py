@@ -457,6 +457,14 @@ def test_R68_through_any_life_an_outcome_stays_and_an_answer_that_never_came_is_
 QUIET = Answer(AnswerKind.QUIET, retry_after=90_000)
 
 
+def test_a_channel_without_a_try_left_is_not_tried_again_before_the_other_ones_quiet_hours_are_over() -> None:
+    one = claim(tries=RetryPolicy().max_tries - 1)
+
+    settlement = decided(one, {PUSH: QUIET, INBOX: Answer(AnswerKind.RETRYABLE, "BUSY", "later")})
+
+    assert (settlement.verdict, settlement.delay, settlement.tries) == (Verdict.DEFER, 90_000, 1)
+
+
 def test_what_is_left_waits_for_the_end_of_quiet_hours_once_the_other_channel_is_done() -> None:
     settlement = decided(claim(), {PUSH: QUIET, INBOX: Answer(AnswerKind.DELIVERED)})
 
