@@ -112,6 +112,7 @@ class Telling:
             return
         agree = counts.messages - counts.differing
         typer.echo(
-            f"{counted(counts.messages, 'message')}: {agree:,} agree, {counts.never_seen:,} were never taken or are forgotten, "
+            f"{counted(counts.messages, 'message')}: {agree:,} agree, "
+            f"{counts.never_seen:,} were never taken or are forgotten, "
             f"{counts.otherwise:,} have another status"
         )
