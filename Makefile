@@ -40,8 +40,8 @@ drill: $(RUNTIME) ## play every fault under load and count what was lost or doub
 fuzz: $(DEVELOPMENT) ## 100,000 bad and odd requests against real servers (takes minutes; ARGS: see --help)
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-test: $(DEVELOPMENT) ## run all tests, with coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)
+test: $(DEVELOPMENT) ## run all tests, a file at a time on each core, with coverage
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term-missing $(ARGS)
 
 lint: $(DEVELOPMENT) ## check style, types, layers, dependencies and spelling
 	$(BIN)/ruff check
