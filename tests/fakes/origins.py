@@ -160,7 +160,7 @@ class FakeCancellations:
             return Cancelled.CANCELLED if cancelled else Cancelled.FINAL
         if record.lease or (record.shard, record.origin) in self.ledger.staged:
             return Cancelled.HELD
-        if record.tries or record.crashes or record.runs:
+        if record.tries or record.crashes or record.runs or record.unanswered_since is not None:
             return Cancelled.TRIED
         self._end(record, reason)
         return Cancelled.CANCELLED

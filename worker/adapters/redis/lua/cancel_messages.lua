@@ -33,6 +33,7 @@ local function obstacle(r)
   if staged or tonumber(r[6] or 0) > 0 then return 4 end
   -- A dead letter that was replayed was tried in its first life.
   if tonumber(r[7] or 0) > 0 or tonumber(r[8] or 0) > 0 or r[9] then return 3 end
+  if string.find(r[4] .. '#' .. r[5], 'O|%d+|UNANSWERED|') then return 3 end
   return tonumber(r[10]) > latest and 5 or 0
 end
 
