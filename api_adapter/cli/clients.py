@@ -201,9 +201,8 @@ def _refuse_known_key(known: RegisteredClient, pem: str) -> None:
 
 def _described(client: RegisteredClient) -> str:
     rate = f"; {client.rate:,}/s" if client.rate is not None else ""
-    return (
-        f"{client.client_id}: {'; '.join(map(_key_text, client.keys))}; apps {' '.join(sorted(client.app_ids))}{rate}"
-    )
+    keys, apps = "; ".join(map(_key_text, client.keys)), " ".join(sorted(client.app_ids))
+    return f"{client.client_id}: {keys}; apps {apps}{rate}; addresses {_addresses(client.networks)}"
 
 
 def _key_text(key: ClientKey) -> str:

@@ -33,7 +33,7 @@ def add(tidings: CommandLine, *more: str) -> list[str]:
 def test_R20_add_registers_all_that_a_client_may(tidings: CommandLine) -> None:
     said = add(tidings, "--app-id", "333302", "--rate", "50", "--ip", "203.0.113.0/24", "--ip", "2001:db8::1")
 
-    assert said == ["shop: keyVersion 1; apps 333301 333302; 50/s"]
+    assert said == ["shop: keyVersion 1; apps 333301 333302; 50/s; addresses 203.0.113.0/24 2001:db8::1/128"]
     assert listed(tidings) == [
         {
             "clientId": "shop",
