@@ -36,7 +36,7 @@ def _examined() -> Sequence[Checked]:
     try:
         return run_anyway(lambda settings, addresses, services: examine(Patient(settings, addresses, services)))
     except SettingsError as error:
-        return [Checked("settings", (Finding(Severity.ERROR, str(error), "see the README, Settings"),))]
+        return [Checked("settings", (Finding(Severity.ERROR, str(error), "see docs/settings.md"),))]
     except TidingsError as error:  # the embedded Valkey can't be had
         return [Checked("ledger", (Finding(Severity.ERROR, str(error)),))]
 

@@ -30,7 +30,7 @@ app = typer.Typer(
     name="tidings",
     help="Send template messages to wallets' users as PUSH and INBOX, and prove what became of each.\n\n"
     "Start with `tidings demo`, or `tidings dev` for a stack that stays up. Settings are environment variables "
-    "TIDINGS_...; see the README.",
+    "TIDINGS_...; see docs/settings.md.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
