@@ -87,7 +87,9 @@ class BatchDesk:
         batch = Origin(request.appId, request.batchId)
         common = request.model_dump(include={*SendDefaults.model_fields}, exclude_none=True)
         # Not by orjson, which refuses numbers beyond 64 bits: what a common field may hold is judged with each row.
-        definition = json.dumps(common, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+        definition = json.dumps(
+            common | request.callbacks.fields(), ensure_ascii=False, separators=(",", ":"), sort_keys=True
+        ).encode()
         if await self._jobs.create(batch, definition, _FIRST_LOOK) is Created.INCONSISTENT:
             return refusal(_INCONSISTENT)
         return await self.status(BatchName(appId=batch.app_id, batchId=batch.batch_id))

@@ -23,6 +23,7 @@ from api_adapter.intake import BatchedSend, Intake
 from api_adapter.taking import SendResult
 from worker.batch_ports import BatchJobs
 from worker.batching import chunks
+from worker.contract.batch_callbacks import BatchCallbacks
 from worker.contract.batch_jobs import (
     BatchJob,
     Begun,
@@ -207,6 +208,7 @@ class _Taking:
         start = BatchStart.AT_ONCE if job.state is JobState.RUNNING else BatchStart.PAUSED
         self._batch = BatchPart(upload.batch.batch_id, start)
         self.common = CommonFields(from_json(job.definition))
+        self._callbacks = BatchCallbacks.read(job.definition).outcomes
         self._chunks = 0
         self._numbers: Counter[str] = Counter()
         self._codes = _Examples()
@@ -249,7 +251,7 @@ class _Taking:
             for index in indexes
             if not isinstance(item := items[index], Result)
         ]
-        taken = await self._intake.take_rows(self._headers, self._batch, asked)
+        taken = await self._intake.take_rows(self._headers, self._batch, asked, self._callbacks)
         for index, answer in zip(indexes, taken, strict=True):
             answers[index] = answer
 

@@ -20,6 +20,7 @@ from api_adapter.reading import Reader, Unread
 from api_adapter.taking import Passage, Results, SendResult, Stores, take_part, unknown
 from api_adapter.turns import Turns
 from worker.batching import chunks
+from worker.contract.callbacks import EVERY_OUTCOME, Outcomes
 from worker.contract.codes import UNKNOWN, Result
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Lane
@@ -124,16 +125,20 @@ class Intake:
         )
 
     async def take_rows(
-        self, headers: Mapping[str, str], batch: BatchPart, rows: Sequence[BatchedSend]
+        self,
+        headers: Mapping[str, str],
+        batch: BatchPart,
+        rows: Sequence[BatchedSend],
+        callbacks: Outcomes = EVERY_OUTCOME,
     ) -> list[SendResult]:
-        """Answer rows of a batch job, in order, as `take` does.
+        """Answer rows of a batch job, in order, as `take` does; `callbacks` as in `Passage`.
 
         No rate limit applies: what is held goes out as its merchant's window lets it.
         """
         caller = await self._identify(headers)
         if isinstance(caller, Result):
             return [SendResult(caller)] * len(rows)
-        passage = self._passage(Lane.BULK, batch)
+        passage = replace(self._passage(Lane.BULK, batch), callbacks=callbacks)
         return await self._take_parts(passage, (self._read_rows(caller, some) for some in chunks(rows, _PART)))
 
     async def _take_parts(self, passage: Passage, parts: Iterator[_Part]) -> list[SendResult]:

@@ -16,7 +16,7 @@ from api_adapter.admitting import Send, hints_of, new_message
 from api_adapter.judging import Admission, Facts, TimeLimits, judge, resolved_user, user_digest
 from api_adapter.limiting import Allowance, allowances, refusal
 from api_adapter.live_templates import live_templates
-from worker.contract.callbacks import NO_OUTCOMES
+from worker.contract.callbacks import EVERY_OUTCOME, NO_OUTCOMES, Outcomes
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Acceptance, Lane
@@ -72,6 +72,8 @@ class Passage:
     shards: int
     batch: BatchPart = NO_BATCH
     """What batch they come in, and when that may be sent."""
+    callbacks: Outcomes = EVERY_OUTCOME
+    """Of which outcomes their merchant may be told, of those that it registered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ async def _accept_for_app(
     messages = [new_message(send, admission, passage.deliver_within) for send, admission in admitted]
     try:
         registered = (await stores.callbacks.all()).get(app_id)
-        told = registered.wanted if registered else NO_OUTCOMES
+        told = registered.wanted & passage.callbacks if registered else NO_OUTCOMES
         accepted = await stores.ledger.accept(app_id, passage.lane, messages, told, passage.batch)
     except LedgerUnavailableError as error:
         return unknown((send for send, _ in admitted), error)

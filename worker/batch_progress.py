@@ -3,10 +3,11 @@
 Any number of processes may look at once: one of them notes what was passed, in the step that puts it into the outbox.
 """
 
-from worker.batch_ports import Noted, Progress
+from worker.batch_ports import BatchJobs, Noted, Progress
+from worker.contract.batch_callbacks import BatchCallbacks
 from worker.contract.callbacks import CallbackRegistration
 from worker.contract.messages import Hint
-from worker.contract.origins import BatchTally
+from worker.contract.origins import BatchTally, Origin
 from worker.contract.progress import Standing, passed
 from worker.origin_ports import Batches
 from worker.ports import CallbackRegistry, Clock
@@ -21,9 +22,12 @@ _SHARE = 20
 class ProgressTeller:
     """Implements `origin_ports.Upkeep`."""
 
-    def __init__(self, *, progress: Progress, batches: Batches, registry: CallbackRegistry, clock: Clock) -> None:
+    def __init__(
+        self, *, progress: Progress, jobs: BatchJobs, batches: Batches, registry: CallbackRegistry, clock: Clock
+    ) -> None:
         """Keep the stores."""
         self._progress = progress
+        self._jobs = jobs
         self._batches = batches
         self._registry = registry
         self._clock = clock
@@ -31,7 +35,8 @@ class ProgressTeller:
     async def look_after(self) -> list[Hint]:
         """Note what jobs have passed; hints nothing.
 
-        What is passed while the merchant has no callback, or it is disabled, is noted and not told.
+        What is passed while the merchant has no callback, or it is disabled, is noted and not told; so is what it does
+        not want to be told of this batch.
         """
         standings = await self._progress.due(_A_ROUND)
         if standings:
@@ -39,14 +44,25 @@ class ProgressTeller:
             tallies = await self._batches.tallies([standing.origin for standing in standings])
             await self._progress.note(
                 [
-                    self._noted(standing, tally, registered.get(standing.origin.app_id))
+                    await self._noted(standing, tally, registered.get(standing.origin.app_id))
                     for standing, tally in zip(standings, tallies, strict=True)
                 ]
             )
         return []
 
-    def _noted(self, standing: Standing, tally: BatchTally, registration: CallbackRegistration | None) -> Noted:
-        hears = registration is not None and registration.disabled is None
+    async def _noted(self, standing: Standing, tally: BatchTally, registration: CallbackRegistration | None) -> Noted:
+        percentage = passed(standing, tally)
+        hears = (
+            percentage > standing.passed
+            and registration is not None
+            and registration.disabled is None
+            and await self._is_wanted(standing.origin)
+        )
         since = self._clock.now() - standing.changed_at
         look = min(max(since // _SHARE, _SOONEST), _LATEST)
-        return Noted(standing, passed(standing, tally), look, tally if hears else None)
+        return Noted(standing, percentage, look, tally if hears else None)
+
+    async def _is_wanted(self, batch: Origin) -> bool:
+        # Only asked when a percentage is passed: a definition may be large, and is not to be read with each look.
+        job = await self._jobs.find(batch)
+        return job is not None and BatchCallbacks.read(job.definition).progress

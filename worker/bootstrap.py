@@ -141,6 +141,7 @@ class Services:
         """What sees how far batch jobs are."""
         return ProgressTeller(
             progress=RedisBatchProgress(self.redis, self.keys),
+            jobs=self.batch_jobs,
             batches=self.batches,
             registry=self.callbacks,
             clock=self.clock,

@@ -48,7 +48,11 @@ App = Annotated[str, typer.Argument(metavar="APPID", help="The merchant's appId.
 Name = Annotated[str, typer.Argument(metavar="BATCHID", help="The merchant's own id of the batch.")]
 
 
-@app.command("create", epilog="Example:\n\ntidings batch create 333301 june --common common.json")
+@app.command(
+    "create",
+    epilog="Examples:\n\ntidings batch create 333301 june --common common.json\n\n"
+    "tidings batch create 333301 june --common common.json --callback-outcomes FU --no-progress-callbacks",
+)
 def create(
     app_id: App,
     batch_id: Name,
@@ -57,12 +61,31 @@ def create(
         Path | None,
         typer.Option(metavar="FILE.json", help="An object of what all rows share, such as templateCode, redirectUrl."),
     ] = None,
+    callback_outcomes: Annotated[
+        str | None,
+        typer.Option(
+            help="Of which outcomes callbacks tell, such as FU, of those of `tidings callback put`; '' for none.",
+            show_default="all of them",
+        ),
+    ] = None,
+    progress_callbacks: Annotated[
+        bool | None,
+        typer.Option(
+            "--progress-callbacks/--no-progress-callbacks",
+            help="Whether callbacks tell how far it is.",
+            show_default="they do",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Define a batch. The same definition again changes nothing."""
     with told():
-        shared = {} if common is None else _read_common(common)
-        request = _parsed(BatchCreation, {**shared, "appId": app_id, "batchId": batch_id})
+        fields = {} if common is None else _read_common(common)
+        if callback_outcomes is not None:
+            fields["callbackOutcomes"] = list(callback_outcomes)
+        if progress_callbacks is not None:
+            fields["progressCallbacks"] = progress_callbacks
+        request = _parsed(BatchCreation, {**fields, "appId": app_id, "batchId": batch_id})
         _show(_answer(lambda desk: desk.create(request)), as_json=as_json)
 
 

@@ -28,7 +28,10 @@ class AsyncBatch:
         self._drive = drive
 
     async def create(self, **common: object) -> BatchStatus:
-        """Define it, with the fields that its rows have in common by the API's names: `templateCode="ORDER_READY"`."""
+        """Define it, with the fields that its rows have in common by the API's names: `templateCode="ORDER_READY"`.
+
+        `callbackOutcomes=["F"]` and `progressCallbacks=False` narrow what callbacks tell of this batch.
+        """
         return await self._run(self._operations.create(common))
 
     async def upload(self, part: int, rows: bytes, written: PartFormat = PartFormat.JSON_LINES) -> PartAnswer:

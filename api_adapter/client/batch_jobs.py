@@ -129,7 +129,7 @@ class BatchOperations:
         self._name = {"appId": app_id, "batchId": batch_id}
 
     def create(self, common: Mapping[str, Any]) -> Exchange[BatchStatus]:
-        """Define the batch, with the fields that its rows have in common, by the API's own names."""
+        """Define the batch: what its rows have in common, and which callbacks it has, by the API's own names."""
         return self._ask("create", BatchStatus, common)
 
     def upload(self, part: int, rows: bytes, written: PartFormat) -> Exchange[PartAnswer]:

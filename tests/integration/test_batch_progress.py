@@ -68,8 +68,8 @@ class Stage:
         self.poster = FakePoster()
         self.messages = new_messages(8)
 
-    async def run(self) -> None:
-        await self.jobs.create(BATCH, b"{}", 1_000)
+    async def run(self, definition: bytes) -> None:
+        await self.jobs.create(BATCH, definition, 1_000)
         upload = Upload(BATCH, 1, "u")
         await self.jobs.begin(upload, "0a" * 32, Extent(8, 8))
         await self.ledger.accept("shop", Lane.BULK, self.messages, NO_OUTCOMES, BatchPart("june"))
@@ -87,7 +87,9 @@ class Stage:
         """Return the part of one more worker process."""
         now = self.clock.now
         progress, batches = RedisBatchProgress(self.redis, KEYS, now), RedisBatches(self.redis, KEYS, now=now)
-        return ProgressTeller(progress=progress, batches=batches, registry=self.registry, clock=self.clock)
+        return ProgressTeller(
+            progress=progress, jobs=self.jobs, batches=batches, registry=self.registry, clock=self.clock
+        )
 
     async def look(self) -> None:
         """Have two workers look at the same time."""
@@ -136,11 +138,11 @@ async def until_async(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.01)
 
 
-def on_stage(url: str, story: Callable[[Stage], Awaitable[None]]) -> None:
+def on_stage(url: str, story: Callable[[Stage], Awaitable[None]], definition: bytes = b"{}") -> None:
     async def tell() -> None:
         async with Redis.from_url(url) as redis:
             stage = Stage(redis)
-            await stage.run()
+            await stage.run(definition)
             await story(stage)
             assert [audit async for audit in RedisAudit(redis, KEYS).shards() if not audit.clean] == []
 
@@ -243,6 +245,20 @@ def test_what_is_passed_while_a_merchant_hears_nothing_is_not_told_later(redis_u
         assert [data(post)["percentage"] for post in await stage.call_back()] == [75]
 
     on_stage(redis_url, story)
+
+
+def test_what_a_batch_is_not_to_tell_is_passed_and_never_told(redis_url: str) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.end(0, 5)
+        await stage.look()
+        await stage.end(5, 8)
+        await stage.look()
+
+        assert await stage.call_back() == []
+        assert await stage.figures() == CallbackFigures()
+        assert await RedisBatchProgress(stage.redis, KEYS, stage.clock.now).due(10) == []
+
+    on_stage(redis_url, story, b'{"progressCallbacks":false}')
 
 
 def test_what_a_merchant_did_not_take_is_among_the_dead_and_is_replayed_as_it_was(redis_url: str) -> None:

@@ -69,6 +69,22 @@ def test_csv_is_uploaded_and_every_part_has_the_head(tidings: CommandLine, tmp_p
     ]
 
 
+def test_callbacks_of_a_batch_are_narrowed_as_the_api_does(tidings: CommandLine, tmp_path: Path) -> None:
+    narrow = tmp_path / "narrow.json"
+    narrow.write_bytes(orjson.dumps({**COMMON, "callbackOutcomes": ["F", "U"], "progressCallbacks": False}))
+    create = ("batch", "create", APP, "july", "--common")
+
+    tidings.lines(*create, narrow)
+
+    common = tmp_path / "common.json"
+    tidings.lines(*create, common, "--callback-outcomes", "UF", "--no-progress-callbacks")
+    for other in ((), ("--callback-outcomes", ""), ("--callback-outcomes", "UF", "--progress-callbacks")):
+        assert tidings.refused(*create, common, *other).startswith("REPEAT_REQ_INCONSISTENT: ")
+    assert tidings.refused(*create, common, "--callback-outcomes", "FX") == (
+        "$.callbackOutcomes[1]: must be 'S', 'F' or 'U'"
+    )
+
+
 def test_what_cannot_be_done_is_said_in_one_line(tidings: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("requestId\na\n", encoding="utf-8")
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(row("a"))[:-9])

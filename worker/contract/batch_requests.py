@@ -1,10 +1,13 @@
 """Requests about batch jobs: what a merchant says of a batch, validated as all requests are (CONTRACT R12, R13)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
+from pydantic_core import PydanticCustomError
 
+from worker.contract.batch_callbacks import BatchCallbacks
 from worker.contract.batch_jobs import MAX_PARTS, MAX_ROWS
+from worker.contract.callbacks import EVERY_OUTCOME
 from worker.contract.codes import ResultStatus
 from worker.contract.requests import AppId, Id64, SendDefaults
 
@@ -21,11 +24,36 @@ class BatchName(BaseModel):
     batchId: Id64  # noqa: N815
 
 
+def _each_once(outcomes: list[str]) -> list[str]:
+    if len(set(outcomes)) != len(outcomes):
+        raise PydanticCustomError("outcome_twice", "must name each outcome once")
+    return outcomes
+
+
+CallbackOutcomes = Annotated[
+    list[Literal["S", "F", "U"]],
+    Field(max_length=len(EVERY_OUTCOME), json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_each_once),
+]
+
+
 class BatchCreation(SendDefaults):
     """The body of `POST .../batches/create`: a batch, and the fields that its rows have in common."""
 
     appId: AppId  # noqa: N815
     batchId: Id64  # noqa: N815
+    callbackOutcomes: CallbackOutcomes | None = None  # noqa: N815
+    """Of which outcomes of its messages callbacks tell, of those that the merchant registered; None: of all these."""
+    progressCallbacks: StrictBool = True  # noqa: N815
+    """Whether callbacks tell how far it is."""
+
+    @property
+    def callbacks(self) -> BatchCallbacks:
+        """Which callbacks the merchant wants of it."""
+        outcomes = self.callbackOutcomes
+        return BatchCallbacks(
+            EVERY_OUTCOME if outcomes is None else frozenset(map(ResultStatus, outcomes)), self.progressCallbacks
+        )
 
 
 class BatchRun(BatchName):

@@ -32,7 +32,11 @@ def test_the_longer_a_batch_runs_the_rarer_it_is_looked_at(age: int, delay: int)
         await jobs.finish(upload, PartSummary(1))
         await jobs.move(BATCH, RUN, 0, 1_000)
         teller = ProgressTeller(
-            progress=FakeProgress(jobs), batches=FakeBatches(ledger), registry=FakeCallbackRegistry(), clock=clock
+            progress=FakeProgress(jobs),
+            jobs=jobs,
+            batches=FakeBatches(ledger),
+            registry=FakeCallbackRegistry(),
+            clock=clock,
         )
         clock.advance(age)
 

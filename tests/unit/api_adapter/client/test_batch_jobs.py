@@ -23,6 +23,15 @@ def rows(*request_ids: str) -> Iterator[dict[str, object]]:
         yield {"requestId": request_id, "accessToken": TOKEN, "templates": templates}
 
 
+def test_callbacks_of_a_batch_are_a_part_of_its_definition(api: HarmedApi, face: Face) -> None:
+    batch = face.batch(APP, "june")
+    batch.create(**COMMON, callbackOutcomes=["F"], progressCallbacks=False)
+
+    with pytest.raises(RefusedError, match="REPEAT_REQ_INCONSISTENT"):
+        batch.create(**COMMON)
+    assert batch.create(**COMMON, callbackOutcomes=["F"], progressCallbacks=False).state == "HELD"
+
+
 def test_a_batch_is_created_uploaded_run_and_followed(api: HarmedApi, face: Face) -> None:
     batch = face.batch(APP, "june-1/é")
     created = batch.create(**COMMON)
