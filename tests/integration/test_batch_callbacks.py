@@ -1,4 +1,4 @@
-"""A merchant is told what it wants of a batch, and nothing else: from the definition to the outbox, on a real ledger."""
+"""A merchant is told what it wants of a batch, and nothing else, by the outbox of a real ledger."""
 
 import asyncio
 from hashlib import sha256

@@ -136,7 +136,7 @@ def test_every_command_that_is_named_has_a_help_and_the_options_given(line: str)
         command = command.commands[path[-1]]
 
     assert not (words and hasattr(command, "commands")), f"{words[0]} is no command"
-    options = {option for parameter in command.params for option in parameter.opts}
+    options = {option for one in command.params for option in (*one.opts, *one.secondary_opts)}
     assert {word for word in words if word.startswith("--")} <= options | {"--help"}
     assert CliRunner().invoke(app, [*path, "--help"]).exit_code == 0
 

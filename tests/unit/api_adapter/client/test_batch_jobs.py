@@ -23,7 +23,7 @@ def rows(*request_ids: str) -> Iterator[dict[str, object]]:
         yield {"requestId": request_id, "accessToken": TOKEN, "templates": templates}
 
 
-def test_callbacks_of_a_batch_are_a_part_of_its_definition(api: HarmedApi, face: Face) -> None:
+def test_callbacks_of_a_batch_are_a_part_of_its_definition(face: Face) -> None:
     batch = face.batch(APP, "june")
     batch.create(**COMMON, callbackOutcomes=["F"], progressCallbacks=False)
 
