@@ -38,6 +38,7 @@ from tests.fakes.origins import FakeBatches, FakeCancellations, FakePauses
 from tests.front_desk import APP, CLIENT, TOKEN, FrontDesk, grant, user
 from worker.batch_keeping import BatchKeeper
 from worker.contract.batch_jobs import PAUSE, RUN, Extent, Upload, place_of
+from worker.contract.callbacks import Outcomes
 from worker.contract.clients import RegisteredClient
 from worker.contract.codes import Result, ResultCode
 from worker.contract.identity import shard_of
@@ -707,9 +708,11 @@ def test_large_rows_are_taken_a_few_at_a_time(
 
     take = desk.intake.take_rows
 
-    async def watched(headers: Mapping[str, str], batch: BatchPart, rows: Sequence[BatchedSend]) -> list[SendResult]:
+    async def watched(
+        headers: Mapping[str, str], batch: BatchPart, rows: Sequence[BatchedSend], callbacks: Outcomes
+    ) -> list[SendResult]:
         sizes.append(len(rows))
-        return await take(headers, batch, rows)
+        return await take(headers, batch, rows, callbacks)
 
     monkeypatch.setattr(desk.intake, "take_rows", watched)
     content = b"".join(line(f"r{number}", **own) for number in range(300))
