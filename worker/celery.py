@@ -21,7 +21,9 @@ from worker.contract.errors import LedgerMismatchError, SettingsError
 from worker.settings import Settings, read_settings
 
 _PATIENCE = 200
-"""Milliseconds that a hint may keep a child waiting for slots: behind it may be one of the other lane."""
+"""Milliseconds that a hint may keep Celery's thread of a child: behind it may be one of the other lane."""
+_WAIT = 2_000
+"""Milliseconds that hints may wait for slots: less than the grace after which they are repeated."""
 
 
 class Installation:
@@ -70,7 +72,7 @@ class Installation:
     def make_loop(self) -> DeliveryLoop:
         """Start a delivery loop in this process."""
         hints = publisher(self._app)
-        times = Times(self.settings.drain_timeout, _PATIENCE)
+        times = Times(self.settings.drain_timeout, _PATIENCE, _WAIT)
         # A process without a number is the worker itself, in a pool of threads: nobody could replace it.
         child = current_process_index(base=0)
         pulse = self._app.vitals.pulse(-1 if child is None else child)

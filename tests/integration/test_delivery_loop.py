@@ -151,7 +151,7 @@ async def with_loop(here: Place, then: Callable[[], Awaitable[None]]) -> None:
     hints = DirectHints()
     loop = DeliveryLoop(
         opener(here.settings, here.addresses, hints),
-        Times(drain=here.settings.drain_timeout, patience=here.settings.grace),
+        Times(drain=here.settings.drain_timeout, patience=here.settings.grace, wait=here.settings.grace),
         hints,
         Vitals().pulse(0),
     )

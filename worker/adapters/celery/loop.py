@@ -13,7 +13,7 @@ import structlog
 import uvloop
 
 from worker.adapters.celery.vitals import Pulse
-from worker.contract.messages import CHUNK, Hint
+from worker.contract.messages import CHUNK, Hint, Lane
 from worker.dispatch import Dispatcher
 from worker.ports import Hints
 
@@ -42,11 +42,13 @@ class Times:
     drain: int
     """To finish what is in hand, once it was told to stop."""
     patience: int
-    """For slots, with a hint in hand."""
+    """Of Celery's thread with a hint that can't be handed in yet."""
+    wait: int
+    """For slots: less than the grace after which a hint is repeated."""
 
 
 class Ahead:
-    """Bounds what waits for slots: a chunk of ids, or one task. Safe in any thread.
+    """Bounds what waits for slots in one lane: a chunk of ids, or one task. Safe in any thread.
 
     Within it Celery's thread waits for nothing: that costs it two changes of threads a task, each of which may take as
     long as the other thread likes to compute. More would only keep hints from other processes.
@@ -95,19 +97,20 @@ class DeliveryLoop:
         self._open = open_dispatcher
         self._drain = times.drain / 1000
         self._patience = times.patience / 1000
+        self._wait = times.wait / 1000
         self._hints = hints
         self._pulse = pulse
         self._stopping = threading.Event()
-        self._ahead = Ahead()
+        self._ahead = {lane: Ahead() for lane in Lane}
         self._running: Future[Running] = Future()
         self._thread = threading.Thread(target=self._run, name="delivery-loop", daemon=True)
         self._thread.start()
 
     def take(self, hints: Sequence[Hint]) -> None:
-        """Hand hints to the loop; where some wait for slots already, return once those have them.
+        """Hand hints of one lane to the loop; where some wait for slots already, return once those have them.
 
-        What finds no slot in time is dropped and falls due again. A loop that stops takes nothing: it hands the hints
-        on to other workers.
+        What finds no slot in time goes back to the broker, for whoever has room first. A loop that stops takes nothing:
+        it hands the hints on to other workers.
         """
         if self._stopping.is_set():
             self._hints.publish(hints)
@@ -117,11 +120,12 @@ class DeliveryLoop:
         except TimeoutError:
             log.warning("hints_dropped_not_ready", messages=_size(hints))
             return
-        if not self._ahead.take(_size(hints), self._patience):
-            log.info("hints_dropped_no_slots", messages=_size(hints))
+        ahead = self._ahead[hints[0].lane]
+        if not ahead.take(_size(hints), self._patience):
+            self._give_back(hints)
             return
         taking = asyncio.run_coroutine_threadsafe(self._find_slots(running.dispatcher, hints), running.loop)
-        taking.add_done_callback(lambda _: self._ahead.leave(_size(hints)))
+        taking.add_done_callback(lambda _: ahead.leave(_size(hints)))
 
     def stop(self) -> None:
         """Drain: finish what is in hand, then end the thread. A loop that never became ready holds nothing."""
@@ -134,15 +138,20 @@ class DeliveryLoop:
     async def _find_slots(self, dispatcher: Dispatcher, hints: Sequence[Hint]) -> None:
         left = list(hints)
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._wait):
                 while left:
                     await dispatcher.take(left[0])
                     del left[0]
         except TimeoutError:
-            log.info("hints_dropped_no_slots", messages=_size(left))
+            self._give_back(left)
         except asyncio.CancelledError:  # the loop ended while they waited for slots
             self._hints.publish(left)
             raise
+
+    def _give_back(self, hints: Sequence[Hint]) -> None:
+        """Let others have what finds no slot here. Dropped, it would wait for a grace, and then for twice as long."""
+        log.info("hints_given_back", messages=_size(hints))
+        self._hints.publish(hints)
 
     def _run(self) -> None:
         try:

@@ -24,7 +24,7 @@ def accepted(office: BackOffice, *messages: NewMessage) -> Hint:
 
 
 def times(patience: int = PATIENCE, drain: int = 5_000) -> Times:
-    return Times(drain, patience)
+    return Times(drain, patience, patience)
 
 
 @contextmanager
@@ -82,16 +82,16 @@ def test_a_hint_is_dropped_when_the_loop_is_not_ready_in_time() -> None:
     assert office.calls == []
 
 
-def test_a_hint_is_dropped_when_no_slot_is_free_in_time_and_what_has_slots_goes_on() -> None:
+def test_a_hint_goes_back_when_no_slot_is_free_in_time_and_what_has_slots_goes_on() -> None:
     office, messages = BackOffice(OfficeHours(slots=20)), notices(30)
     answer = office.gateway.hang("gcash")
 
     with capture_logs() as logs, loop_of(office, patience=100) as loop:
         loop.take([accepted(office, *messages)])
-        wait_until(lambda: logs, "a hint to be dropped")
+        wait_until(lambda: logs, "a hint to be given back")
         loop._running.result().loop.call_soon_threadsafe(answer.set)
 
-    assert logs[0] == {"event": "hints_dropped_no_slots", "messages": 30, "log_level": "info"}
+    assert logs[0] == {"event": "hints_given_back", "messages": 30, "log_level": "info"}
     assert sum(office.outcome(message).whole.status is ResultStatus.S for message in messages) == 18
     assert office.slots.used == 0
 
@@ -104,10 +104,11 @@ def test_of_hints_that_came_together_those_that_find_slots_in_time_are_delivered
 
     with capture_logs() as logs, loop_of(office, patience=100) as loop:
         loop.take(hints)
-        wait_until(lambda: logs, "a hint to be dropped")
+        wait_until(lambda: logs, "a hint to be given back")
         loop._running.result().loop.call_soon_threadsafe(answer.set)
 
-    assert logs[0] == {"event": "hints_dropped_no_slots", "messages": 12, "log_level": "info"}
+    assert logs[0] == {"event": "hints_given_back", "messages": 12, "log_level": "info"}
+    assert office.hints.message_ids == [message.message_id for message in messages[18:]]
     assert sum(office.outcome(message).whole.status is ResultStatus.S for message in messages) == 18
 
 
@@ -133,6 +134,23 @@ def test_hints_that_wait_for_slots_keep_nobody_waiting_until_they_are_a_chunk(mo
     assert waits
     assert [log["event"] for log in logs] == ["drained"]
     assert all(office.outcome(message).whole.status is ResultStatus.S for message in messages)
+
+
+def test_a_batch_that_waits_for_slots_keeps_no_interactive_send_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.adapters.celery.loop.CHUNK", 4)
+    office, batch, single = BackOffice(OfficeHours(slots=20)), notices(30), notice("single")
+    answer = office.gateway.hang("gcash")
+    bulk = asyncio.run(office.accept(batch, Lane.BULK))
+
+    with capture_logs() as logs, loop_of(office, patience=60_000) as loop:
+        loop.take([bulk])
+        wait_until(lambda: office.slots.used == 18, "the slots of one lane to be taken")
+        loop.take([accepted(office, single)])
+        wait_until(lambda: office.slots.used == 19, "the interactive send to have its slot")
+        loop._running.result().loop.call_soon_threadsafe(answer.set)
+
+    assert [log["event"] for log in logs] == ["drained"]
+    assert office.outcome(single).whole.status is ResultStatus.S
 
 
 def test_many_threads_may_hand_in_hints_at_once() -> None:
