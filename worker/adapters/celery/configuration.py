@@ -60,7 +60,7 @@ def _receiving() -> dict[str, Any]:
         # A hint is acknowledged as it is begun: losing one costs a grace, running one twice costs nothing.
         "task_acks_late": False,
         "task_reject_on_worker_lost": False,
-        # One hint waits in a child while it finds slots for the one before: what a SIGKILL can delay stays small.
+        # A chunk of ids waits for slots in a child, and one task behind it: what a SIGKILL can delay stays small.
         "worker_prefetch_multiplier": 1,
         # A lost connection says nothing of what the loops are sending, so that goes on. (This cancels tasks that are
         # acknowledged late; ours are not, so it cancels none, and Celery does not warn of its default.)

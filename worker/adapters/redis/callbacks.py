@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import WatchError
 
+from worker.adapters.redis.changing import change_field
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.marshalling import outcomes_text
 from worker.adapters.redis.replies import raw, text
@@ -53,21 +53,15 @@ class RedisCallbacks:
 
         What `changed` raises is raised, and nothing is stored.
         """
-        key = self._keys.registrations()
-        with redis_answers():
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                while True:
-                    await pipeline.watch(key)
-                    packed = await pipeline.hget(key, app_id)
-                    registration = changed(None if packed is None else _registration(app_id, raw(packed)))
-                    pipeline.multi()  # type: ignore[no-untyped-call]  # redis-py's own
-                    pipeline.hset(key, app_id, pack(registration))
-                    try:
-                        await pipeline.execute()
-                    except WatchError:
-                        continue
-                    self._read_at = float("-inf")
-                    return registration
+        registration = await change_field(
+            self._redis,
+            self._keys.registrations(),
+            app_id,
+            lambda packed: changed(None if packed is None else _registration(app_id, packed)),
+            pack,
+        )
+        self._read_at = float("-inf")
+        return registration
 
     async def disable(self, app_id: str, url: str, reason: str) -> None:
         """Tell a merchant nothing any more, unless it registered another URL since."""

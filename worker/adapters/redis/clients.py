@@ -5,8 +5,8 @@ from ipaddress import ip_network
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import WatchError
 
+from worker.adapters.redis.changing import change_field
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.replies import raw, text
 from worker.adapters.redis.scripts import redis_answers
@@ -58,21 +58,15 @@ class RedisClients:
 
         What `changed` raises is raised, and nothing is stored.
         """
-        key = self._keys.clients()
-        with redis_answers():
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                while True:
-                    await pipeline.watch(key)
-                    packed = await pipeline.hget(key, client_id)
-                    client = changed(None if packed is None else _client(client_id, raw(packed)))
-                    pipeline.multi()  # type: ignore[no-untyped-call]  # redis-py's own
-                    pipeline.hset(key, client_id, _pack(client))
-                    try:
-                        await pipeline.execute()
-                    except WatchError:
-                        continue
-                    self._asked_at = float("-inf")
-                    return client
+        client = await change_field(
+            self._redis,
+            self._keys.clients(),
+            client_id,
+            lambda packed: changed(None if packed is None else _client(client_id, packed)),
+            _pack,
+        )
+        self._asked_at = float("-inf")
+        return client
 
 
 def _pack(client: RegisteredClient) -> bytes:
