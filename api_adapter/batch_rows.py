@@ -16,7 +16,7 @@ from worker.contract.codes import Result, ResultCode
 from worker.contract.errors import TidingsError
 
 _LONGEST_LINE = MAX_BODY + len(b"\r\n")
-_LONGEST_RECORD = 4 * MAX_BODY
+LONGEST_RECORD = 4 * MAX_BODY
 """Bytes of a CSV record: quotes and head make it longer than the JSON it stands for, but not more than this."""
 _SPACE = b" \t\r\n"
 _REQUIRED = ("requestId", "accessToken")
@@ -111,7 +111,7 @@ class _Record:
 
     def __init__(self, pieces: Pieces) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
-        self._lines = _lines(pieces, _LONGEST_RECORD)
+        self._lines = _lines(pieces, LONGEST_RECORD)
         self._size = 0
         self._first = True
 
@@ -126,8 +126,8 @@ class _Record:
         if self._first:
             line, self._first = line.removeprefix(codecs.BOM_UTF8), False
         self._size += len(line)
-        if self._size > _LONGEST_RECORD:
-            raise csv.Error(f"is longer than {_LONGEST_RECORD} bytes, or its quotes are not closed")
+        if self._size > LONGEST_RECORD:
+            raise csv.Error(f"is longer than {LONGEST_RECORD} bytes, or its quotes are not closed")
         return line.decode()
 
 
