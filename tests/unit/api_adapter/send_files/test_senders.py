@@ -137,7 +137,9 @@ def test_over_the_api_each_line_gets_what_the_intake_would_say(api: HarmedApi) -
     api.harms.append(Harm.ANSWER_LOST)
 
     assert over_the_api(api, bodies, waits) == "S" * 700 + "F" + "S" * 499
-    assert [unknown for unknown, _ in waits] == [500]
+    # Of four calls at once any may be the one that is harmed.
+    (unknown,) = (unknown for unknown, _ in waits)
+    assert unknown in {500, 499, 200}
     assert len(api.desk.taken()) == 1_199
 
 
