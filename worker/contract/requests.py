@@ -28,6 +28,8 @@ from worker.contract.errors import TidingsError
 from worker.contract.faults import fault
 from worker.contract.timing import Moment
 
+LARGEST_SEND = 64 * 1024
+"""Bytes of one send (R15)."""
 MAX_TEMPLATES = 5
 MAX_INQUIRIES = 10_000
 MAX_SENDS = 500

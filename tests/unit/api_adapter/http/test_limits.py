@@ -10,7 +10,7 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
-from api_adapter.batch_rows import LONGEST_RECORD
+from api_adapter.batch_records import LONGEST_RECORD
 from api_adapter.batch_uploading import MAX_PART_BODY, MAX_PART_CONTENT
 from api_adapter.decompressing import FREE_MEMBERS
 from api_adapter.http.endpoints import ENDPOINTS
