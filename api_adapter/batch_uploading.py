@@ -15,7 +15,8 @@ from uuid import uuid4
 
 from pydantic_core import from_json
 
-from api_adapter.batch_rows import Row, RowFormat, UnreadableRowsError, ignored_columns, measure_rows, read_rows
+from api_adapter.batch_records import RowFormat, UnreadableRowsError
+from api_adapter.batch_rows import Row, ignored_columns, measure_rows, read_rows
 from api_adapter.common_fields import CommonFields, Item, bounded
 from api_adapter.decompressing import Encoding, Gunzip, NotGzipError
 from api_adapter.inquiries import Json, result_json

@@ -10,7 +10,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api_adapter.batch_rows import RowFormat
+from api_adapter.batch_records import RowFormat
 from api_adapter.batch_uploading import MAX_PART_BODY, PartBody
 from api_adapter.decompressing import BodyTooLargeError, Encoding, encoding_of
 from api_adapter.http.calls import is_media_type, reply_to_post, signed

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from typing_extensions import override
 
 from api_adapter.authentication import SignedCall
-from api_adapter.batch_rows import RowFormat, read_rows
+from api_adapter.batch_records import RowFormat
+from api_adapter.batch_rows import read_rows
 from api_adapter.batch_uploading import MAX_PART_BODY, MAX_PART_CONTENT, PartBody
 from api_adapter.decompressing import Encoding
 from api_adapter.intake import BatchedSend
