@@ -68,6 +68,13 @@ class RedisClients:
         self._asked_at = float("-inf")
         return client
 
+    async def remove(self, client_id: str) -> bool:
+        """Forget a client; False where it was not known."""
+        with redis_answers():
+            removed = await self._redis.hdel(self._keys.clients(), client_id)
+        self._asked_at = float("-inf")
+        return bool(removed)
+
 
 def _pack(client: RegisteredClient) -> bytes:
     return orjson.dumps(

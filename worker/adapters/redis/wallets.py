@@ -45,6 +45,13 @@ class RedisWallets:
             await self._redis.hset(self._keys.wallets(), wallet.name, _pack(wallet))
         self._read_at = float("-inf")
 
+    async def remove(self, name: str) -> bool:
+        """Forget a wallet; False where it was not known."""
+        with redis_answers():
+            removed = await self._redis.hdel(self._keys.wallets(), name)
+        self._read_at = float("-inf")
+        return bool(removed)
+
 
 class RedisCaps:
     """Implements `ports.Caps`."""
