@@ -20,7 +20,7 @@ class _UnchangedError(TidingsError):
 
 
 class RedisCallbacks:
-    """Implements `ports.CallbackRegistry`, and its administration."""
+    """Implements `registry_ports.CallbackRegistry`, and its administration."""
 
     def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
         """Keep the connection pool; connects at the first call."""

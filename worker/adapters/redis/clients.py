@@ -17,7 +17,7 @@ _USABLE = 60.0
 
 
 class RedisClients:
-    """Implements `ports.ClientRegistry`, and its administration."""
+    """Implements `registry_ports.ClientRegistry`, and its administration."""
 
     def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
         """Keep the connection pool; connects at the first call."""

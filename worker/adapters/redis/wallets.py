@@ -10,14 +10,15 @@ from worker.adapters.redis.remembering import RememberedHash
 from worker.adapters.redis.scripts import Call, Script, redis_answers, run
 from worker.contract.messages import Channel
 from worker.contract.users import GatewayRoute, SendCap, Wallet
-from worker.ports import CapRequest, CapUse, Clock
+from worker.limit_ports import CapRequest, CapUse
+from worker.ports import Clock
 
 _RESERVE = Script.read("reserve_cap")
 _COUNT = Script.read("count_cap")
 
 
 class RedisWallets:
-    """Implements `ports.Wallets`, and their administration."""
+    """Implements `registry_ports.Wallets`, and their administration."""
 
     def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
         """Keep the connection pool; connects at the first call."""
@@ -37,7 +38,7 @@ class RedisWallets:
 
 
 class RedisCaps:
-    """Implements `ports.Caps`."""
+    """Implements `limit_ports.Caps`."""
 
     def __init__(self, redis: Redis, keys: Keys) -> None:
         """Keep the connection pool; connects at the first call."""
