@@ -27,7 +27,7 @@ OK = Reply(200, "HTTP 200")
 
 
 class FakeCallbackRegistry(Outage):
-    """Implements `ports.CallbackRegistry`."""
+    """Implements `registry_ports.CallbackRegistry`."""
 
     def __init__(self, *registrations: CallbackRegistration) -> None:
         """Hold these; `registrations` may be changed later."""
