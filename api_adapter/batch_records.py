@@ -13,7 +13,7 @@ from worker.contract.errors import TidingsError
 from worker.contract.requests import LARGEST_SEND
 
 _LONGEST_LINE = LARGEST_SEND + len(b"\r\n")
-_LONGEST_RECORD = 4 * LARGEST_SEND
+LONGEST_RECORD = 4 * LARGEST_SEND
 """Bytes of a CSV record: quotes and head make it longer than the JSON it stands for, but not more than this."""
 _SPACE = b" \t\r\n"
 
@@ -72,7 +72,7 @@ class _Lines:
     """Counts what csv's reader takes for one record: a quote that is never closed would take all that follows."""
 
     def __init__(self, pieces: Pieces) -> None:
-        self._lines = _lines(pieces, _LONGEST_RECORD)
+        self._lines = _lines(pieces, LONGEST_RECORD)
         self._first = True
         self.written = b""
         """The lines of the record so far."""
@@ -86,8 +86,8 @@ class _Lines:
     def __next__(self) -> str:
         line = next(self._lines)
         self.written = self.written + line if self.written else line
-        if len(self.written) > _LONGEST_RECORD:
-            raise csv.Error(f"is longer than {_LONGEST_RECORD} bytes, or its quotes are not closed")
+        if len(self.written) > LONGEST_RECORD:
+            raise csv.Error(f"is longer than {LONGEST_RECORD} bytes, or its quotes are not closed")
         if self._first:
             line, self._first = line.removeprefix(codecs.BOM_UTF8), False
         return line.decode()

@@ -9,6 +9,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.text import Text
 
+from api_adapter.cli import client_removal
 from api_adapter.cli.arguments import ArgumentError, duration, overlap
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, print_json, screen, stacked, table, utc
@@ -233,3 +234,6 @@ def _client_json(client: RegisteredClient, use: RateUse | None) -> dict[str, obj
         "rateUse": None if use is None else {"left": use.left, "refused": use.refused},
         "addresses": [str(network) for network in client.networks],
     }
+
+
+app.command("remove", epilog=client_removal.EPILOG)(client_removal.remove)

@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from api_adapter.cli import wallet_removal
 from api_adapter.cli.arguments import GATEWAY, ArgumentError, cap, gateway
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, elapsed, period, print_json, screen, table, utc
@@ -14,7 +15,7 @@ from worker.contract.messages import Channel
 from worker.contract.requests import Id64
 from worker.contract.users import GatewayRoute, SendCap, Wallet
 
-app = typer.Typer(help="Put and list wallets: their gateways and caps.", no_args_is_help=True)
+app = typer.Typer(help="Put, list and remove wallets: their gateways and caps.", no_args_is_help=True)
 
 _YES_OR_NO = ("no", "yes")
 _NAME = TypeAdapter[str](Id64)
@@ -213,3 +214,6 @@ def _gateway_json(route: GatewayRoute, states: _States) -> dict[str, object]:
         "turnsTakenForMs": states.taken_for.get(route.name),
         "breaker": breaker,
     }
+
+
+app.command("remove", epilog=wallet_removal.EPILOG)(wallet_removal.remove)

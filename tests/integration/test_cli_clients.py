@@ -169,3 +169,56 @@ def test_R20_where_signatures_are_required_send_takes_registered_clients_alone(t
     told = tidings.refused("send", "notices.jsonl", "--client-id", "shop", signatures="required")
 
     assert told == "--client-id: header Client-Id: is not a known client; see tidings client list"
+
+
+def consequences(tidings: CommandLine, *more: str, **settings: str) -> list[str]:
+    result = tidings("client", "remove", "shop", "--json", *more, **settings)
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert (said["clientId"], said["dryRun"]) == ("shop", "--yes" not in more)
+    found: list[str] = said["consequences"]
+    return found
+
+
+KEYS = "its keys are forgotten: registered again it begins with keyVersion 1"
+
+
+def test_without_yes_a_client_stays_and_what_depends_on_it_is_said(tidings: CommandLine) -> None:
+    add(tidings, "--app-id", "333302")
+    tidings.lines("client", "add", "other", "--key", "two.pub.pem", "--app-id", "333302")
+
+    assert tidings.lines("client", "remove", "shop") == [
+        "would remove shop",
+        "  nobody else may send for 333301",
+        f"  {KEYS}",
+        "nothing was changed; add --yes to remove it",
+    ]
+    assert [client["clientId"] for client in listed(tidings)] == ["other", "shop"]
+
+
+def test_a_client_is_removed_once_and_may_be_registered_anew(tidings: CommandLine) -> None:
+    add(tidings)
+    tidings.lines("client", "rotate", "shop", "--key", "two.pub.pem")
+
+    assert tidings.lines("client", "remove", "shop", "--yes")[0] == "shop is removed"
+    assert listed(tidings) == []
+    assert tidings.refused("client", "remove", "shop", "--yes") == (
+        "CLIENT_ID: is not registered; see tidings client list"
+    )
+    assert add(tidings) == ["shop: keyVersion 1; apps 333301; addresses any"]
+
+
+def test_that_the_last_client_leaves_the_api_open_or_closed_is_said(tidings: CommandLine) -> None:
+    add(tidings)
+
+    assert consequences(tidings) == [
+        "no client is left: ANYBODY MAY SEND FOR ANY appId; set TIDINGS_SIGNATURES=required before",
+        KEYS,
+    ]
+    assert consequences(tidings, signatures="required") == ["no client is left: nobody may call", KEYS]
+    assert consequences(tidings, clients='{"m": ["333301"]}') == [KEYS]
+    assert consequences(tidings, clients='{"shop": ["333309"]}') == [
+        "TIDINGS_CLIENTS names it: it may call for the appIds there, without a key, rate and addresses",
+        "nobody else may send for 333301",
+        KEYS,
+    ]

@@ -10,9 +10,13 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
+from api_adapter.batch_records import LONGEST_RECORD
 from api_adapter.batch_uploading import MAX_PART_BODY, MAX_PART_CONTENT
+from api_adapter.decompressing import FREE_MEMBERS
 from api_adapter.http.endpoints import ENDPOINTS
 from api_adapter.paths import BATCHES, PARTS
+from api_adapter.places import AT_ONCE, AT_ONCE_PER_CLIENT
+from api_adapter.reading import MAX_BODY
 from tests.asgi_calls import JSON, Answer, Call, exchange_all
 from tests.front_desk import APP, CLIENT, FrontDesk
 from tests.samples import send_fields
@@ -268,9 +272,9 @@ def test_R63_the_limits_of_the_channels_are_told() -> None:
 
 
 def test_the_limits_of_batch_jobs_are_told() -> None:
-    rows, part_rows, *_ = (number(most) for _, most in table("Batch jobs"))
+    told = [number(most) for _, most in table("Batch jobs")]
 
-    assert (rows, part_rows) == (MAX_ROWS, MAX_PART_ROWS)
+    assert told == [MAX_ROWS, MAX_PART_ROWS, MAX_BODY, LONGEST_RECORD, 64, AT_ONCE, AT_ONCE_PER_CLIENT, FREE_MEMBERS]
     assert f"{MAX_PART_CONTENT // 1024**2} MiB for batchPart" in PAGE.read_text(encoding="utf-8")
     assert f"at most {MAX_RESULT_MESSAGE} characters" in PAGE.read_text(encoding="utf-8")
 
