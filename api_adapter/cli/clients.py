@@ -12,7 +12,8 @@ from rich.text import Text
 from api_adapter.cli import client_removal
 from api_adapter.cli.arguments import ArgumentError, duration, overlap
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson, print_json, screen, stacked, table, utc
+from api_adapter.cli.printing import AsJson, print_json, stacked, utc
+from api_adapter.cli.tables import show_table
 from worker.contract.clients import PLAIN_CLIENT_ID, ClientKey, Network, RegisteredClient
 from worker.contract.rates import RateUse
 from worker.contract.requests import AppId
@@ -135,7 +136,7 @@ def list_clients(*, as_json: AsJson = False) -> None:
             print_json([_client_json(*client) for client in clients])
         elif clients:
             rows = (_row(*client) for client in clients)
-            screen().print(table(("Client", "Apps", "Keys", "Rate", "Refused", "Addresses"), rows))
+            show_table(("Client", "Apps", "Keys", "Rate", "Refused", "Addresses"), rows)
         else:
             typer.echo("no clients yet: see tidings client add --help")
 

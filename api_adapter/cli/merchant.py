@@ -10,9 +10,10 @@ import typer
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.known_origins import is_known
-from api_adapter.cli.printing import AsJson, counted, elapsed, print_json, screen, table, utc
+from api_adapter.cli.printing import AsJson, counted, elapsed, print_json, utc
 from api_adapter.cli.progress import Work, progress
 from api_adapter.cli.request_id_files import read_request_ids
+from api_adapter.cli.tables import show_table
 from api_adapter.origins import COUNTED
 from worker.batching import chunks
 from worker.contract.cancellations import MAX_CANCELLED, MAX_REASON, Cancelled, Standing
@@ -222,7 +223,7 @@ def _print_pauses(pauses: Sequence[Pause], now: int) -> None:
     rows = [
         (one.origin.app_id, one.origin.batch_id, utc(one.since), elapsed(max(0, now - one.since))) for one in pauses
     ]
-    screen().print(table(("paused appId", "batch", "since", "for"), rows))
+    show_table(("paused appId", "batch", "since", "for"), rows)
 
 
 def _named(origin: Origin) -> str:
