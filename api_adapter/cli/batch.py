@@ -20,6 +20,7 @@ from api_adapter.cli.printing import AsJson, counted, harmless, print_json, utc
 from api_adapter.cli.tables import show_table
 from api_adapter.clients import CLIENT_ID
 from api_adapter.decompressing import BodyTooLargeError, Encoding
+from api_adapter.stack.cancellation import heed_cancellation
 from worker.contract.batch_requests import BatchCreation, BatchName, BatchRun, PartName, ResultsPage
 from worker.contract.codes import ResultStatus
 from worker.contract.origins import Origin
@@ -130,6 +131,7 @@ async def _upload(
             except (ContractViolationError, BodyTooLargeError) as error:
                 raise ArgumentError(f"part {number}: {error}") from error
             answers.append(checked(answer, f"part {number}: "))
+            heed_cancellation()
     return answers
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.command_line import CommandLine
 from tests.keys import private_pem, public_pem
 from worker.contract.moments import read_moment
-from worker.signatures import is_signed, read_signature, signed_content
+from worker.signatures import is_signed, read_signature, signed_digest
 
 
 @pytest.fixture
@@ -128,8 +128,8 @@ def test_R23_sign_prints_headers_that_verify(tidings: CommandLine) -> None:
     assert list(found) == ["Content-Type", "Client-Id", "Request-Time", "Signature"]
     assert claimed is not None
     assert claimed.key_version == 3
-    content = signed_content("/api/open/v2/x?a=b", "shop", found["Request-Time"], body)
-    assert is_signed(public_pem("one"), claimed.signature, content)
+    digest = signed_digest("/api/open/v2/x?a=b", "shop", found["Request-Time"], body)
+    assert is_signed(public_pem("one"), claimed.signature, digest)
     assert read_moment(found["Request-Time"]) is not None
     assert piped[2] == "Request-Time: 2019-05-28T12:12:14+08:00"
 
@@ -143,8 +143,8 @@ def test_R23_sign_signs_a_get_without_a_body(tidings: CommandLine) -> None:
     claimed = read_signature(found["Signature"])
     assert list(found) == ["Client-Id", "Request-Time", "Signature"]
     assert claimed is not None
-    content = signed_content(path, "shop", found["Request-Time"], b"", "GET")
-    assert is_signed(public_pem("one"), claimed.signature, content)
+    digest = signed_digest(path, "shop", found["Request-Time"], b"", "GET")
+    assert is_signed(public_pem("one"), claimed.signature, digest)
 
 
 @pytest.mark.parametrize(
