@@ -12,6 +12,7 @@ from tests.ledger_driver import dead, final, learnt, new_message, new_messages, 
 from tests.ledger_invariants import check_homes
 from tests.ledger_state import state_of_redis
 from worker.adapters.redis.audit import RedisAudit
+from worker.adapters.redis.batches import RedisBatches
 from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import RedisLedger
@@ -391,6 +392,25 @@ def test_the_open_message_of_a_batch_goes_back_to_where_its_record_says(redis_ur
         assert len(await mended(redis, await audited(redis))) == 1
         assert not await redis.exists(KEYS.backlog(shard, Lane.BULK, Origin("shop", "b1")))
         assert all(audit.clean for audit in await audited(redis))
+
+    on_redis(redis_url, story)
+
+
+def test_a_row_that_its_batch_does_not_name_is_named_again(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        rows = [new_message(f"row-{row}")._replace(row=row) for row in range(3)]
+        await RedisLedger(redis, KEYS).accept("shop", Lane.BULK, rows, part=BatchPart("b1"))
+        assert all(audit.clean for audit in await audited(redis))
+        batches = RedisBatches(redis, KEYS)
+        before = await batches.rows(Origin("shop", "b1"), 0, 10)
+        await redis.delete(*map(KEYS.rows, range(KEYS.shards)))
+
+        repairs = await mended(redis, await audited(redis))
+
+        faults = [(one.message.fault, one.mend) for repair in repairs for one in repair.mended]
+        assert faults == [(Fault.NOT_INDEXED, Mend.INDEXED)] * 3
+        assert await batches.rows(Origin("shop", "b1"), 0, 10) == before
+        assert len(before) == 3
 
     on_redis(redis_url, story)
 

@@ -36,7 +36,7 @@ class Home:
     strayed: bool = False
     """It is in a window, or waits, as another merchant's or in another lane."""
     unlisted: bool = False
-    """An index of those that miss an answer, are dead letters or are to be forgotten lacks it."""
+    """An index of those that miss an answer, are dead letters, are to be forgotten or are rows of a batch lacks it."""
     listed_still: bool = False
     """Such an index names it, though its record does not ask for that."""
     scheduled: bool = False

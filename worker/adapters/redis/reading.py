@@ -168,7 +168,7 @@ class LedgerReader:
     def _call(self, shard: int, ids: Sequence[str], seen: Seen) -> Call:
         keys = self._keys
         indexes = keys.due, keys.window, keys.waiting, keys.unanswered, keys.unknown, keys.scheduled, keys.plans
-        shared = [index(shard) for index in (*indexes, keys.retention, keys.dead)]
+        shared = [index(shard) for index in (*indexes, keys.retention, keys.dead, keys.rows)]
         records = [keys.message(shard, message_id) for message_id in ids]
         return Call(
             _AUDIT, shared + records, [part for message_id in ids for part in (message_id, *seen.of(message_id))]
@@ -187,6 +187,7 @@ def _add(reading: Reading, message_id: str, row: Sequence[Any], *, backlogged: b
         (bool(row[11]), bool(row[10])),
         (bool(row[15]), ended and not dead),
         (bool(row[16]), ended and dead),
+        (False, bool(row[17])),
     }
     reading.records += bool(app_id)
     for channel, state in states.items():

@@ -111,6 +111,7 @@ class RedisRepair:
             keys.retention(shard),
             keys.dead(shard),
             keys.cards(shard),
+            keys.rows(shard),
         ]
         records = [keys.message(shard, message.message_id) for message in messages]
         arguments: list[str | bytes | int] = [self._now(), place[0], place[1].app_id, self._limits.retention]
