@@ -20,6 +20,7 @@ from api_adapter.part_taking import AT_A_TIME, PartTaking, TakenElsewhereError
 from api_adapter.places import Places
 from worker.batch_ports import BatchJobs
 from worker.contract.batch_jobs import (
+    MAX_ROWS,
     Begun,
     Example,
     Extent,
@@ -50,7 +51,9 @@ _REFUSALS = {
     Begun.INCONSISTENT: Result.refused(
         ResultCode.REPEAT_REQ_INCONSISTENT, "query part: came with another content before; use another number"
     ),
-    Begun.TOO_MANY: Result.refused(ResultCode.PARAM_ILLEGAL, "$.batchId: the batch would have too many rows"),
+    Begun.TOO_MANY: Result.refused(
+        ResultCode.PARAM_ILLEGAL, f"$.batchId: the batch would have more than {MAX_ROWS} rows; upload these to another"
+    ),
 }
 _ELSEWHERE = Result(
     ResultCode.UNKNOWN_EXCEPTION, ResultStatus.U, "another upload of this part goes on; ask for the batch's status"
