@@ -527,6 +527,24 @@ def test_a_part_that_comes_while_too_many_do_is_unknown() -> None:
     assert uploaded(desk, 1, content).code == "SUCCESS"
 
 
+@pytest.mark.parametrize("more", [-1, 0, 1])
+@pytest.mark.parametrize("padding", ["x", " "], ids=["in a field", "white space"])
+def test_R15_a_line_of_64_kib_is_taken_and_one_byte_more_is_rejected(padding: str, more: int) -> None:
+    fields = {"requestId": "a", "accessToken": TOKEN, "appId": APP, "pad": ""}
+    room = MAX_BODY + more - len(orjson.dumps(fields))
+    whole = orjson.dumps(fields | {"pad": "x" * room})
+    # The batch adds nothing to it: it has the one common field itself.
+    written = whole if padding == "x" else whole.replace(b"x" * room, b"")[:-1] + b" " * room + b"}"
+    desk = FrontDesk()
+    assert created(desk, **dict.fromkeys(DEFAULTS))["result"]["resultStatus"] == "S"
+
+    answer = uploaded(desk, 1, written + b"\n").json
+
+    (code,) = answer["codes"]
+    too_large = "larger than" in str(answer["codes"])
+    assert (len(written), code, too_large) == (MAX_BODY + more, "PARAM_ILLEGAL", more > 0)
+
+
 @pytest.mark.parametrize("size", [MAX_BODY // 2, 2 * MAX_BODY + 1, 3 * MAX_BODY])
 def test_a_csv_row_with_a_cell_of_whatever_size_is_judged_alone(size: int) -> None:
     head = b"requestId,accessToken,extendInfo\n"
