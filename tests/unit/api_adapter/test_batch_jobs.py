@@ -301,7 +301,7 @@ def test_a_compressed_part_is_taken_and_its_digest_is_of_what_was_sent() -> None
     ("headers", "content", "told"),
     [
         ((NDJSON, GZIP), lines(["a"]), "$: the body is not gzip"),
-        ((NDJSON, GZIP), gzip.compress(lines(["a"]))[:-3], "the body is not whole"),
+        ((NDJSON, GZIP), gzip.compress(lines(["a"]), mtime=0)[:-3], "the body is not whole"),
         ((NDJSON, ("Content-Encoding", "br")), lines(["a"]), "header Content-Encoding: must be gzip, or absent"),
         ((NDJSON,), b"\n\n", "has no rows"),
         ((CSV,), b"requestId,accessToken\n", "has no rows"),
