@@ -4,10 +4,11 @@ Framework-free: the raw path, headers and body in, a refusal or nothing out. A r
 see for itself; what was wrong with a signature is not among that.
 """
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Final, NamedTuple, Protocol
 
 from api_adapter.clients import Caller, Clients
+from worker.contract.clients import ClientKey
 from worker.contract.codes import Result, ResultCode
 from worker.contract.moments import read_moment
 from worker.ports import Clock
@@ -35,22 +36,41 @@ class SignedCall(NamedTuple):
     method: str = "POST"
 
 
-Check: TypeAlias = Callable[[Caller, SignedCall], Result | None]
+class Check(Protocol):
+    """Refuses what its caller does not prove to have sent."""
+
+    def __call__(self, caller: Caller, call: SignedCall, /) -> Result | None:
+        """Return the refusal of a request, or None."""
+        ...
+
+    def before_body(self, caller: Caller, call: SignedCall, /) -> Result | None:
+        """Return the refusal of what can't become a request that is let in, whatever its body; `call` has none yet."""
+        ...
 
 
-def believe(_caller: Caller, _call: SignedCall) -> None:
-    """Refuse nothing: callers are who they say."""
+class _Believing:
+    """Implements `Check`: callers are who they say."""
+
+    def __call__(self, _caller: Caller, _call: SignedCall, /) -> None:
+        """Refuse nothing."""
+
+    def before_body(self, caller: Caller, call: SignedCall, /) -> Result | None:
+        """Refuse who calls from elsewhere."""
+        return _ELSEWHERE if _is_elsewhere(caller, call) else None
+
+
+believe: Final[Check] = _Believing()
 
 
 class SignatureCheck:
-    """Refuses what its caller did not sign just now."""
+    """Implements `Check`: refuses what its caller did not sign just now."""
 
     def __init__(self, clock: Clock, skew: int) -> None:
         """Keep the clock; `skew` is the milliseconds that Request-Time may be from it."""
         self._clock = clock
         self._skew = skew
 
-    def __call__(self, caller: Caller, call: SignedCall) -> Result | None:
+    def __call__(self, caller: Caller, call: SignedCall, /) -> Result | None:
         """Return the refusal of a request, or None."""
         time, header = call.headers.get(REQUEST_TIME), call.headers.get(SIGNATURE)
         if not time:
@@ -63,6 +83,17 @@ class SignatureCheck:
         # After the signature: what is wrong with the time is told to the key's owner alone.
         return self._untimely(time, now)
 
+    def before_body(self, caller: Caller, call: SignedCall, /) -> Result | None:
+        """Refuse what no body can make right; nobody has proved to have the key, so why is not told."""
+        time, header = call.headers.get(REQUEST_TIME), call.headers.get(SIGNATURE)
+        if not time:
+            return _NO_TIME
+        if not header:
+            return _NO_SIGNATURE
+        now = self._clock.now()
+        hopeless = _claimed(caller, header, now) is None or self._untimely(time, now) or _is_elsewhere(caller, call)
+        return _INVALID if hopeless else None
+
     def _untimely(self, time: str, now: int) -> Result | None:
         at = read_moment(time)
         if at is None:
@@ -74,13 +105,25 @@ class SignatureCheck:
         return Result.refused(ResultCode.INVALID_SIGNATURE, f"header Request-Time: {rule}")
 
 
-def _signed_by(caller: Caller, call: SignedCall, time: str, header: str, now: int) -> bool:
+def _claimed(caller: Caller, header: str, now: int) -> tuple[ClientKey, bytes] | None:
+    """Return the key that a Signature header names, if the caller has it, and the signature."""
     claimed = read_signature(header)
     if claimed is None or caller.registered is None:
-        return False
+        return None
     key = caller.registered.key(claimed.key_version, now)
-    content = signed_content(call.path, caller.client_id, time, call.body, call.method)
-    return key is not None and is_signed(key.pem, claimed.signature, content)
+    return None if key is None else (key, claimed.signature)
+
+
+def _signed_by(caller: Caller, call: SignedCall, time: str, header: str, now: int) -> bool:
+    claimed = _claimed(caller, header, now)
+    if claimed is None:
+        return False
+    key, signature = claimed
+    return is_signed(key.pem, signature, signed_content(call.path, caller.client_id, time, call.body, call.method))
+
+
+def _is_elsewhere(caller: Caller, call: SignedCall) -> bool:
+    return caller.registered is not None and not caller.registered.may_call_from(call.address)
 
 
 class Authentication:
@@ -97,6 +140,9 @@ class Authentication:
         if isinstance(caller, Result):
             return caller
         refused = self._check(caller, call)
-        if refused is None and caller.registered and not caller.registered.may_call_from(call.address):
-            return _ELSEWHERE
-        return refused
+        return _ELSEWHERE if refused is None and _is_elsewhere(caller, call) else refused
+
+    async def refusal_before_body(self, call: SignedCall) -> Result | None:
+        """Return the refusal of a request that its body could not save, or None; raises LedgerUnavailableError."""
+        caller = await self._clients.identify(call.headers)
+        return caller if isinstance(caller, Result) else self._check.before_body(caller, call)

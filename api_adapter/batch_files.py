@@ -4,13 +4,24 @@ import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
-from api_adapter.batch_rows import RowFormat
+from api_adapter.batch_records import RowFormat
 
 _BYTES = 8 * 1024 * 1024
 """After which a part ends: half of what one may have."""
 _ROWS = 50_000
+UNKNOWN_FORMAT = "must end with .jsonl, .ndjson or .csv, with .gz or not"
+"""What is wrong with a file's name where `format_of` gives None."""
+
+
+class FilePart(NamedTuple):
+    """A part of a file."""
+
+    content: bytes
+    """Never empty; of CSV it begins with the file's head."""
+    shift: int
+    """What a line of the part, but for the head, is further down in the file."""
 
 
 def format_of(path: Path) -> RowFormat | None:
@@ -32,19 +43,21 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             yield file
 
 
-def parts_of(rows: RowFormat, stream: BinaryIO) -> Iterator[bytes]:
-    """Yield parts, none of them empty; each of CSV has the head."""
+def parts_of(rows: RowFormat, stream: BinaryIO) -> Iterator[FilePart]:
+    """Yield the parts of a file."""
     records = iter(stream) if rows is RowFormat.JSONL else _records(stream)
     head = next(records, b"") if rows is RowFormat.CSV else b""
-    part, size = [head], len(head)
+    part, size, shift = [head], len(head), 0
     for record in records:
         part.append(record)
         size += len(record)
         if size >= _BYTES or len(part) > _ROWS:
-            yield b"".join(part)
+            content = b"".join(part)
+            yield FilePart(content, shift)
+            shift += content.count(b"\n") - head.count(b"\n")
             part, size = [head], len(head)
     if len(part) > 1:
-        yield b"".join(part)
+        yield FilePart(b"".join(part), shift)
 
 
 def _records(stream: BinaryIO) -> Iterator[bytes]:

@@ -1,24 +1,17 @@
-"""The rows of a part, JSON lines or CSV, from pieces of bytes: never more in memory than one row and one piece.
+"""What the rows of a part say, as sends that nobody has judged.
 
-CSV is RFC 4180 in UTF-8, with a head. An empty cell is an absent field, so that no text with a hole is sent.
+An empty cell of CSV is an absent field, so that no text with a hole is sent.
 """
 
-import codecs
-import csv
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from typing import Any, NamedTuple, TypeAlias
 
-from api_adapter.reading import MAX_BODY, Unread
+from api_adapter.batch_records import Pieces, RowFormat, UnreadableRowsError, csv_records, json_lines
+from api_adapter.reading import Unread
 from worker.contract.batch_jobs import MAX_PART_ROWS, Extent
 from worker.contract.codes import Result, ResultCode
-from worker.contract.errors import TidingsError
 
-_LONGEST_LINE = MAX_BODY + len(b"\r\n")
-_LONGEST_RECORD = 4 * MAX_BODY
-"""Bytes of a CSV record: quotes and head make it longer than the JSON it stands for, but not more than this."""
-_SPACE = b" \t\r\n"
 _REQUIRED = ("requestId", "accessToken")
 _FIELDS = frozenset(
     {
@@ -37,15 +30,6 @@ _LANGUAGE = "language"
 _PARAMETER = re.compile(r"p\.(?:([A-Za-z0-9_-]{1,64})\.)?([A-Za-z_][A-Za-z0-9_]{0,63})")
 _RAGGED = Result.refused(ResultCode.PARAM_ILLEGAL, "$: has not as many cells as the head")
 
-Pieces: TypeAlias = Iterable[bytes]
-
-
-class RowFormat(StrEnum):
-    """How a part is written; the texts are its media types."""
-
-    JSONL = "application/x-ndjson"
-    CSV = "text/csv"
-
 
 class Row(NamedTuple):
     """One row that is not blank."""
@@ -58,18 +42,18 @@ class Row(NamedTuple):
     """Bytes of a line, characters of the cells of a record."""
 
 
-class UnreadableRowsError(TidingsError):
-    """A part is not what it says; the text names the row."""
-
-
 def measure_rows(rows: RowFormat, pieces: Pieces) -> Extent:
     """Return how many rows there are; raise UnreadableRowsError for what can't be read to its end, or is too much."""
     found = last = 0
-    numbers = _json_lines(pieces) if rows is RowFormat.JSONL else _records(pieces)
-    for number, line in numbers:
+    frames: Iterator[tuple[int, Sized]] = (
+        json_lines(pieces)
+        if rows is RowFormat.JSONL
+        else ((record.number, record.cells) for record in csv_records(pieces))
+    )
+    for number, frame in frames:
         if number > MAX_PART_ROWS:
             raise UnreadableRowsError(f"has more than {MAX_PART_ROWS} rows; upload more parts")
-        if line:
+        if frame:
             found, last = found + 1, number
     return Extent(max(0, found - 1) if rows is RowFormat.CSV else found, last)
 
@@ -77,74 +61,8 @@ def measure_rows(rows: RowFormat, pieces: Pieces) -> Extent:
 def read_rows(rows: RowFormat, pieces: Pieces) -> Iterator[Row]:
     """Yield the rows of a part that `measure_rows` could read."""
     if rows is RowFormat.JSONL:
-        return (Row(number, line, len(line)) for number, line in _json_lines(pieces) if line)
+        return (Row(number, line, len(line)) for number, line in json_lines(pieces) if line)
     return _csv_rows(pieces)
-
-
-def _json_lines(pieces: Pieces) -> Iterator[tuple[int, bytes]]:
-    for number, line in enumerate(_lines(pieces, _LONGEST_LINE), 1):
-        whole = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        # A line that was cut off keeps its length, so that intake sees that it is too large.
-        yield number, whole if len(line) > _LONGEST_LINE else whole.strip(_SPACE)
-
-
-def _lines(pieces: Pieces, most: int) -> Iterator[bytes]:
-    """Yield lines with their ends; of one that is longer than `most` only its first `most + 1` bytes."""
-    rest, skipping = b"", False
-    for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n")
-        for line in whole:
-            if not skipping:
-                yield line[: most + 1] if len(line) > most else line + b"\n"
-            skipping = False
-        if skipping:
-            rest = b""
-        elif len(rest) > most:
-            yield rest[: most + 1]
-            rest, skipping = b"", True
-    if rest:
-        yield rest
-
-
-class _Record:
-    """Counts what csv's reader takes for one record: a quote that is never closed would take all that follows."""
-
-    def __init__(self, pieces: Pieces) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
-        self._lines = _lines(pieces, _LONGEST_RECORD)
-        self._size = 0
-        self._first = True
-
-    def begin(self) -> None:
-        self._size = 0
-
-    def __iter__(self) -> "_Record":
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        if self._first:
-            line, self._first = line.removeprefix(codecs.BOM_UTF8), False
-        self._size += len(line)
-        if self._size > _LONGEST_RECORD:
-            raise csv.Error(f"is longer than {_LONGEST_RECORD} bytes, or its quotes are not closed")
-        return line.decode()
-
-
-def _records(pieces: Pieces) -> Iterator[tuple[int, list[str]]]:
-    record, number = _Record(pieces), 0
-    reader = csv.reader(record, strict=True)
-    while True:
-        number += 1
-        record.begin()
-        try:
-            yield number, next(reader)
-        except StopIteration:
-            return
-        except UnicodeDecodeError:
-            raise UnreadableRowsError(f"row {number}: is not UTF-8") from None
-        except csv.Error as error:
-            raise UnreadableRowsError(f"row {number}: {error}") from None
 
 
 Fill: TypeAlias = Callable[[dict[str, Any], dict[str, dict[str, str]], str], None]
@@ -158,8 +76,8 @@ class _Head(NamedTuple):
 
 def ignored_columns(pieces: Pieces) -> tuple[str, ...]:
     """Return the columns of a CSV part that mean nothing; raise UnreadableRowsError for a head that can't be used."""
-    for _, cells in _records(pieces):
-        return _head(cells).ignored
+    for record in csv_records(pieces):
+        return _head(record.cells).ignored
     raise UnreadableRowsError("row 1: the head is missing")
 
 
@@ -196,11 +114,11 @@ def _fill(name: str, column: int) -> Fill | None:
 
 
 def _csv_rows(pieces: Pieces) -> Iterator[Row]:
-    records = _records(pieces)
-    head = next((_head(cells) for _, cells in records), None)
+    records = csv_records(pieces)
+    head = next((_head(record.cells) for record in records), None)
     if head is None:
         return
-    for number, cells in records:
+    for number, cells, _ in records:
         if cells:
             send = _fields(head, cells) if len(cells) == len(head.fills) else _RAGGED
             yield Row(number, send, sum(map(len, cells)))

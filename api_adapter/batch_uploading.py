@@ -8,18 +8,19 @@ are held already are accepted again, each under its requestId. Tokens live here 
 import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from hashlib import sha256
 from typing import Final, NamedTuple
 from uuid import uuid4
 
 from pydantic_core import from_json
 
-from api_adapter.batch_rows import Row, RowFormat, UnreadableRowsError, ignored_columns, measure_rows, read_rows
+from api_adapter.batch_records import RowFormat, UnreadableRowsError
+from api_adapter.batch_rows import Row, ignored_columns, measure_rows, read_rows
 from api_adapter.common_fields import CommonFields, Item, bounded
 from api_adapter.decompressing import Encoding, Gunzip, NotGzipError
 from api_adapter.inquiries import Json, result_json
 from api_adapter.intake import BatchedSend, Intake
+from api_adapter.places import Places
 from api_adapter.taking import SendResult
 from worker.batch_ports import BatchJobs
 from worker.batching import chunks
@@ -45,8 +46,6 @@ MAX_PART_BODY = 16 * 1024 * 1024
 """Bytes of a part as it is sent."""
 MAX_PART_CONTENT = 128 * 1024 * 1024
 """Bytes of a part once it is decompressed."""
-_AT_ONCE = 8
-"""Parts in memory at once."""
 _CHUNK = 2_000
 _CHUNK_SIZE = 4 * 1024 * 1024
 """Bytes of sends, with what they have in common, beyond which a chunk gets no row more: a part is mostly compressed."""
@@ -119,17 +118,8 @@ class PartUploads:
         self._jobs = jobs
         self._batches = batches
         self._pauses = pauses
-        self._under_way = 0
-
-    @contextmanager
-    def place(self) -> Iterator[bool]:
-        """Say whether one more part may come; each is in memory, as it is sent, until the block ends."""
-        has_place = self._under_way < _AT_ONCE
-        self._under_way += has_place
-        try:
-            yield has_place
-        finally:
-            self._under_way -= has_place
+        self.places = Places()
+        """Where a part is while it comes and is taken."""
 
     async def upload(self, headers: Mapping[str, str], name: PartName, part: PartBody) -> Json:
         """Answer an upload; the caller may act for the appId.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from worker.contract.clients import PLAIN_CLIENT_ID, RegisteredClient
 from worker.contract.codes import Result, ResultCode
-from worker.ports import ClientRegistry
+from worker.registry_ports import ClientRegistry
 
 CLIENT_ID = "client-id"
 

@@ -9,7 +9,7 @@ from worker.contract.errors import TidingsError
 _GZIP = 16 + zlib.MAX_WBITS
 _PIECE = 64 * 1024
 """Most bytes of what is yielded at a time."""
-_FREE_MEMBERS = 1_000
+FREE_MEMBERS = 1_000
 _BYTES_A_MEMBER = 1_000
 """A body may be made of many members, such as blocks of 64 KiB, but tiny ones cost more than they say."""
 
@@ -69,7 +69,7 @@ class Gunzip:
             raise NotGzipError("the body is not whole: its gzip ends too soon")
 
     def _next_member(self) -> "zlib._Decompress":
-        if self._members >= _FREE_MEMBERS and self._members * _BYTES_A_MEMBER > self._size:
+        if self._members >= FREE_MEMBERS and self._members * _BYTES_A_MEMBER > self._size:
             raise NotGzipError("the body has too many tiny gzip members")
         self._members += 1
         self._member = zlib.decompressobj(_GZIP)

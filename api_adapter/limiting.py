@@ -8,7 +8,7 @@ from api_adapter.admitting import Send
 from api_adapter.clients import Caller
 from worker.contract.codes import Result, ResultCode
 from worker.contract.rates import Grant, LimitedBy, RateLimit
-from worker.ports import Rates
+from worker.limit_ports import Rates
 
 ANY_APP = "*"
 """Stands for every appId that has no rate of its own."""

@@ -19,7 +19,7 @@ from worker.contract.codes import SUCCESS, Result, ResultStatus
 from worker.contract.messages import Acceptance, Channel
 from worker.contract.templates import TemplateVersion
 from worker.contract.users import SendCap
-from worker.ports import CapRequest, CapUse
+from worker.limit_ports import CapRequest, CapUse
 from worker.rendering import Choice, CompiledTemplate
 
 

@@ -7,7 +7,7 @@ import structlog
 from worker.contract.codes import Result, ResultCode
 from worker.contract.errors import LedgerMismatchError
 from worker.contract.templates import TemplateVersion
-from worker.ports import TemplateCatalogue, Templates
+from worker.registry_ports import TemplateCatalogue, Templates
 from worker.rendering import CompiledTemplate, CompiledTemplates, TemplateSyntaxError
 
 _UNUSABLE = Result.refused(

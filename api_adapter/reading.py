@@ -9,10 +9,10 @@ from api_adapter.limiting import LimitsOf
 from api_adapter.taking import SendResult
 from worker.contract.codes import Result, ResultCode
 from worker.contract.identity import message_id
-from worker.contract.requests import ContractViolationError, SendRequest, parse, parse_fields
+from worker.contract.requests import LARGEST_SEND, ContractViolationError, SendRequest, parse, parse_fields
 
-MAX_BODY = 64 * 1024
-"""Bytes of one send (R15)."""
+MAX_BODY = LARGEST_SEND
+"""Bytes of a body that is one send."""
 TOO_LARGE = f"$: is larger than {MAX_BODY} bytes"
 """The fault of a send that is."""
 

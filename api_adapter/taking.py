@@ -22,19 +22,9 @@ from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Acceptance, Lane
 from worker.contract.origins import NO_BATCH, BatchPart
 from worker.contract.users import Unresolved, User
-from worker.ports import (
-    CallbackRegistry,
-    CapRequest,
-    Caps,
-    Clock,
-    Hints,
-    Ledger,
-    Probe,
-    Rates,
-    Templates,
-    Users,
-    Wallets,
-)
+from worker.limit_ports import CapRequest, Caps, Rates
+from worker.ports import Clock, Hints, Ledger, Probe
+from worker.registry_ports import CallbackRegistry, Templates, Users, Wallets
 from worker.rendering import CompiledTemplates
 
 INCONSISTENT = Result.refused(

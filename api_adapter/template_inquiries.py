@@ -15,7 +15,7 @@ from api_adapter.template_facts import required_json, required_on_json
 from worker.contract.codes import SUCCESS, Result, ResultCode
 from worker.contract.requests import ContractViolationError, parse, parse_fields
 from worker.contract.template_requests import TemplateInquiry, TemplatePreview, TemplatesInquiry
-from worker.ports import TemplateCatalogue
+from worker.registry_ports import TemplateCatalogue
 from worker.rendering import CompiledTemplate, CompiledTemplates
 
 _NO_TEMPLATE = Result.refused(ResultCode.TEMPLATE_NOT_EXIST, "$.templateCode: no template has this code")

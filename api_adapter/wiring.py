@@ -25,7 +25,8 @@ from worker.collecting import rare_collections
 from worker.contract.errors import SettingsError
 from worker.contract.requests import LenientSendRequest, SendRequest
 from worker.hinting import hint_publisher
-from worker.ports import Clock, Hints, Users
+from worker.ports import Clock, Hints
+from worker.registry_ports import Users
 from worker.settings import PREFIX, Settings
 from worker.signatures import Signer, UnusableKeyError
 

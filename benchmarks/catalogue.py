@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from benchmarks import backlog, budget, fairness, gateway_limit, latency, lookup, main_job, scaling
+from benchmarks import backlog, budget, fairness, gateway_limit, latency, lookup, main_job, scaling, signatures
 
 BENCHMARKS: dict[str, ModuleType] = {
     "gateway": gateway_limit,
@@ -10,6 +10,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "scaling": scaling,
     "fairness": fairness,
     "latency": latency,
+    "signatures": signatures,
     "backlog": backlog,
     "lookup": lookup,
     "budget": budget,

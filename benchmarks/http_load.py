@@ -3,12 +3,15 @@
 import asyncio
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
 from typing_extensions import override
 
+CLIENT = "bench"
+"""Who sends."""
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _HEAD_END = b"\r\n\r\n"
 
@@ -74,13 +77,14 @@ async def connect(url: str, number: int) -> list[Connection]:
     return [connection for _, connection in opened]
 
 
-def post(path: str, body: bytes) -> bytes:
-    """Return a request as it goes over the wire."""
+def post(path: str, body: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """Return a request as it goes over the wire, with more headers than it needs."""
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: bench\r\nClient-Id: bench\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: bench\r\nClient-Id: {CLIENT}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n"
     )
-    return head.encode() + body
+    more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"{head}{more}\r\n".encode() + body
 
 
 async def flat_out(connections: Sequence[Connection], requests: Iterable[bytes]) -> list[Exchange]:

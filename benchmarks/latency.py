@@ -14,11 +14,12 @@ from contextlib import contextmanager
 import uvloop
 
 from benchmarks import charts
+from benchmarks.api_process import api
 from benchmarks.bodies import bodies
 from benchmarks.http_load import Connection, Exchange, at_rate, connect, flat_out, post
 from benchmarks.results_file import Report, four, percentiles
 from benchmarks.rounds import await_deliveries
-from benchmarks.stack import TIDINGS, Servers, free_port, servers, started, wait_for_port
+from benchmarks.stack import Servers, servers, started
 from benchmarks.systems import PROCESSES, tidings_worker
 from benchmarks.tidings_producer import opened_front
 from benchmarks.timelines import milliseconds_to_settle
@@ -27,15 +28,6 @@ from worker.contract.identity import message_id
 NAME = "latency"
 APP = "bench-app"
 SEND = "/v2/miniprogram/message/send"
-
-
-@contextmanager
-def api(found: Servers) -> Iterator[str]:
-    """Run one API process for as long as the block; give its address."""
-    port = free_port()
-    with started([*TIDINGS, "serve", "--port", str(port)], found.environment(), found.directory / "api.log"):
-        wait_for_port(port)
-        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
@@ -135,5 +127,5 @@ def measure(given: argparse.Namespace) -> Report:
     """Measure; return the report."""
     with servers() as found:
         os.environ.update(found.environment())
-        with api(found) as address:
-            return uvloop.run(run(found, address, given))
+        with api(found) as process:
+            return uvloop.run(run(found, process.address, given))

@@ -7,9 +7,10 @@ import orjson
 import uvloop
 
 from benchmarks import charts
+from benchmarks.api_process import api
 from benchmarks.bodies import bodies
 from benchmarks.http_load import connect, flat_out, post
-from benchmarks.latency import APP, api, rate_of
+from benchmarks.latency import APP, rate_of
 from benchmarks.results_file import Report, four, percentiles
 from benchmarks.stack import Servers, servers
 from benchmarks.tidings_producer import opened_front, take
@@ -67,5 +68,5 @@ def measure(given: argparse.Namespace) -> Report:
     """Measure; return the report."""
     with servers() as found:
         os.environ.update(found.environment())
-        with api(found) as address:
-            return uvloop.run(run(found, address, given))
+        with api(found) as process:
+            return uvloop.run(run(found, process.address, given))

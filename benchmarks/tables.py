@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 
-from benchmarks import backlog, budget, fairness, gateway_limit, latency, lookup, main_job, scaling
+from benchmarks import backlog, budget, fairness, gateway_limit, latency, lookup, main_job, scaling, signatures
 from benchmarks.results_file import Report, read
 from benchmarks.systems import ALWAYS, CELERY, ONE, PEERS, TWENTY
 
@@ -104,6 +104,7 @@ def _goals_beside() -> list[list[str]]:
     return [
         ["accept, single HTTP sends, one API process", "8,000/s", f"{accept['a_second']:,.0f}/s"],
         ["the same, p99", "20 ms", f"{accept['milliseconds']['p99']:,.1f} ms"],
+        ["the same, requests verified", "5,000/s", f"{_verified()['a_second']['median']:,.0f}/s"],
         ["single send, accepted to delivered, half load", "p50 10 ms, p99 50 ms", _p50_p99(half)],
         [f"single send while {fair['large']:,} drain", "p99 250 ms", f"p99 {alone['p99']:,.0f} ms"],
         ["share of the second merchant's batch", "0.475 to 0.525", f"{fair['share']:.3f}"],
@@ -112,6 +113,11 @@ def _goals_beside() -> list[list[str]]:
         ["look-up in batches", "50,000/s", f"{looked_up:,.0f}/s"],
         ["most worker processes, share of linear", "0.9", f"{processes[-1]['of_linear']:.2f}"],
     ]
+
+
+def _verified() -> Report:
+    verified: Report = read(signatures.NAME)["ways"][signatures.VERIFIED]
+    return verified
 
 
 def _ratio(name: str, other: str, key: str, digits: int = 1) -> str:
@@ -171,6 +177,21 @@ def latency_table(report: Report) -> str:
         ["at half of that: delivered", "", _p50_p99(half["deliver_milliseconds"])],
     ]
     return table(["", "rate", "took"], rows)
+
+
+def signatures_table(report: Report) -> str:
+    """Return what signatures cost a single send."""
+    rows = [
+        [
+            name,
+            _with_reach(one["a_second"]),
+            f"{one['ratio']:.2f}",
+            f"{one['cpu_us']['median']:,.0f}",
+            _p50_p99(one["milliseconds"]),
+        ]
+        for name, one in report["ways"].items()
+    ]
+    return table(["", "accept/s", "of that without", "CPU us of the API process", "took"], rows)
 
 
 def backlog_table(report: Report) -> str:
@@ -266,6 +287,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "scaling": _of(scaling, scaling_table),
     "fairness": _of(fairness, fairness_table),
     "latency": _of(latency, latency_table),
+    "signatures": _of(signatures, signatures_table),
     "backlog": _of(backlog, backlog_table),
     "lookup": _of(lookup, lookup_table),
     "budget": _of(budget, budget_table),

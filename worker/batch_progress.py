@@ -10,7 +10,8 @@ from worker.contract.messages import Hint
 from worker.contract.origins import BatchTally, Origin
 from worker.contract.progress import Standing, passed
 from worker.origin_ports import Batches
-from worker.ports import CallbackRegistry, Clock
+from worker.ports import Clock
+from worker.registry_ports import CallbackRegistry
 
 _A_ROUND = 100
 """Jobs looked at in a round of a sweeper; those that wait longest come first."""

@@ -46,7 +46,8 @@ from worker.contract.findings import Finding
 from worker.examining import log_durability
 from worker.local_secrets import token_secret
 from worker.message_content import ChannelLimits
-from worker.ports import Clock, Users
+from worker.ports import Clock
+from worker.registry_ports import Users
 from worker.rendering import CompiledTemplates
 from worker.settings import REDIS_SCHEMES, Settings
 

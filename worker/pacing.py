@@ -13,7 +13,8 @@ import structlog
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Lane
 from worker.contract.users import GatewayRoute
-from worker.ports import Clock, Turns
+from worker.limit_ports import Turns
+from worker.ports import Clock
 
 TURNS_A_SECOND = 10
 """So a turn is a tenth of a second's messages, or one."""

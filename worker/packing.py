@@ -15,7 +15,7 @@ from worker.contract.payload import Payload
 from worker.contract.users import Wallet
 from worker.holding import Held
 from worker.parcels import Parcel
-from worker.ports import Templates, Wallets
+from worker.registry_ports import Templates, Wallets
 from worker.rendering import CompiledTemplate, CompiledTemplates
 from worker.retry import call_size
 from worker.routing import Router, UndeliverableError, Way

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from worker.contract.answers import Answer, WalletMessage
-from worker.contract.callbacks import NO_OUTCOMES, CallbackRegistration, Outcomes
-from worker.contract.clients import RegisteredClient
+from worker.contract.callbacks import NO_OUTCOMES, Outcomes
 from worker.contract.dead_letters import (
     DeadLetter,
     DeadLetterPage,
@@ -32,9 +31,7 @@ from worker.contract.messages import (
 from worker.contract.origins import NO_BATCH, BatchPart
 from worker.contract.outcomes import MessageOutcome, WholeOutcome
 from worker.contract.payload import MaskedPayload
-from worker.contract.rates import Grant, RateLimit, Turn
-from worker.contract.templates import TemplateVersion
-from worker.contract.users import GatewayRoute, SendCap, TokenGrant, Unresolved, User, Wallet
+from worker.contract.users import GatewayRoute
 
 ShardLane: TypeAlias = tuple[int, Lane]
 """A shard and a lane: what has backlogs of its own."""
@@ -235,114 +232,4 @@ class BreakerStore(Protocol):
 
     async def opened(self) -> Mapping[str, OpenedBreaker]:
         """Return the breakers that are not closed, by gateway name."""
-        ...
-
-
-class Templates(Protocol):
-    """Template versions."""
-
-    async def live(self, codes: Sequence[str]) -> dict[str, TemplateVersion]:
-        """Return the live version of each code that exists."""
-        ...
-
-    async def version(self, code: str, version: int) -> TemplateVersion | None:
-        """Return one version, or None."""
-        ...
-
-
-class TemplateCatalogue(Templates, Protocol):
-    """What clients may see of the templates. Raises LedgerUnavailableError when the store did not answer."""
-
-    async def published(self, code: str, version: int) -> TemplateVersion | None:
-        """Return a version that is live or was so once; None for a draft, as for one that is not there."""
-        ...
-
-    async def codes(self) -> Sequence[str]:
-        """Return the codes of all templates that have a live version, sorted."""
-        ...
-
-
-class Users(Protocol):
-    """Resolves access tokens."""
-
-    async def resolve(self, tokens: Sequence[str]) -> Sequence[TokenGrant | Unresolved | None]:
-        """Return what each token grants, None for an unknown one, in order.
-
-        Raises LedgerUnavailableError when the store of all tokens did not answer.
-        """
-        ...
-
-
-class Wallets(Protocol):
-    """The super apps that users belong to."""
-
-    async def all(self) -> Mapping[str, Wallet]:
-        """Return every wallet by its name."""
-        ...
-
-
-class ClientRegistry(Protocol):
-    """The callers that are registered. Raises LedgerUnavailableError when it did not answer."""
-
-    async def all(self) -> Mapping[str, RegisteredClient]:
-        """Return every client by its Client-Id."""
-        ...
-
-
-class CallbackRegistry(Protocol):
-    """Where merchants want to be called back. Raises LedgerUnavailableError when it did not answer."""
-
-    async def all(self) -> Mapping[str, CallbackRegistration]:
-        """Return every registration by its appId."""
-        ...
-
-    async def disable(self, app_id: str, url: str, reason: str) -> None:
-        """Tell a merchant nothing any more, unless it registered another URL since."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class CapRequest:
-    """One message's place under its wallet's cap."""
-
-    message_id: str
-    app_id: str
-    user: User
-    cap: SendCap
-
-
-class CapUse(NamedTuple):
-    """How much of a cap is used."""
-
-    messages: int
-    """How many messages are counted in the period that ends now."""
-    counted: bool
-    """Whether the message that was asked for is one of them."""
-
-
-class Caps(Protocol):
-    """The wallets' caps on messages of one appId to one customer (R35)."""
-
-    async def uses(self, requests: Sequence[CapRequest]) -> list[CapUse]:
-        """Return how much is used; nothing is counted."""
-        ...
-
-    async def reserve(self, requests: Sequence[CapRequest]) -> list[bool]:
-        """Count each message once, however often it is asked; False where the cap is reached."""
-        ...
-
-
-class Rates(Protocol):
-    """The merchants' rate limits, shared by all API processes (R36). Raises LedgerUnavailableError."""
-
-    async def take(self, asked: Mapping[RateLimit, int]) -> Mapping[RateLimit, Grant]:
-        """Let sends through, by how many ask under each limit; what is beyond is counted as refused."""
-        ...
-
-
-class Turns(Protocol):
-    """The turns of gateways that have a send rate, shared by all workers. Raises LedgerUnavailableError."""
-
-    async def reserve(self, gateway: str, rate: int, messages: int, patience: int) -> Turn:
-        """Take the next free turn, if it begins within `patience` milliseconds; `rate` is messages a second."""
         ...

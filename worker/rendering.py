@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import orjson
 
 from worker.contract.errors import TidingsError
+from worker.contract.faults import json_path
 from worker.contract.messages import Channel
-from worker.contract.requests import ContentTemplate, ContractViolationError, json_path
+from worker.contract.requests import ContentTemplate, ContractViolationError
 from worker.contract.templates import LinkSource, TemplateVersion
 from worker.languages import Why, candidates, choose_language
 from worker.message_content import (

@@ -1,28 +1,25 @@
 """`tidings batch`: batch jobs of merchants, by whoever runs tidings."""
 
 import asyncio
-import csv
-import sys
-from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from shlex import quote
+from typing import Annotated, Any
 
 import orjson
 import typer
-from pydantic import BaseModel
 
-from api_adapter.batch_files import format_of, opened, parts_of
-from api_adapter.batch_jobs import BatchDesk
-from api_adapter.batch_rows import RowFormat
+from api_adapter.batch_files import UNKNOWN_FORMAT, format_of, opened, parts_of
+from api_adapter.batch_records import RowFormat
 from api_adapter.batch_uploading import PartBody
+from api_adapter.cli import batch_errors
 from api_adapter.cli.arguments import ArgumentError
+from api_adapter.cli.batch_asking import App, Name, answer_of, checked, named, pages, parsed
 from api_adapter.cli.context import Front, run, run_front, told
 from api_adapter.cli.printing import AsJson, counted, harmless, print_json, screen, table, utc
 from api_adapter.clients import CLIENT_ID
 from api_adapter.decompressing import BodyTooLargeError, Encoding
-from api_adapter.http.batch_jobs import CSV_COLUMNS
-from worker.contract.batch_requests import BatchCreation, BatchName, BatchRun, ErrorsPage, PartName, ResultsPage
+from worker.contract.batch_requests import BatchCreation, BatchName, BatchRun, PartName, ResultsPage
 from worker.contract.codes import ResultStatus
 from worker.contract.origins import Origin
 from worker.contract.requests import ContractViolationError, parse_fields
@@ -33,19 +30,15 @@ UPLOAD_EPILOG = (
     "tidings batch upload 333301 june notices.jsonl.gz\n\n"
     "tidings batch upload 333301 june corrected.csv --first-part 21\n\n"
     "Interrupted? Run it again: the same file gives the same parts, and what was taken is not taken twice.\n\n"
-    "Exit code: 0 all rows are held, 2 some were rejected: see `tidings batch errors`."
+    "Exit code: 0 all rows are held, 2 some were rejected: `tidings batch errors` gives them back to be corrected."
 )
 _PAGE = 1_000
-_Request = TypeVar("_Request", bound=BaseModel)
 
 app = typer.Typer(
     help="Batch jobs: up to 1,000,000 rows, uploaded in parts, held, then run, paused, resumed or cancelled as one.\n\n"
     "create, upload, lint, run; then status and results. Rejected rows: errors.",
     no_args_is_help=True,
 )
-
-App = Annotated[str, typer.Argument(metavar="APPID", help="The merchant's appId.")]
-Name = Annotated[str, typer.Argument(metavar="BATCHID", help="The merchant's own id of the batch.")]
 
 
 @app.command(
@@ -85,8 +78,8 @@ def create(
             fields["callbackOutcomes"] = list(callback_outcomes)
         if progress_callbacks is not None:
             fields["progressCallbacks"] = progress_callbacks
-        request = _parsed(BatchCreation, {**fields, "appId": app_id, "batchId": batch_id})
-        _show(_answer(lambda desk: desk.create(request)), as_json=as_json)
+        request = parsed(BatchCreation, {**fields, "appId": app_id, "batchId": batch_id})
+        _show(answer_of(lambda desk: desk.create(request)), as_json=as_json)
 
 
 @app.command("upload", epilog=UPLOAD_EPILOG)
@@ -103,8 +96,8 @@ def upload(
     with told():
         rows = format_of(file)
         if rows is None:
-            raise ArgumentError("FILE: must end with .jsonl, .ndjson or .csv, with .gz or not")
-        name = _name(app_id, batch_id)
+            raise ArgumentError(f"FILE: {UNKNOWN_FORMAT}")
+        name = named(app_id, batch_id)
         try:
             parts = run_front(lambda front: _upload(front, name, rows, file, first_part, client_id))
         except (OSError, EOFError) as error:
@@ -114,7 +107,12 @@ def upload(
         else:
             for part in parts:
                 typer.echo(f"part {part['part']}: {_counts(part)}")
-        raise typer.Exit(EXIT_REJECTED if any(part["rejected"] for part in parts) else 0)
+        if not any(part["rejected"] for part in parts):
+            return
+        more = "" if first_part == 1 else f" --first-part {first_part}"
+        batch = f"{quote(app_id)} {quote(batch_id)}"
+        typer.echo(f"to get the rejected rows back: tidings batch errors {batch} {quote(str(file))}{more}", err=True)
+        raise typer.Exit(EXIT_REJECTED)
 
 
 async def _upload(
@@ -122,7 +120,7 @@ async def _upload(
 ) -> list[dict[str, Any]]:
     answers = []
     with opened(file) as stream:
-        for number, content in enumerate(parts_of(rows, stream), first_part):
+        for number, (content, _) in enumerate(parts_of(rows, stream), first_part):
             digest = await asyncio.to_thread(lambda content=content: sha256(content).hexdigest())  # type: ignore[misc]
             fields = {**name.model_dump(), "part": number, "sha256": digest}
             part = PartBody(rows, Encoding.PLAIN, content)
@@ -130,7 +128,7 @@ async def _upload(
                 answer = await front.uploads.upload({CLIENT_ID: client_id}, parse_fields(PartName, fields), part)
             except (ContractViolationError, BodyTooLargeError) as error:
                 raise ArgumentError(f"part {number}: {error}") from error
-            answers.append(_checked(answer, f"part {number}: "))
+            answers.append(checked(answer, f"part {number}: "))
     return answers
 
 
@@ -138,8 +136,8 @@ async def _upload(
 def lint(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
     """Tell what is wrong with a batch, before it runs. Exit code 2 if it would not run, or rows were rejected."""
     with told():
-        name = _name(app_id, batch_id)
-        answer = _answer(lambda desk: desk.lint(name))
+        name = named(app_id, batch_id)
+        answer = answer_of(lambda desk: desk.lint(name))
         if as_json:
             print_json(_without_result(answer))
         else:
@@ -167,40 +165,40 @@ def run_batch(
 ) -> None:
     """Let a batch be sent."""
     with told():
-        request = _parsed(BatchRun, {**_name(app_id, batch_id).model_dump(), "parts": parts, "rows": rows})
-        _show(_answer(lambda desk: desk.run(request)), as_json=as_json)
+        request = parsed(BatchRun, {**named(app_id, batch_id).model_dump(), "parts": parts, "rows": rows})
+        _show(answer_of(lambda desk: desk.run(request)), as_json=as_json)
 
 
 @app.command("pause", epilog="Example:\n\ntidings batch pause 333301 june")
 def pause(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
     """Keep what was not sent from being sent."""
     with told():
-        name = _name(app_id, batch_id)
-        _show(_answer(lambda desk: desk.pause(name)), as_json=as_json)
+        name = named(app_id, batch_id)
+        _show(answer_of(lambda desk: desk.pause(name)), as_json=as_json)
 
 
 @app.command("resume", epilog="Example:\n\ntidings batch resume 333301 june")
 def resume(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
     """Let a paused batch go on."""
     with told():
-        name = _name(app_id, batch_id)
-        _show(_answer(lambda desk: desk.resume(name)), as_json=as_json)
+        name = named(app_id, batch_id)
+        _show(answer_of(lambda desk: desk.resume(name)), as_json=as_json)
 
 
 @app.command("cancel", epilog="Example:\n\ntidings batch cancel 333301 june")
 def cancel(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
     """End what was not sent as F CANCELLED, for good. What is on its way goes on."""
     with told():
-        name = _name(app_id, batch_id)
-        _show(_answer(lambda desk: desk.cancel(name)), as_json=as_json)
+        name = named(app_id, batch_id)
+        _show(answer_of(lambda desk: desk.cancel(name)), as_json=as_json)
 
 
 @app.command("status", epilog="Example:\n\ntidings batch status 333301 june --json")
 def status(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
     """Tell how far a batch is."""
     with told():
-        name = _name(app_id, batch_id)
-        _show(_answer(lambda desk: desk.status(name)), as_json=as_json)
+        name = named(app_id, batch_id)
+        _show(answer_of(lambda desk: desk.status(name)), as_json=as_json)
 
 
 @app.command("list", epilog="Example:\n\ntidings batch list --json")
@@ -223,66 +221,17 @@ def results(
 ) -> None:
     """Print the outcome of each row as JSON lines, in the order of parts and rows."""
     with told():
-        fields = {**_name(app_id, batch_id).model_dump(), "status": only, "limit": _PAGE}
-        _pages(lambda desk, after: desk.results(_parsed(ResultsPage, {**fields, "after": after})), _print_line)
+        fields = {**named(app_id, batch_id).model_dump(), "status": only, "limit": _PAGE}
+        run_front(lambda front: _print_results(front, fields))
 
 
-@app.command("errors", epilog="Example:\n\ntidings batch errors 333301 june > errors.csv")
-def errors(app_id: App, batch_id: Name) -> None:
-    """Print the rejected rows as CSV: part, row, requestId and reason.
-
-    Join it with your own file, correct the rows and upload them as another part.
-    """
-    with told():
-        fields = _name(app_id, batch_id).model_dump()
-        writer = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        _pages(lambda desk, after: desk.errors(_parsed(ErrorsPage, {**fields, "after": after})), writer.writerow)
+async def _print_results(front: Front, fields: dict[str, Any]) -> None:
+    async for items in pages(lambda after: front.batches.results(parsed(ResultsPage, {**fields, "after": after}))):
+        for item in items:
+            typer.echo(orjson.dumps(item).decode())
 
 
-def _pages(
-    ask: Callable[[BatchDesk, str | None], Awaitable[dict[str, Any]]], tell: Callable[[dict[str, Any]], object]
-) -> None:
-    async def main(front: Front) -> None:
-        after = None
-        while True:
-            page = _checked(await ask(front.batches, after))
-            for item in page["items"]:
-                tell(item)
-            after = page["next"]
-            if after is None:
-                return
-
-    run_front(main)
-
-
-def _print_line(item: dict[str, Any]) -> None:
-    typer.echo(orjson.dumps(item).decode())
-
-
-def _answer(ask: Callable[[BatchDesk], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-    async def main(front: Front) -> dict[str, Any]:
-        return _checked(await ask(front.batches))
-
-    return run_front(main)
-
-
-def _checked(answer: dict[str, Any], where: str = "") -> dict[str, Any]:
-    result = answer["result"]
-    if result["resultStatus"] != ResultStatus.S:
-        raise ArgumentError(f"{where}{result['resultCode']}: {result['resultMessage']}")
-    return answer
-
-
-def _name(app_id: str, batch_id: str) -> BatchName:
-    return _parsed(BatchName, {"appId": app_id, "batchId": batch_id})
-
-
-def _parsed(model: type[_Request], fields: dict[str, Any]) -> _Request:
-    try:
-        return parse_fields(model, fields)
-    except ContractViolationError as violation:
-        raise ArgumentError(str(violation)) from violation
+app.command("errors", epilog=batch_errors.EPILOG)(batch_errors.errors)
 
 
 def _read_common(file: Path) -> dict[str, Any]:

@@ -1,17 +1,17 @@
 """`tidings ledger`: whether every delivery that was ever taken is accounted for."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import islice
 from typing import Annotated
 
 import typer
 
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.ledger_repairs import identity, repair_lines, repairs_json
+from api_adapter.cli.ledger_faults import fault_lines, faults_json
+from api_adapter.cli.ledger_repairs import repair_lines, repairs_json
 from api_adapter.cli.printing import AsJson, print_json, screen, table
 from api_adapter.cli.progress import Work, progress
-from worker.contract.audits import Miscount, Misplaced, ShardAudit
+from worker.contract.audits import ShardAudit
 from worker.contract.messages import Channel
 from worker.contract.outcomes import Tally
 from worker.contract.repairs import ShardRepair
@@ -47,19 +47,9 @@ class Check:
         return sum(audit.records for audit in self.audits)
 
     @property
-    def miscounts(self) -> list[tuple[int, Miscount]]:
-        """The counters that the records contradict, each with its shard."""
-        return [(audit.shard, miscount) for audit in self.audits for miscount in audit.miscounts]
-
-    @property
-    def misplaced(self) -> list[Misplaced]:
-        """The messages whose home contradicts their record."""
-        return [message for audit in self.audits for message in audit.misplaced]
-
-    @property
     def clean(self) -> bool:
         """Whether nothing is wrong."""
-        return self.balanced and not self.miscounts and not self.misplaced
+        return self.balanced and all(audit.clean for audit in self.audits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +80,9 @@ def check(
 ) -> None:
     """Check that accepted = S + F + U + open + forgotten, by app and channel, and prove it from the records.
 
-    Counts deliveries, one for each channel of a message. Every record is read: the counters must equal them, every
-    open message must be due, scheduled or in a backlog, and no final one may be. It changes nothing and may run at any
+    Counts deliveries, one for each channel of a message. Every record is read: the counters must equal them, and so
+    must those of batches; every open message must be due, scheduled or in a backlog, and no final one may be. A
+    callback that is to be made must be in the outbox or in its merchant's queue. It changes nothing and may run at any
     time.
 
     --repair puts what is misplaced where its record says it belongs, and sets counters to what the records say. It may
@@ -120,7 +111,7 @@ async def _repaired(services: Services) -> Report:
 async def _check(services: Services) -> Check:
     tallies = await services.records.tallies()
     audits: list[ShardAudit] = []
-    with progress(Work("ledger check", "record", services.settings.shards), services.clock) as meter:
+    with progress(Work("ledger check", "record", len(services.keys.slots())), services.clock) as meter:
         async for audit in services.audit.shards():
             audits.append(audit)
             meter.advance(len(audits), sum(audit.records for audit in audits))
@@ -156,21 +147,7 @@ def _faults(found: Check, names: int) -> Iterator[str]:
     for (app_id, channel), tally in sorted(found.tallies.items()):
         if not tally.balanced:
             yield f"app {app_id}, {channel}: the counters do not add up: {_conservation(tally)}"
-    yield from _miscount_lines(found.miscounts)
-    yield from _misplaced_lines(found.misplaced, names)
-
-
-def _miscount_lines(miscounts: Iterable[tuple[int, Miscount]]) -> Iterator[str]:
-    for shard, miscount in miscounts:
-        place = f"shard {shard}, app {miscount.app_id}, {miscount.channel}"
-        yield f"{place}: {miscount.counted:,} counted as {miscount.status}, {miscount.found:,} records say so"
-
-
-def _misplaced_lines(misplaced: Sequence[Misplaced], names: int) -> Iterator[str]:
-    for message in islice(misplaced, names):
-        yield f"{identity(message)}: {message.fault}"
-    if len(misplaced) > names:
-        yield f"and {len(misplaced) - names:,} more that differ; raise --names to see them"
+    yield from fault_lines(found.audits, names)
 
 
 def _json(report: Report, names: int) -> dict[str, object]:
@@ -186,27 +163,5 @@ def _json(report: Report, names: int) -> dict[str, object]:
             for (app_id, channel), tally in sorted(found.tallies.items())
         ],
         "records": found.records,
-        "miscounts": [_miscount_json(shard, miscount) for shard, miscount in found.miscounts],
-        "misplacedNumber": len(found.misplaced),
-        "misplaced": [_misplaced_json(message) for message in found.misplaced[:names]],
-    }
-
-
-def _miscount_json(shard: int, miscount: Miscount) -> dict[str, object]:
-    return {
-        "shard": shard,
-        "appId": miscount.app_id,
-        "channel": miscount.channel,
-        "status": miscount.status,
-        "counted": miscount.counted,
-        "found": miscount.found,
-    }
-
-
-def _misplaced_json(message: Misplaced) -> dict[str, object]:
-    return {
-        "requestId": message.request_id or None,
-        "appId": message.app_id or None,
-        "messageId": message.message_id,
-        "fault": message.fault.name,
+        **faults_json(found.audits, names),
     }

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from worker.contract.audits import Misplaced
-from worker.contract.repairs import Mend, Mended, ShardRepair
+from api_adapter.cli.ledger_faults import callback_identity, callback_json, identity
+from worker.contract.repairs import CallbackMend, Mend, Mended, MendedCallback, ShardRepair
 
 _DONE = {
     Mend.PUT_BACK: "put back, it is due now",
@@ -13,12 +13,11 @@ _DONE = {
     Mend.MADE_ROOM: "taken out of that window",
     Mend.INDEXED: "in the right indexes again",
 }
-
-
-def identity(message: Misplaced) -> str:
-    """Return how a message is named in a line."""
-    known = f"requestId {message.request_id}, app {message.app_id}" if message.request_id else "no requestId"
-    return f"{known}, messageId {message.message_id}"
+_CALLBACK_DONE = {
+    CallbackMend.PUT_BACK: "put into the outbox, it is told now",
+    CallbackMend.TAKEN_OUT: "taken out, it is not told any more",
+    CallbackMend.MOVED_IN: "left in one of its places",
+}
 
 
 def repair_lines(repairs: Sequence[ShardRepair], names: int) -> Iterator[str]:
@@ -32,17 +31,43 @@ def repair_lines(repairs: Sequence[ShardRepair], names: int) -> Iterator[str]:
         yield f"mended: {identity(one.message)}: {one.message.fault}: {_DONE[one.mend]}"
     if len(mended) > names:
         yield f"mended: and {len(mended) - names:,} more messages; raise --names to see them"
+    yield from _callback_lines(repairs, names)
+    yield from _counter_lines(repairs)
+    if not any(map(_mends_something, repairs)):
+        yield "nothing to mend"
+
+
+def _callback_lines(repairs: Sequence[ShardRepair], names: int) -> Iterator[str]:
+    for repair in repairs:
+        for app_id in repair.queues:
+            place = f"shard {repair.shard}, app {app_id}"
+            yield f"mended: {place}: its queue of callbacks was in no index, it is told of again"
+    callbacks = _mended_callbacks(repairs)
+    for one in islice(callbacks, names):
+        named = callback_identity(one.callback.key)
+        yield f"mended: {named}: {one.callback.fault}: {_CALLBACK_DONE[one.mend]}"
+    if len(callbacks) > names:
+        yield f"mended: and {len(callbacks) - names:,} more callbacks; raise --names to see them"
+
+
+def _counter_lines(repairs: Sequence[ShardRepair]) -> Iterator[str]:
     for repair in repairs:
         for count in repair.recounted:
             place = f"shard {repair.shard}, app {count.app_id}, {count.channel}"
             yield f"mended: {place}: {count.status} was {count.before:,}, is {count.after:,} as the records say"
-    if not any(repair.relisted or repair.mended or repair.recounted for repair in repairs):
-        yield "nothing to mend"
+        for counter in repair.batches:
+            place = f"shard {repair.shard}, app {counter.origin.app_id}, batch {counter.origin.batch_id}"
+            yield f"mended: {place}: {counter.status} was {counter.before:,}, is {counter.after:,} as the records say"
+
+
+def _mends_something(repair: ShardRepair) -> bool:
+    messages, callbacks = repair.mended or repair.relisted, repair.callbacks or repair.queues
+    return bool(messages or callbacks or repair.recounted or repair.batches)
 
 
 def repairs_json(repairs: Sequence[ShardRepair], names: int) -> dict[str, object]:
     """Return the same for programs."""
-    mended = _mended(repairs)
+    mended, callbacks = _mended(repairs), _mended_callbacks(repairs)
     return {
         "backlogs": [
             {
@@ -77,8 +102,30 @@ def repairs_json(repairs: Sequence[ShardRepair], names: int) -> dict[str, object
             for repair in repairs
             for count in repair.recounted
         ],
+        "batchCounters": [
+            {
+                "shard": repair.shard,
+                "appId": count.origin.app_id,
+                "batchId": count.origin.batch_id,
+                "status": count.status,
+                "before": count.before,
+                "after": count.after,
+            }
+            for repair in repairs
+            for count in repair.batches
+        ],
+        "callbacksNumber": len(callbacks),
+        "callbacks": [
+            {**callback_json(one.callback.key), "fault": one.callback.fault.name, "mend": one.mend.name}
+            for one in callbacks[:names]
+        ],
+        "queues": [{"shard": repair.shard, "appId": app_id} for repair in repairs for app_id in repair.queues],
     }
 
 
 def _mended(repairs: Sequence[ShardRepair]) -> list[Mended]:
     return [one for repair in repairs for one in repair.mended]
+
+
+def _mended_callbacks(repairs: Sequence[ShardRepair]) -> list[MendedCallback]:
+    return [one for repair in repairs for one in repair.callbacks]

@@ -2,21 +2,16 @@
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, print_json, screen, table, utc
-from api_adapter.cli.progress import Work, progress
-from api_adapter.cli.token_lines import TokenLine, read_line, read_options
-from worker.contract.requests import ContractViolationError
+from api_adapter.cli.token_files import STDIN, note_other_source, note_unknown_wallets, put_file
+from api_adapter.cli.token_lines import TokenLine, read_options
 from worker.contract.users import TokenGrant
 
 app = typer.Typer(
@@ -24,12 +19,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-STDIN: Final = "-"
 _SHOWN_DIGITS = 12
 _ID = re.compile(r"[0-9a-f]{8,32}")
 """What an argument that is no token may be: the first digits of a keyed hash."""
-_CHUNK = 1_000
-_FAULTS_TOLD = 20
 
 
 @app.command(
@@ -89,7 +81,7 @@ def put(  # noqa: PLR0913 - one parameter an option
         if (token is None) == (file is None) or (file is not None and any(options.values())):
             raise ArgumentError("give TOKEN with its options, or --file alone; see tidings token put --help")
         if file is not None:
-            _put_file(file)
+            put_file(file)
         else:
             _put_one(read_options({"accessToken": _secret(token or ""), **options}))
 
@@ -150,7 +142,7 @@ def _names() -> list[str]:
 
 def _put_one(line: TokenLine) -> None:
     async def main(services: Services) -> tuple[str, TokenGrant, bool]:
-        _note_other_source(services)
+        note_other_source(services)
         grant = line.grant(services.clock.now())
         await services.users.put([(line.accessToken, grant)])
         return services.users.token_id(line.accessToken), grant, line.wallet in await services.wallets.all()
@@ -159,83 +151,7 @@ def _put_one(line: TokenLine) -> None:
     until = "" if grant.expires_at is None else f" until {utc(grant.expires_at)}"
     typer.echo(f"put token {token_id[:_SHOWN_DIGITS]}{until}")
     if not known_wallet:
-        _note_unknown({line.wallet})
-
-
-def _note_unknown(wallets: Iterable[str]) -> None:
-    for wallet in sorted(wallets):
-        typer.echo(f"note: there is no wallet {wallet} yet, so sends are refused; see tidings wallet put", err=True)
-
-
-def _note_other_source(services: Services) -> None:
-    if services.settings.introspection_url:
-        note = "note: TIDINGS_INTROSPECTION_URL is set, so the API asks there and never looks at what is put here"
-        typer.echo(note, err=True)
-
-
-def _put_file(file: str) -> None:
-    with _opened(file) as (stream, size):
-        found = run(lambda services: _put_lines(services, stream, size))
-    typer.echo(f"put {found.put:,} tokens")
-    _note_unknown(found.unknown_wallets)
-    for fault in found.faults:
-        typer.echo(fault, err=True)
-    if found.refused:
-        raise ArgumentError(f"{found.refused:,} lines of --file were refused: mend them and put the file again")
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """Give a file, or standard input, with its size in bytes where it has one."""
-    if file == STDIN:
-        yield sys.stdin.buffer, None
-        return
-    try:
-        with Path(file).open("rb") as stream:
-            yield stream, Path(file).stat().st_size
-    except OSError as error:
-        raise ArgumentError(f"--file: can't be read ({error.strerror}); give a file of JSON lines") from error
-
-
-@dataclass(slots=True)
-class _FileOutcome:
-    """What became of the lines of a file."""
-
-    put: int = 0
-    refused: int = 0
-    faults: list[str] = field(default_factory=list)
-    """Of the first lines that were refused."""
-    unknown_wallets: set[str] = field(default_factory=set)
-
-
-async def _put_lines(services: Services, stream: BinaryIO, size: int | None) -> _FileOutcome:
-    _note_other_source(services)
-    outcome, done = _FileOutcome(), 0
-    known = (await services.wallets.all()).keys()
-    lines = enumerate(stream, 1)
-    with progress(Work("token put", "token", size), services.clock) as meter:
-        while chunk := list(islice(lines, _CHUNK)):
-            good = _read_chunk(chunk, outcome)
-            await services.users.put([(line.accessToken, line.grant(services.clock.now())) for line in good])
-            outcome.put += len(good)
-            outcome.unknown_wallets |= {line.wallet for line in good} - known
-            done += sum(len(line) for _, line in chunk)
-            meter.advance(done, outcome.put)
-    return outcome
-
-
-def _read_chunk(chunk: Sequence[tuple[int, bytes]], outcome: _FileOutcome) -> list[TokenLine]:
-    """Return the good lines, and note the bad ones."""
-    good = []
-    for number, line in chunk:
-        try:
-            if line.strip():
-                good.append(read_line(line))
-        except ContractViolationError as violation:
-            outcome.refused += 1
-            if len(outcome.faults) < _FAULTS_TOLD:
-                outcome.faults.append(f"line {number}: {violation}")
-    return good
+        note_unknown_wallets({line.wallet})
 
 
 async def _some(services: Services, app_id: str | None, limit: int) -> tuple[list[tuple[str, TokenGrant]], bool]:

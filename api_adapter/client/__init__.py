@@ -39,12 +39,14 @@ from api_adapter.client.callbacks import BatchProgress, Callback, CallbackVerifi
 from api_adapter.client.errors import (
     AccessError,
     ClientError,
+    JoinError,
     RefusedError,
     UnknownError,
     UntrustedAnswerError,
     UntrustedCallbackError,
 )
 from api_adapter.client.exchange import Pause
+from api_adapter.client.join_outputs import Joined
 from api_adapter.client.requests import Content, Expectation, Send, Sendable
 from api_adapter.client.waits import Patience
 from worker.contract.codes import ResultCode, ResultStatus
@@ -70,6 +72,8 @@ __all__ = [
     "Content",
     "Difference",
     "Expectation",
+    "JoinError",
+    "Joined",
     "MessageFinal",
     "MessageStatus",
     "Outcome",

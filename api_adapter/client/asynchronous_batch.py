@@ -1,6 +1,12 @@
 """The asyncio face of a batch job."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
+from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar
 
 from api_adapter.client.batch_jobs import (
@@ -13,10 +19,19 @@ from api_adapter.client.batch_jobs import (
     PartFormat,
     json_line_parts,
 )
+from api_adapter.client.batch_joining import Joining, PartsFile, cut_file, file_parts, one_part
 from api_adapter.client.exchange import Exchange
+from api_adapter.client.join_outputs import Joined
 from api_adapter.client.requests import Sendable
 
 Returned = TypeVar("Returned")
+
+
+@contextmanager
+def _thread() -> Iterator[Callable[[Callable[[], Returned]], Awaitable[Returned]]]:
+    """Give what works on files beside the loop; it has done so when the block ends, however that comes."""
+    with ThreadPoolExecutor(1) as thread:
+        yield partial(asyncio.get_running_loop().run_in_executor, thread)
 
 
 class AsyncBatch:
@@ -42,6 +57,18 @@ class AsyncBatch:
         """Upload sends, cut into parts; yield the answer to each. Holds one part in memory."""
         for part, rows in enumerate(json_line_parts(sends), first):
             yield await self.upload(part, rows)
+
+    async def upload_file(self, file: Path, first: int = 1) -> AsyncIterator[PartAnswer]:
+        """Upload a file of JSON lines or CSV, .gz or not, by its name, cut into parts as `tidings batch upload` does.
+
+        Raises JoinError for a file that can't be read.
+        """
+        with closing(file_parts(file)) as parts, _thread() as do:
+            for part in count(first):
+                rows = await do(partial(next, parts, None))
+                if rows is None:
+                    return
+                yield await self.upload(part, rows.content, rows.written)
 
     async def lint(self) -> BatchLint:
         """Return what is wrong before it runs."""
@@ -80,11 +107,34 @@ class AsyncBatch:
 
     async def errors(self) -> AsyncIterator[BatchError]:
         """Yield the rejected rows."""
+        async for page in self._error_pages():
+            for one in page:
+                yield one
+
+    async def join_file(self, file: Path, first: int = 1) -> Joined:
+        """Write the rejected rows of a file that was cut into parts beside it, to be corrected and uploaded.
+
+        `first` is the number of the file's first part. Raises JoinError, and nothing is written.
+        """
+        (joined,) = await self._join([cut_file(file, first)])
+        return joined
+
+    async def join_parts(self, files: Mapping[int, Path]) -> tuple[Joined, ...]:
+        """Do as `join_file` for files that were uploaded as one part each, by their numbers; in that order."""
+        return await self._join([one_part(file, number) for number, file in files.items()])
+
+    async def _join(self, files: Sequence[PartsFile]) -> tuple[Joined, ...]:
+        with closing(Joining(files, await self.lint())) as joining, _thread() as do:
+            await do(joining.begin)
+            async for page in self._error_pages():
+                await do(partial(joining.take, page))
+            return await do(joining.finish)
+
+    async def _error_pages(self) -> AsyncIterator[Sequence[BatchError]]:
         after = None
         while True:
             page = await self._run(self._operations.errors(after))
-            for one in page.items:
-                yield one
+            yield page.items
             after = page.next
             if after is None:
                 return

@@ -86,6 +86,11 @@ class BatchLint(Model):
     rejected: int
     parts: tuple[Mapping[str, Any], ...] = ()
 
+    @property
+    def next_part(self) -> int:
+        """The first number after all parts: that of the next upload."""
+        return max((part["part"] for part in self.parts), default=0) + 1
+
 
 class BatchResult(Model):
     """The outcome of a row."""
@@ -101,7 +106,7 @@ class BatchResult(Model):
 
 
 class BatchError(Model):
-    """A rejected row: join it with your own file by part and row."""
+    """A rejected row, by part and row; `Batch.join_file` finds it in your own file."""
 
     part: int
     row: int

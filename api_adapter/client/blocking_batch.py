@@ -1,6 +1,8 @@
 """The blocking face of a batch job."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any, TypeVar
 
 from api_adapter.client.batch_jobs import (
@@ -13,7 +15,9 @@ from api_adapter.client.batch_jobs import (
     PartFormat,
     json_line_parts,
 )
+from api_adapter.client.batch_joining import Joining, PartsFile, cut_file, file_parts, one_part
 from api_adapter.client.exchange import Exchange
+from api_adapter.client.join_outputs import Joined
 from api_adapter.client.requests import Sendable
 
 Returned = TypeVar("Returned")
@@ -42,6 +46,14 @@ class Batch:
         """Upload sends, cut into parts; yield the answer to each. Holds one part in memory."""
         for part, rows in enumerate(json_line_parts(sends), first):
             yield self.upload(part, rows)
+
+    def upload_file(self, file: Path, first: int = 1) -> Iterator[PartAnswer]:
+        """Upload a file of JSON lines or CSV, .gz or not, by its name, cut into parts as `tidings batch upload` does.
+
+        Raises JoinError for a file that can't be read.
+        """
+        for part, rows in enumerate(file_parts(file), first):
+            yield self.upload(part, rows.content, rows.written)
 
     def lint(self) -> BatchLint:
         """Return what is wrong before it runs."""
@@ -86,6 +98,24 @@ class Batch:
             after = page.next
             if after is None:
                 return
+
+    def join_file(self, file: Path, first: int = 1) -> Joined:
+        """Write the rejected rows of a file that was cut into parts beside it, to be corrected and uploaded.
+
+        `first` is the number of the file's first part. Raises JoinError, and nothing is written.
+        """
+        (joined,) = self._join([cut_file(file, first)])
+        return joined
+
+    def join_parts(self, files: Mapping[int, Path]) -> tuple[Joined, ...]:
+        """Do as `join_file` for files that were uploaded as one part each, by their numbers; in that order."""
+        return self._join([one_part(file, number) for number, file in files.items()])
+
+    def _join(self, files: Sequence[PartsFile]) -> tuple[Joined, ...]:
+        with closing(Joining(files, self.lint())) as joining:
+            joining.begin()
+            joining.take(self.errors())
+            return joining.finish()
 
     def _run(self, exchange: Exchange[Returned]) -> Returned:
         returned: Returned = self._drive(exchange)

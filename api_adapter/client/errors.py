@@ -37,3 +37,7 @@ class UntrustedAnswerError(ClientError):
 
 class UntrustedCallbackError(ClientError):
     """A callback is not tidings' own, or is no event; answer 401. The text shows nothing of it."""
+
+
+class JoinError(ClientError):
+    """The errors of a batch can't be joined with a file; the text names the file, and says what to do."""

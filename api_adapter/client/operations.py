@@ -11,11 +11,11 @@ from api_adapter.client.access import Access
 from api_adapter.client.answers import Difference, MessageStatus, Model, Outcome, Result, SendAnswer, Status
 from api_adapter.client.errors import RefusedError, UnknownError
 from api_adapter.client.exchange import Answer, Caller, Content, Exchange, Pause, is_too_fast, unknown
-from api_adapter.client.requests import LARGEST_SEND, Expectation, Sendable, body_of
+from api_adapter.client.requests import Expectation, Sendable, body_of
 from api_adapter.client.waits import Patience, Waits
 from api_adapter.paths import BATCH_INQUIRY, BATCH_SEND, INQUIRY, RECONCILE, SEND
 from worker.contract.codes import ResultCode, ResultStatus
-from worker.contract.requests import MAX_INQUIRIES, MAX_SENDS
+from worker.contract.requests import LARGEST_SEND, MAX_INQUIRIES, MAX_SENDS
 from worker.ports import Clock
 
 MAX_CALL = 1024 * 1024

@@ -11,9 +11,6 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-LARGEST_SEND = 64 * 1024
-"""Bytes of one send (R15)."""
-
 
 class _Part(BaseModel):
     model_config = ConfigDict(

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from api_adapter.http.app import make_app
 from api_adapter.http.endpoint import Api
 from api_adapter.http.opening import Opening
+from api_adapter.http.parenthood import ended_with_its_parent
 from api_adapter.limiting import limited
 from api_adapter.wiring import front, make_answer_headers
 from worker.adapters.telemetry.logs import configure_logs
@@ -30,7 +31,7 @@ def application() -> Starlette:
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Api]:
-        with stores(settings) as addresses:
+        with ended_with_its_parent(), stores(settings) as addresses:
             async with front(settings, addresses, limited(settings.app_rates)) as found:
                 opening = Opening(found.services.ledger.open)
                 await _open(opening)

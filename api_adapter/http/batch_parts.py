@@ -10,10 +10,12 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api_adapter.batch_rows import RowFormat
+from api_adapter.batch_records import RowFormat
 from api_adapter.batch_uploading import MAX_PART_BODY, PartBody
+from api_adapter.clients import CLIENT_ID
 from api_adapter.decompressing import BodyTooLargeError, Encoding, encoding_of
-from api_adapter.http.calls import is_media_type, reply_to_post, signed
+from api_adapter.http.bodies import steady_pace
+from api_adapter.http.calls import is_media_type, reply_before_body, reply_to_post, signed
 from api_adapter.http.endpoint import Api, Reply, too_large
 from api_adapter.http.schemas import COUNT, RESULT, TEXT, array_schema, object_schema
 from api_adapter.inquiries import Json, refusal
@@ -47,12 +49,15 @@ async def uploaded(request: Request) -> Response:
     encoding = encoding_of(request.headers)
     if encoding is None:
         return signed(request, _NO_ENCODING)
+    refused = await reply_before_body(request)
+    if refused:
+        return signed(request, refused)
     api: Api = request.state.api
-    with api.uploads.place() as has_place:
+    with api.uploads.places.take(request.headers[CLIENT_ID]) as has_place:
         if not has_place:
             return signed(request, _BUSY)
         run = partial(_run, dict(request.query_params), rows, encoding)
-        return signed(request, await reply_to_post(run, MAX_PART_BODY, request))
+        return signed(request, await reply_to_post(run, MAX_PART_BODY, request, steady_pace(api.body_timeout)))
 
 
 async def _run(

@@ -1,31 +1,31 @@
 """How every operation is called: content type, size, who calls, and the signed answer (CONTRACT R15, R25, R26, R40)."""
 
-import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from traceback import walk_tb
+from typing import TypeVar
 
 import orjson
 import structlog
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import override
 
 from api_adapter.authentication import SignedCall
-from api_adapter.http.endpoint import Api, Endpoint, Operation, Reply, too_large, too_slow
+from api_adapter.http.bodies import Pace, timely_body, usual_pace
+from api_adapter.http.endpoint import Api, Endpoint, Operation, Reply
 from api_adapter.inquiries import refusal
 from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
 
 _JSON_CHARSETS = frozenset({"", "utf-8", "utf8"})
-_MIB = 1 << 20
-_LENGTH = re.compile(r"[0-9]{1,18}")
 
 _NOT_JSON = Reply(
     refusal(
         Result.refused(ResultCode.MEDIA_TYPE_NOT_ACCEPTABLE, "header Content-Type: must be application/json in UTF-8"),
     ),
 )
+
+Replied = TypeVar("Replied", Reply, Reply | None)
 
 log = structlog.get_logger(__name__)
 
@@ -50,9 +50,9 @@ def called(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         # Also a body of another type is read: with bytes left unread the connection could not be used again.
         if not is_media_type("application/json", request.headers.get("content-type", "")):
-            await _timely_body(request, endpoint.max_body)
+            await timely_body(request, endpoint.max_body, _pace(request))
             return signed(request, _NOT_JSON)
-        return signed(request, await reply_to_post(endpoint.run, endpoint.max_body, request))
+        return signed(request, await reply_to_post(endpoint.run, endpoint.max_body, request, _pace(request)))
 
     return answer_get if endpoint.method == "GET" else answer
 
@@ -75,21 +75,50 @@ def _path(request: Request) -> str:
     return (path + b"?" + query if query else path).decode("latin-1")
 
 
-async def reply_to_post(run: Operation, most: int, request: Request) -> Reply:
+def _pace(request: Request) -> Pace:
+    api: Api = request.state.api
+    return usual_pace(api.body_timeout)
+
+
+async def reply_to_post(run: Operation, most: int, request: Request, pace: Pace) -> Reply:
     """Return what an operation answers, or why it is not called; the body may have `most` bytes."""
-    body = await _timely_body(request, most)
+    body = await timely_body(request, most, pace)
     return await _reply(run, request, body, body) if isinstance(body, bytes) else body
+
+
+async def reply_before_body(request: Request) -> Reply | None:
+    """Return the refusal of a request that no body could make right, or None."""
+
+    async def refused() -> Reply | None:
+        api: Api = request.state.api
+        found = await api.authentication.refusal_before_body(_signed_call(request, b""))
+        return Reply(refusal(found)) if found else None
+
+    return await _guarded(request, refused)
 
 
 async def _reply(run: Operation, request: Request, body: bytes, asked: bytes) -> Reply:
     """Return the operation's reply to what is asked, or the refusal of a caller; `body` is what was signed."""
-    api: Api = request.state.api
+
+    async def answered() -> Reply:
+        api: Api = request.state.api
+        refused = await api.authentication.refusal(_signed_call(request, body))
+        return Reply(refusal(refused)) if refused else await run(api, request.headers, asked)
+
+    return await _guarded(request, answered)
+
+
+def _signed_call(request: Request, body: bytes) -> SignedCall:
     address = request.client.host if request.client else ""
+    return SignedCall(_path(request), request.headers, body, address, request.method)
+
+
+async def _guarded(request: Request, answer: Callable[[], Awaitable[Replied]]) -> Replied | Reply:
+    """Return what answers once the ledger is open; U where nobody can say."""
+    api: Api = request.state.api
     try:
         await api.opening.check()
-        call = SignedCall(_path(request), request.headers, body, address, request.method)
-        refused = await api.authentication.refusal(call)
-        return Reply(refusal(refused)) if refused else await run(api, request.headers, asked)
+        return await answer()
     except (LedgerUnavailableError, LedgerMismatchError) as error:
         log.warning("ledger_not_opened", reason=str(error))
         return Reply(refusal(UNKNOWN))
@@ -112,39 +141,3 @@ def is_media_type(wanted: str, content_type: str) -> bool:
         if name.strip().lower() == "charset"
     ]
     return media_type.strip().lower() == wanted and all(charset in _JSON_CHARSETS for charset in charsets)
-
-
-async def _timely_body(request: Request, most: int) -> bytes | Reply:
-    """Return the body, or the answer to one that is too large or too slow."""
-    api: Api = request.state.api
-    try:
-        body = await _body(request, most, api.body_timeout / 1000)
-    except TimeoutError:
-        return too_slow(f"the body is too slow: it may take {api.body_timeout} ms, and as long again for each MiB")
-    return too_large(f"the body is larger than {most} bytes") if body is None else body
-
-
-async def _body(request: Request, most: int, patience: float) -> bytes | None:
-    """Return the body, or None as soon as it is known to be larger than `most` bytes.
-
-    Raises TimeoutError where it takes longer than `patience` seconds, and as long again for each MiB that came.
-    """
-    declared = request.headers.get("content-length", "")
-    # Only ever a shortcut: what is no plain number is ignored, as the bytes are counted anyway.
-    if _LENGTH.fullmatch(declared) and int(declared) > most:
-        return None
-    parts, size, rewarded = [], 0, 0
-    begun = asyncio.get_running_loop().time()
-    try:
-        async with asyncio.timeout_at(begun + patience) as limit:
-            async for part in request.stream():
-                size += len(part)
-                if size > most:
-                    return None
-                parts.append(part)
-                if size // _MIB > rewarded:
-                    rewarded = size // _MIB
-                    limit.reschedule(begun + patience * (1 + rewarded))
-    except ClientDisconnect:
-        return b""
-    return b"".join(parts)

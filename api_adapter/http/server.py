@@ -26,7 +26,7 @@ class AddressError(TidingsError):
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are finished. Raises AddressError."""
-    _check_address(settings.api_host, settings.api_port)
+    port = _checked_port(settings.api_host, settings.api_port)
     Granian(
         "api_adapter.http.asgi:application",
         factory=True,
@@ -36,7 +36,7 @@ def serve(settings: Settings) -> None:
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=settings.head_timeout),
         address=settings.api_host,
-        port=settings.api_port,
+        port=port,
         workers=1,
         backlog=_BACKLOG,
         workers_kill_timeout=10,
@@ -46,13 +46,18 @@ def serve(settings: Settings) -> None:
     ).serve()
 
 
-def _check_address(host: str, port: int) -> None:
-    """Refuse an address in use: granian itself would share it with whoever listens there already."""
+def _checked_port(host: str, port: int) -> int:
+    """Return the port, or a free one for 0: granian would log the 0.
+
+    Refuses an address in use: granian itself would share it with whoever listens there already.
+    """
     try:
         family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
+            found: int = probe.getsockname()[1]
+            return found
     except OSError as error:
         raise AddressError(
             f"can't listen on {host}:{port} ({error.strerror}); set TIDINGS_API_HOST and TIDINGS_API_PORT",

@@ -26,11 +26,6 @@ class Line:
     offset: int = 0
     """Bytes before it."""
 
-    @property
-    def is_cut(self) -> bool:
-        """Whether there is more of it than is here."""
-        return len(self.body) > MAX_BODY
-
 
 class LineReader:
     """Cuts a stream of lines into chunks, and knows a digest of all that it has read."""

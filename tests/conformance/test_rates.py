@@ -12,7 +12,7 @@ from tests.fakes.rates import FakeRates
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.rates import RedisRates
 from worker.contract.rates import Grant, LimitedBy, RateLimit
-from worker.ports import Rates
+from worker.limit_ports import Rates
 
 Story: TypeAlias = Callable[[Rates, FakeClock], Awaitable[None]]
 Tell: TypeAlias = Callable[[Story], None]

@@ -12,7 +12,7 @@ from tests.fakes.turns import FakeTurns
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.turns import RedisTurns
 from worker.contract.rates import Turn
-from worker.ports import Turns
+from worker.limit_ports import Turns
 
 Story: TypeAlias = Callable[[Turns, FakeClock], Awaitable[None]]
 Tell: TypeAlias = Callable[[Story], None]

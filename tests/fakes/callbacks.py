@@ -18,6 +18,7 @@ from worker.contract.callbacks import (
     FinalMessage,
     OutcomeKey,
     ProgressKey,
+    Told,
 )
 from worker.contract.identity import shard_of
 from worker.contract.messages import DeliveryState
@@ -26,7 +27,7 @@ OK = Reply(200, "HTTP 200")
 
 
 class FakeCallbackRegistry(Outage):
-    """Implements `ports.CallbackRegistry`."""
+    """Implements `registry_ports.CallbackRegistry`."""
 
     def __init__(self, *registrations: CallbackRegistration) -> None:
         """Hold these; `registrations` may be changed later."""
@@ -110,12 +111,15 @@ class FakeCallbackOutbox:
 
     def _take(self, key: CallbackKey, lease: int) -> DueCallback | None:
         entry = self.queues[key]
-        told = self._final(key) if isinstance(key, OutcomeKey) else self.progress.get(key)
+        told = self._told(key)
         if told is None:
             del self.queues[key]
             return None
         entry.due_at = self.ledger.now + lease
         return DueCallback(told, entry.due_at, entry.since or told.at, entry.tries)
+
+    def _told(self, key: CallbackKey) -> Told | None:
+        return self._final(key) if isinstance(key, OutcomeKey) else self.progress.get(key)
 
     def _final(self, key: OutcomeKey) -> FinalMessage | None:
         record = self.ledger.records.get(key.message_id)
@@ -140,7 +144,7 @@ class FakeCallbackOutbox:
         entry.since, entry.tries = callback.since, callback.tries + settlement.tries
         if verdict is CallbackVerdict.DELIVERED:
             self.delivered.append(callback.key)
-        if verdict is CallbackVerdict.DEAD:
+        if verdict is CallbackVerdict.DEAD and self._told(callback.key) is not None:
             self.dead[callback.key] = settlement.detail
             self.died[callback.key] = self.ledger.now
         if verdict in (CallbackVerdict.DELIVERED, CallbackVerdict.DEAD):

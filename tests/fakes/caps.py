@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from tests.fakes.outage import Outage
-from worker.ports import CapRequest, CapUse
+from worker.limit_ports import CapRequest, CapUse
 
 
 class FakeCaps(Outage):
-    """Implements `ports.Caps`."""
+    """Implements `limit_ports.Caps`."""
 
     def __init__(self) -> None:
         """Start with nothing counted."""

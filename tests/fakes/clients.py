@@ -7,7 +7,7 @@ from worker.contract.clients import RegisteredClient
 
 
 class FakeClientRegistry(Outage):
-    """Implements `ports.ClientRegistry`."""
+    """Implements `registry_ports.ClientRegistry`."""
 
     def __init__(self, *clients: RegisteredClient) -> None:
         """Hold these clients; `clients` may be changed later."""

@@ -11,7 +11,7 @@ from worker.ports import Clock
 
 
 class FakeRates(Outage):
-    """Implements `ports.Rates` on the time of a clock, with exact numbers."""
+    """Implements `limit_ports.Rates` on the time of a clock, with exact numbers."""
 
     def __init__(self, clock: Clock) -> None:
         """Start with nothing used."""

@@ -8,7 +8,7 @@ from worker.contract.templates import TemplateVersion
 
 
 class FakeTemplates(Outage):
-    """Implements `ports.TemplateCatalogue`: the highest version of a code is its live one."""
+    """Implements `registry_ports.TemplateCatalogue`: the highest version of a code is its live one."""
 
     def __init__(self, *versions: TemplateVersion) -> None:
         """Hold these versions; `versions` may be changed later."""

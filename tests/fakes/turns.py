@@ -9,7 +9,7 @@ from worker.ports import Clock
 
 
 class FakeTurns(Outage):
-    """Implements `ports.Turns` on the time of a clock, with exact numbers."""
+    """Implements `limit_ports.Turns` on the time of a clock, with exact numbers."""
 
     def __init__(self, clock: Clock) -> None:
         """Start with every turn free."""

@@ -7,7 +7,7 @@ from worker.contract.users import TokenGrant, Unresolved
 
 
 class FakeUsers(Outage):
-    """Implements `ports.Users`."""
+    """Implements `registry_ports.Users`."""
 
     def __init__(self, grants: Mapping[str, TokenGrant | Unresolved] | None = None) -> None:
         """Hold what each token grants; `grants` may be changed later."""

@@ -7,7 +7,7 @@ from worker.contract.users import Wallet
 
 
 class FakeWallets(Outage):
-    """Implements `ports.Wallets`."""
+    """Implements `registry_ports.Wallets`."""
 
     def __init__(self, *wallets: Wallet) -> None:
         """Hold these wallets; `wallets` may be changed later."""

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from api_adapter.batch_rows import RowFormat
+from api_adapter.batch_records import RowFormat
 from api_adapter.batch_uploading import PartBody
 from api_adapter.decompressing import Encoding
 from api_adapter.wiring import Front, front

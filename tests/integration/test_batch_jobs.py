@@ -16,7 +16,7 @@ import orjson
 from redis import Redis
 from typing_extensions import override
 
-from api_adapter.batch_rows import RowFormat
+from api_adapter.batch_records import RowFormat
 from api_adapter.batch_sending import BatchAnswer
 from api_adapter.batch_uploading import PartBody
 from api_adapter.decompressing import Encoding

@@ -13,10 +13,13 @@ from xml.etree import ElementTree as ET
 import psutil
 import pytest
 
+from benchmarks.api_process import api
 from benchmarks.main_job import report_of, take_turns
 from benchmarks.rounds import VoidError, play
+from benchmarks.signatures import Way, key_pair, prove
 from benchmarks.stack import ROOT, Servers, servers, started
 from benchmarks.systems import TWENTY
+from worker.signatures import Signer
 
 SMALL = {
     "gateway_limit": "gateway --deliveries 400",
@@ -24,6 +27,7 @@ SMALL = {
     "scaling": "scaling --processes 1 2 --seconds 0.5 --rounds 1",
     "fairness": "fairness --large 4000 --small 2000",
     "latency": "latency --messages 100 --seconds 1 --connections 4",
+    "signatures": "signatures --messages 50 --rounds 1 --connections 4",
     "backlog": "backlog --sizes 100 300 --least 200",
     "lookup": "lookup --messages 200 --ids 400",
     "budget": "budget --messages 3000",
@@ -88,6 +92,14 @@ def test_a_system_that_refuses_to_accept_is_reported_as_void() -> None:
     report = report_of(broken, standings[broken.name], 0.01)
     assert report["rounds"] == 0
     assert "no" in report["void"][0]
+
+
+def test_an_api_process_that_does_not_verify_is_no_benchmark_of_verifying(found: Servers) -> None:
+    private, _ = key_pair()
+    claimed = Way("verified")
+
+    with api(found) as process, pytest.raises(VoidError, match="verified: signatures are not treated so"):
+        prove(claimed, process, Signer(private, 1))
 
 
 def test_whoever_a_system_leaves_behind_is_ended(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from api_adapter import batch_files
 from tests.command_line import APP, TOKEN, CommandLine
 
 COMMON = {
@@ -69,6 +70,69 @@ def test_csv_is_uploaded_and_every_part_has_the_head(tidings: CommandLine, tmp_p
     ]
 
 
+@pytest.mark.parametrize("name", ["big.csv", "big.jsonl.gz"])
+def test_rejected_rows_are_joined_corrected_and_uploaded_until_all_are_held(
+    tidings: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(batch_files, "_ROWS", 10)
+    bad = {7: "NONE", 24: "NONE"}
+    if name == "big.csv":
+        rows = [f"r{number},{TOKEN},{bad.get(number, '')}\n" for number in range(25)]
+        content = ("requestId,accessToken,templateCode\n" + "".join(rows)).encode()
+    else:
+        fields = [{"templateCode": bad[number]} if number in bad else {} for number in range(25)]
+        content = b"".join(row(f"r{number}", **more) for number, more in enumerate(fields))
+    big = tmp_path / name
+    big.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    corrected = tmp_path / name.removesuffix(".gz").replace("big", "big.failed")
+    upload = ("batch", "upload", APP, "june")
+
+    refused = tidings(*upload, big)
+    joined = tidings.lines("batch", "errors", APP, "june", big)
+
+    assert refused.exit_code == 2
+    assert refused.stderr == f"to get the rejected rows back: tidings batch errors {APP} june {big}\n"
+    assert joined == [
+        f"2 rows of {big} rejected",
+        f"{tmp_path / 'big.errors.csv'}: the line of each, and why",
+        f"{corrected}: the rows as you wrote them, in the same order; correct them there, then:",
+        f"tidings batch upload {APP} june {corrected} --first-part 4",
+    ]
+    errors = (tmp_path / "big.errors.csv").read_text().splitlines()
+    first, last = (9, 26) if name == "big.csv" else (8, 25)
+    assert [line.split(",")[0] for line in errors] == ["line", str(first), str(last)]
+    corrected.write_bytes(corrected.read_bytes().replace(b"NONE", b"PAYMENT_NOTICE"))
+    assert tidings.lines(*upload, corrected, "--first-part", "4") == ["part 4: 2 accepted, 0 duplicate, 0 rejected"]
+    assert "RUNNING: 4 parts, 25 accepted, " in tidings.lines("batch", "run", APP, "june", "--rows", "27")[0]
+    assert tidings.lines("batch", "errors", APP, "june", corrected, "--first-part", "4") == [
+        f"0 rows of {corrected} rejected",
+        "not in this file: 2 rejected rows of other parts",
+    ]
+
+
+def test_a_batch_that_takes_no_more_rows_is_told_of_with_its_errors(tidings: CommandLine, tmp_path: Path) -> None:
+    notices = tmp_path / "my notices.jsonl"
+    notices.write_bytes(row("a", templateCode="NONE"))
+    tidings("batch", "upload", APP, "june", notices, "--first-part", "1000")
+
+    full = json.loads(tidings("batch", "errors", APP, "june", notices, "--part", "1000", "--json").stdout)
+    tidings.lines("batch", "cancel", APP, "june")
+    cancelled = tidings.lines("batch", "errors", APP, "june", notices, "--first-part", "1000")
+
+    failed = tmp_path / "my notices.failed.jsonl"
+    assert full == {
+        "file": str(notices),
+        "rejected": 1,
+        "failed": str(failed),
+        "errors": str(tmp_path / "my notices.errors.csv"),
+        "rejectedElsewhere": 0,
+        "nextPart": None,
+    }
+    assert cancelled[-1] == (
+        f"tidings batch upload {APP} ANOTHER_BATCHID '{failed}'  (this batch takes no more rows: create another)"
+    )
+
+
 def test_callbacks_of_a_batch_are_narrowed_as_the_api_does(tidings: CommandLine, tmp_path: Path) -> None:
     narrow = tmp_path / "narrow.json"
     narrow.write_bytes(orjson.dumps({**COMMON, "callbackOutcomes": ["F", "U"], "progressCallbacks": False}))
@@ -100,3 +164,6 @@ def test_what_cannot_be_done_is_said_in_one_line(tidings: CommandLine, tmp_path:
     assert "can't be read" in tidings.refused("batch", "upload", APP, "june", tmp_path / "none.jsonl")
     assert tidings.refused("batch", "upload", APP, "june", tmp_path / "x.txt").startswith("FILE: must end with ")
     assert tidings.refused("batch", "create", APP, "july", "--common", tmp_path / "bad.csv").startswith("--common: ")
+    errors = ("batch", "errors", APP, "june", tmp_path / "bad.csv")
+    assert "bad.csv: would be part 1, which the batch has not" in tidings.refused(*errors)
+    assert tidings.refused(*errors, "--part", "2", "--first-part", "3").startswith("--part, --first-part: ")

@@ -8,11 +8,13 @@ import pytest
 
 from tests.command_line import CommandLine
 from tests.ledger_driver import final, learnt, new_message, new_messages
-from worker.adapters.redis import repair
+from worker.adapters.redis import recounting
 from worker.adapters.redis.ledger import RedisLedger
 from worker.adapters.redis.limits import LedgerLimits
 from worker.bootstrap import Services
+from worker.contract.callbacks import EVERY_OUTCOME
 from worker.contract.messages import Channel, DeliveryState, Lane
+from worker.contract.origins import BatchPart
 
 MESSAGES = new_messages(40)
 FIRST = MESSAGES[0].message_id
@@ -168,9 +170,59 @@ def test_what_a_repair_could_not_mend_is_named_with_code_1(
     tidings: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tidings.on_services(lose_some)
-    monkeypatch.setattr(repair, "_ROUNDS", 0)
+    monkeypatch.setattr(recounting, "_ROUNDS", 0)
 
     result = tidings("ledger", "check", "--repair")
 
     assert result.exit_code == 1
     assert " counted as accepted, " in result.stdout.splitlines()[-1]
+
+
+async def lose_callback(services: Services) -> None:
+    """Lose a callback and the place of a queue, and count a message of a batch twice."""
+    told = new_messages(2, "bakery")
+    await services.ledger.accept("bakery", Lane.BULK, told, EVERY_OUTCOME, BatchPart("june"))
+    for message in told:
+        shard = services.keys.shard(message.message_id)
+        (claim,) = await services.ledger.claim(shard, [message.message_id], "claim-1")
+        await services.ledger.settle([final(claim, learnt(DeliveryState.S))])
+        await services.redis.delete(services.keys.outbox(shard))
+    shard = services.keys.shard(told[0].message_id)
+    await services.redis.hincrby(services.keys.batches(shard), "bakery#june#S", 1)
+    await services.redis.zadd(services.keys.callbacks_of(shard, "bakery"), {f"{told[0].message_id}#1": 1})
+
+
+def test_batches_and_callbacks_that_differ_are_named_and_mended(tidings: CommandLine) -> None:
+    tidings.on_services(lose_callback)
+
+    named = tidings("ledger", "check").stdout.splitlines()
+    harmed = checked(tidings)
+    repaired = tidings.lines("ledger", "check", "--repair")
+
+    place = r"shard \d+, app bakery"
+    for pattern in (
+        rf"{place}, batch june: (\d+) counted as S, (\d+) records say so",
+        rf"{place}: its queue of callbacks is in no index",
+        r"callback 1 of app bakery, messageId \w+: to be told, but in no queue",
+    ):
+        assert len([line for line in named if re.fullmatch(pattern, line)]) == 1
+    assert (len(harmed["batchMiscounts"]), harmed["callbacksNumber"], len(harmed["unlistedQueues"])) == (1, 1, 1)
+    assert (harmed["callbacks"][0]["fault"], harmed["callbacks"][0]["finality"]) == ("UNTOLD", 1)
+    for pattern in (
+        rf"mended: {place}, batch june: S was (\d+), is (\d+) as the records say",
+        rf"mended: {place}: its queue of callbacks was in no index, it is told of again",
+        r"mended: callback 1 of app bakery, messageId \w+: to be told, .*: put into the outbox, it is told now",
+    ):
+        assert len([line for line in repaired if re.fullmatch(pattern, line)]) == 1
+    assert checked(tidings)["clean"] is True
+
+
+def test_json_of_a_repair_has_batches_and_callbacks(tidings: CommandLine) -> None:
+    tidings.on_services(lose_callback)
+
+    repaired = checked(tidings, "--repair")["repaired"]
+
+    (counter,) = repaired["batchCounters"]
+    assert (counter["batchId"], counter["status"], counter["before"] - counter["after"]) == ("june", "S", 1)
+    assert (repaired["callbacksNumber"], repaired["callbacks"][0]["mend"]) == (1, "PUT_BACK")
+    assert [queue["appId"] for queue in repaired["queues"]] == ["bakery"]

@@ -1,4 +1,5 @@
 import asyncio
+import re
 import signal
 import socket
 import time
@@ -14,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.front_desk import APP, TOKEN, grant, payment_notice, wallet
 from tests.samples import send_body
 from tests.servers import HOST, TOKEN_SECRET, ApiServer, HttpAnswer, Valkey, read_answer, served, valkey
-from tests.stacks import wait_until
+from tests.stacks import descendants, running, tidings, wait_until
 from worker.bootstrap import Addresses, services
 from worker.contract.identity import message_id
 from worker.settings import Settings
@@ -243,6 +244,39 @@ def test_sigterm_lets_a_request_under_way_finish_and_then_ends_the_server(store:
         assert (answer.status, answer.code) == (200, "SUCCESS")
         assert server.command.ended() == 0
         assert server.get("/healthz").status == 0
+
+
+def test_a_killed_server_finishes_what_is_under_way_and_leaves_nobody_on_its_port(
+    store: Valkey, tmp_path: Path
+) -> None:
+    body = send_body(requestId="killed")
+    with served(tmp_path / "api", store.url) as server:
+        connection = server.connection()
+        connection.putrequest("POST", SEND)
+        for name, value in (JSON | {"Content-Length": str(len(body))}).items():
+            connection.putheader(name, value)
+        connection.endheaders(body[:10])
+        left = descendants(server.command.process.pid)
+
+        server.command.interrupt(signal.SIGKILL)
+        server.command.until_printed("parent_is_gone")
+        connection.send(body[10:])
+        answer = read_answer(connection)
+        connection.close()
+
+        assert left
+        assert (answer.status, answer.code) == (200, "SUCCESS")
+        wait_until(lambda: not running(left), "what it started is gone")
+        assert server.get("/healthz").status == 0
+
+
+def test_a_server_that_may_take_any_port_says_which_it_took(store: Valkey, tmp_path: Path) -> None:
+    with tidings(tmp_path / "api", "serve", redis_url=store.url, token_secret=TOKEN_SECRET, api_port=0) as command:
+        command.until_printed("Listening at")
+        (port,) = re.findall(rf"Listening at: http://{HOST}:([0-9]+)", command.stderr)
+        server = ApiServer(command, int(port))
+
+        wait_until(lambda: server.get("/healthz").status == 200, "the API listens where it says")
 
 
 def test_R31_R52_redis_may_be_killed_and_come_back_without_a_restart(tmp_path: Path) -> None:

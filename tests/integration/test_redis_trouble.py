@@ -38,7 +38,8 @@ from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
 from worker.contract.messages import Acceptance, Claim, Lane, Settled, Settlement
 from worker.contract.origins import BatchPart, BatchStart, BatchTally, Origin
 from worker.contract.users import SEND_SCOPE, SendCap, TokenGrant, User, Wallet
-from worker.ports import CapRequest, Probe
+from worker.limit_ports import CapRequest
+from worker.ports import Probe
 
 KEYS = Keys(shards=2)
 DUE, REPEATED = Acceptance.DUE, Acceptance.REPEATED

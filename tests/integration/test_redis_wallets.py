@@ -14,7 +14,7 @@ from worker.adapters.redis.scripts import Call, Script, run
 from worker.adapters.redis.wallets import RedisCaps, RedisWallets
 from worker.contract.messages import Channel
 from worker.contract.users import GatewayRoute, SendCap, User, Wallet
-from worker.ports import CapRequest, CapUse
+from worker.limit_ports import CapRequest, CapUse
 
 Result = TypeVar("Result")
 

@@ -21,7 +21,8 @@ from worker.callbacks.verdicts import CallbackPolicy, judge, says_gone
 from worker.contract.callbacks import GONE, CallbackRegistration, CallbackSettlement, CallbackVerdict, DueCallback
 from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
 from worker.contract.messages import CHUNK
-from worker.ports import CallbackRegistry, Clock
+from worker.ports import Clock
+from worker.registry_ports import CallbackRegistry
 
 _OWNED_FOR = 10_000
 """Milliseconds for which a merchant is this process' own, renewed in each round that it has to do with."""

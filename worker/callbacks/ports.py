@@ -1,4 +1,4 @@
-"""What calling back needs from the outside world; `worker.ports.CallbackRegistry` is used by intake too."""
+"""What calling back needs from the outside world; `worker.registry_ports.CallbackRegistry` is used by intake too."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias

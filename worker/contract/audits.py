@@ -1,17 +1,11 @@
-"""What an audit of the ledger compares: counters with records, each message with its home (DESIGN 1, 7). Pure."""
+"""What an audit of the ledger finds: each message beside its home, and the faults of a shard (DESIGN 1, 7). Pure."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Literal
 
-from worker.contract.messages import Channel
-from worker.contract.outcomes import Tally
-
-Tallies: TypeAlias = Mapping[tuple[str, Channel], Tally]
-"""Deliveries by appId and channel."""
-
-_FORGOTTEN = "forgotten"
+from worker.contract.callback_audits import MisplacedCallback
+from worker.contract.counting import BatchMiscount, Miscount
 
 
 class Fault(StrEnum):
@@ -89,57 +83,20 @@ class Misplaced:
 
 
 @dataclass(frozen=True, slots=True)
-class Miscount:
-    """A counter that the records contradict, in one shard."""
-
-    app_id: str
-    channel: Channel
-    status: str
-    """A field of `Tally`; at `accepted` both numbers are without the forgotten ones, which have no record."""
-    counted: int
-    found: int
-
-
-@dataclass(frozen=True, slots=True)
 class ShardAudit:
-    """What an audit says of one shard."""
+    """What an audit says of one shard, or of what is told of batch jobs, which have no shard and no records."""
 
-    shard: int
+    shard: int | Literal["jobs"]
     records: int
     """How many records were read."""
-    miscounts: tuple[Miscount, ...]
-    misplaced: tuple[Misplaced, ...]
+    miscounts: tuple[Miscount, ...] = ()
+    misplaced: tuple[Misplaced, ...] = ()
+    batches: tuple[BatchMiscount, ...] = ()
+    callbacks: tuple[MisplacedCallback, ...] = ()
+    unlisted: tuple[str, ...] = ()
+    """The appIds whose queue of callbacks no index names, so that nobody looks at it."""
 
     @property
     def clean(self) -> bool:
         """Whether everything agrees."""
-        return not self.miscounts and not self.misplaced
-
-
-def miscounts(before: Tallies, found: Tallies, after: Tallies) -> Iterator[Miscount]:
-    """Yield the counters that the records contradict.
-
-    Records can't be read all at one instant. So the counters are read before and after them, and a number may be off by
-    as many deliveries as moved meanwhile; in a ledger at rest by none.
-    """
-    for app_id, channel in sorted({*before, *found, *after}):
-        place = app_id, channel
-        first, last = (_remembered(tallies.get(place, Tally())) for tallies in (before, after))
-        moved = _moved(before.get(place, Tally()), after.get(place, Tally()))
-        seen = found.get(place, Tally())
-        for status in (field.name for field in fields(Tally) if field.name != _FORGOTTEN):
-            low, high = sorted((getattr(first, status), getattr(last, status)))
-            number = getattr(seen, status)
-            if not low - moved <= number <= high + moved:
-                yield Miscount(app_id, channel, status, getattr(last, status), number)
-
-
-def _remembered(tally: Tally) -> Tally:
-    return tally + Tally(accepted=-tally.forgotten)
-
-
-def _moved(before: Tally, after: Tally) -> int:
-    """Return how many deliveries were accepted, settled or forgotten between two readings of the counters."""
-    settled = [tally.accepted - tally.open for tally in (before, after)]
-    pairs = [(before.accepted, after.accepted), (before.forgotten, after.forgotten), settled]
-    return sum(abs(last - first) for first, last in pairs)
+        return not (self.miscounts or self.misplaced or self.batches or self.callbacks or self.unlisted)

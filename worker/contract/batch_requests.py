@@ -1,5 +1,6 @@
 """Requests about batch jobs: what a merchant says of a batch, validated as all requests are (CONTRACT R12, R13)."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
@@ -63,11 +64,20 @@ class BatchRun(BatchName):
     rows: Annotated[int, Field(ge=1, le=MAX_ROWS, strict=True)] | None = None
 
 
+_DIGEST = re.compile("[0-9a-fA-F]{64}")
+
+
+def _digest(text: str) -> str:
+    if not _DIGEST.fullmatch(text):
+        raise PydanticCustomError("digest", "must be a SHA-256 as 64 hexadecimal digits")
+    return text
+
+
 class PartName(BatchName):
     """The query of `POST .../batches/parts`."""
 
     part: Annotated[int, Field(ge=1, le=MAX_PARTS)]
-    sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")]
+    sha256: Annotated[str, AfterValidator(_digest), Field(json_schema_extra={"pattern": f"^{_DIGEST.pattern}$"})]
     """Of the body as it is sent, in hexadecimal digits."""
 
 

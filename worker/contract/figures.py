@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from worker.contract.audits import Tallies
+from worker.contract.counting import Tallies
 from worker.contract.messages import Lane
 from worker.contract.rates import LimitedBy
 

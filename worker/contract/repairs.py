@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Literal
 
 from worker.contract.audits import Misplaced
+from worker.contract.callback_audits import MisplacedCallback
 from worker.contract.messages import Channel, Lane
 from worker.contract.origins import Origin
 
@@ -53,10 +55,45 @@ class Recounted:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardRepair:
-    """What was mended in one shard."""
+class BatchRecounted:
+    """The same of a counter of a batch; at `taken` both numbers include the forgotten ones."""
 
-    shard: int
-    mended: tuple[Mended, ...]
-    relisted: tuple[Relisted, ...]
-    recounted: tuple[Recounted, ...]
+    origin: Origin
+    status: str
+    before: int
+    after: int
+
+
+class CallbackMend(IntEnum):
+    """What was done about a callback; the numbers are the return codes of `repair_callbacks`."""
+
+    NOTHING = 0
+    """It is sound by now."""
+    PUT_BACK = 1
+    """It is in the outbox: it was to be told and in no queue."""
+    TAKEN_OUT = 2
+    """It is to be told no more: it was told or given up, or there is nothing to tell."""
+    MOVED_IN = 3
+    """It is in one place, that which comes first of queue, outbox and those given up: it was in several."""
+
+
+@dataclass(frozen=True, slots=True)
+class MendedCallback:
+    """A callback and what was done about it."""
+
+    callback: MisplacedCallback
+    mend: CallbackMend
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRepair:
+    """What was mended in one shard, or beside the batch jobs."""
+
+    shard: int | Literal["jobs"]
+    mended: tuple[Mended, ...] = ()
+    relisted: tuple[Relisted, ...] = ()
+    recounted: tuple[Recounted, ...] = ()
+    batches: tuple[BatchRecounted, ...] = ()
+    callbacks: tuple[MendedCallback, ...] = ()
+    queues: tuple[str, ...] = ()
+    """The appIds whose queue of callbacks its index names again."""

@@ -4,7 +4,6 @@ A violation names each faulty field by its JSON path and the rule it breaks, nev
 """
 
 import json
-import re
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Annotated, Any, Literal, TypeVar
@@ -23,15 +22,19 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from worker.contract.errors import TidingsError
+from worker.contract.faults import fault
 from worker.contract.timing import Moment
 
+LARGEST_SEND = 64 * 1024
+"""Bytes of one send (R15)."""
 MAX_TEMPLATES = 5
 MAX_INQUIRIES = 10_000
 MAX_SENDS = 500
 """Sends of one batchSend."""
+_LONGEST_EXTEND_INFO = 4096
 _FINGERPRINT_BYTES = 16
 
 Id64 = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^@#?\s\p{Cc}]+$")]
@@ -87,7 +90,7 @@ class SendRequest(BaseModel):
     redirectUrl: Url | None = None  # noqa: N815
     actionUrl: Url | None = None  # noqa: N815
     templates: Annotated[list[ContentTemplate], Field(min_length=1, max_length=MAX_TEMPLATES)]
-    extendInfo: Annotated[str, Field(max_length=4096)] | None = None  # noqa: N815
+    extendInfo: Annotated[str, Field(max_length=_LONGEST_EXTEND_INFO)] | None = None  # noqa: N815
     customerBelongsTo: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # noqa: N815
     sendAt: Moment | None = None  # noqa: N815
     """When to send it; an extension of ours, as the next."""
@@ -141,7 +144,13 @@ def _object_as_text(value: object) -> object:
 class LenientSendRequest(SendRequest):
     """A send whose extendInfo may also be an object, where a setting allows that (R10)."""
 
-    extendInfo: Annotated[str, Field(max_length=4096), BeforeValidator(_object_as_text)] | None = None  # noqa: N815
+    extendInfo: Annotated[str, Field(max_length=_LONGEST_EXTEND_INFO), BeforeValidator(_object_as_text)] | None = None  # noqa: N815
+
+
+def _of_bounded_length(value: object) -> object:
+    if isinstance(value, str) and len(value) > _LONGEST_EXTEND_INFO:
+        raise PydanticCustomError("string_too_long", "is too long", {"max_length": _LONGEST_EXTEND_INFO})
+    return value
 
 
 class SendDefaults(BaseModel):
@@ -154,8 +163,10 @@ class SendDefaults(BaseModel):
     redirectUrl: Url | None = None  # noqa: N815
     actionUrl: Url | None = None  # noqa: N815
     templates: Annotated[list[ContentTemplate], Field(min_length=1, max_length=MAX_TEMPLATES)] | None = None
-    extendInfo: Annotated[Any, WithJsonSchema({"type": "string", "maxLength": 4096})] = None  # noqa: N815
-    """Judged with each send, as a setting says what it may be (R10)."""
+    extendInfo: Annotated[  # noqa: N815
+        Any, AfterValidator(_of_bounded_length), WithJsonSchema({"type": "string", "maxLength": _LONGEST_EXTEND_INFO})
+    ] = None
+    """What is no string is judged with each send, as a setting says what it may be (R10)."""
     customerBelongsTo: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # noqa: N815
     sendAt: Moment | None = None  # noqa: N815
     expireAt: Moment | None = None  # noqa: N815
@@ -247,39 +258,4 @@ def parse_fields(model: type[Request], fields: object) -> Request:
 
 def _violation(error: ValidationError) -> ContractViolationError:
     details = error.errors(include_url=False, include_input=False)
-    return ContractViolationError([_fault(detail) for detail in details])
-
-
-_RULES: dict[str, str] = {
-    "missing": "is required",
-    "string_type": "must be a string",
-    "dict_type": "must be an object",
-    "list_type": "must be an array",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "string_too_short": "must have at least {min_length} character",
-    "string_too_long": "must have at most {max_length} characters",
-    "too_short": "must have at least {min_length} entry",
-    "too_long": "must have at most {max_length} entries",
-    "string_pattern_mismatch": "must not contain @, #, ?, white space or control characters",
-    "string_unicode": "must be valid Unicode",
-    "literal_error": "must be {expected}",
-    "json_invalid": "the body is not valid JSON",
-}
-_SAFE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
-
-
-def _fault(detail: ErrorDetails) -> str:
-    context: dict[str, Any] = detail.get("ctx") or {}
-    rule = _RULES.get(detail["type"])
-    text = detail["msg"] if rule is None else rule.format_map(context)
-    return f"{json_path(detail['loc'])}: {text}"
-
-
-def json_path(location: tuple[int | str, ...]) -> str:
-    """Return `$.templates[0].language` for a pydantic location; a part that is no plain name is shown as `[*]`."""
-    parts = (
-        f"[{part}]" if isinstance(part, int) else f".{part}" if _SAFE_NAME.fullmatch(part) else "[*]"
-        for part in location
-    )
-    return "$" + "".join(parts)
+    return ContractViolationError([fault(detail) for detail in details])

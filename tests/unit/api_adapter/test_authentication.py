@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -41,6 +42,11 @@ def headers(**replaced: str | int) -> dict[str, str]:
 def refusal(given_headers: Mapping[str, str], path: str = PATH, body: bytes = BODY, address: str = "") -> Result | None:
     authentication = Authentication(Clients(REGISTRY, None), SignatureCheck(CLOCK, SKEW))
     return asyncio.run(authentication.refusal(SignedCall(path, given_headers, body, address)))
+
+
+def refusal_before_body(given_headers: Mapping[str, str], address: str = "") -> Result | None:
+    authentication = Authentication(Clients(REGISTRY, None), SignatureCheck(CLOCK, SKEW))
+    return asyncio.run(authentication.refusal_before_body(SignedCall(PATH, given_headers, b"", address)))
 
 
 def without_version(found: Mapping[str, str]) -> dict[str, str]:
@@ -169,6 +175,53 @@ def test_without_signatures_a_registered_client_is_still_held_to_its_addresses()
     assert here is None
     assert elsewhere is not None
     assert elsewhere.code is ResultCode.ACCESS_DENIED
+    call = SignedCall(PATH, {"client-id": "m"}, b"", "198.51.100.1")
+    assert asyncio.run(authentication.refusal_before_body(call)) == elsewhere
+
+
+def test_what_a_body_may_still_make_right_waits_for_it() -> None:
+    assert refusal_before_body(GOOD) is None
+    # The key is not theirs; without the body nobody can know.
+    assert refusal_before_body(headers(key="other")) is None
+
+
+@pytest.mark.parametrize("offset", [-SKEW, 0, SKEW])
+def test_R21_a_time_within_the_skew_waits_for_the_body(offset: int) -> None:
+    assert refusal_before_body(headers(time=moment_text(NOW + offset))) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        headers(time=moment_text(NOW - SKEW - 1)),
+        headers(time=moment_text(NOW + SKEW + 1)),
+        headers(time="now"),
+        headers(version=3),
+        {**GOOD, "signature": "algorithm=RSA256"},
+        {**GOOD, "signature": GOOD["signature"].replace("RSA256", "RSA512")},
+    ],
+    ids=["too old", "too new", "no time", "no such key", "no signature", "another algorithm"],
+)
+def test_R38_what_no_body_can_make_right_is_refused_before_it_and_why_is_not_told(wrong: dict[str, str]) -> None:
+    assert refusal_before_body(wrong) == INVALID
+
+
+def test_R39_who_is_not_known_or_brings_no_signature_is_refused_before_the_body() -> None:
+    stranger = refusal_before_body({**GOOD, "client-id": "nobody"})
+    bare = [refusal_before_body({n: v for n, v in GOOD.items() if n != lacking}) for lacking in GOOD]
+
+    assert stranger is not None
+    assert stranger.code is ResultCode.INVALID_CLIENT
+    assert None not in bare
+
+
+def test_who_calls_from_elsewhere_is_refused_before_the_body_and_does_not_learn_why() -> None:
+    REGISTRY.clients["merchant-1"] = replace(CLIENT, networks=(ip_network("203.0.113.0/24"),))
+    try:
+        assert refusal_before_body(GOOD, "203.0.113.9") is None
+        assert refusal_before_body(GOOD, "198.51.100.1") == INVALID
+    finally:
+        REGISTRY.clients["merchant-1"] = CLIENT
 
 
 def test_while_the_registry_is_away_nobody_is_judged() -> None:

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api_adapter.batch_files import parts_of
-from api_adapter.batch_rows import RowFormat, read_rows
+from api_adapter.batch_records import RowFormat
+from api_adapter.batch_rows import read_rows
 
 HEAD = b"requestId,accessToken,p.x\n"
 
@@ -12,7 +13,7 @@ HEAD = b"requestId,accessToken,p.x\n"
 def test_a_large_file_is_cut_at_records_and_every_part_has_the_head() -> None:
     rows = b"".join(b'r%d,t,"a\nb ""c"" %s"\n' % (number, b"x" * 900) for number in range(20_000))
 
-    parts = list(parts_of(RowFormat.CSV, io.BytesIO(HEAD + rows)))
+    parts = [part.content for part in parts_of(RowFormat.CSV, io.BytesIO(HEAD + rows))]
 
     assert len(parts) == 3
     assert all(part.startswith(HEAD) for part in parts)
@@ -20,7 +21,7 @@ def test_a_large_file_is_cut_at_records_and_every_part_has_the_head() -> None:
 
 
 def test_a_file_of_many_rows_is_cut_by_their_number() -> None:
-    parts = list(parts_of(RowFormat.JSONL, io.BytesIO(b"{}\n" * 120_000)))
+    parts = [part.content for part in parts_of(RowFormat.JSONL, io.BytesIO(b"{}\n" * 120_000))]
 
     assert [part.count(b"\n") for part in parts] == [50_000, 50_000, 20_000]
 
@@ -34,6 +35,6 @@ def test_a_file_without_rows_has_no_part() -> None:
 def test_whatever_is_quoted_no_record_is_cut(cells: list[str]) -> None:
     rows = "".join('r,t,"{}"\n'.format(cell.replace('"', '""')) for cell in cells).encode()
 
-    parts = list(parts_of(RowFormat.CSV, io.BytesIO(HEAD + rows)))
+    parts = [part.content for part in parts_of(RowFormat.CSV, io.BytesIO(HEAD + rows))]
 
     assert sum(len(list(read_rows(RowFormat.CSV, [part]))) for part in parts) == len(cells)

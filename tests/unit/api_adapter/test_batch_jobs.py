@@ -4,6 +4,7 @@ import gzip
 import io
 import tracemalloc
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from hashlib import sha256
 
 import orjson
@@ -12,10 +13,13 @@ from structlog.testing import capture_logs
 from typing_extensions import override
 
 from api_adapter.authentication import SignedCall
-from api_adapter.batch_rows import RowFormat, read_rows
+from api_adapter.batch_records import RowFormat
+from api_adapter.batch_rows import read_rows
 from api_adapter.batch_uploading import MAX_PART_BODY, MAX_PART_CONTENT, PartBody
+from api_adapter.clients import Caller
 from api_adapter.decompressing import Encoding
 from api_adapter.intake import BatchedSend
+from api_adapter.places import AT_ONCE_PER_CLIENT
 from api_adapter.taking import SendResult
 from tests.asgi_calls import JSON, Call, exchange
 from tests.batch_jobs import (
@@ -513,11 +517,12 @@ def test_a_page_goes_on_only_from_what_a_page_said(verb: str) -> None:
 def test_a_part_that_comes_while_too_many_do_is_unknown() -> None:
     desk = with_batch()
     content = lines(["a"])
-    with desk.uploads.place(), desk.uploads.place(), desk.uploads.place(), desk.uploads.place():
-        assert uploaded(desk, 1, content).code == "SUCCESS"
-        with desk.uploads.place(), desk.uploads.place(), desk.uploads.place(), desk.uploads.place():
-            answer = uploaded(desk, 1, content)
-            assert (answer.code, answer.headers["retry-after"]) == ("UNKNOWN_EXCEPTION", "1")
+    with ExitStack() as stack:
+        for _ in range(AT_ONCE_PER_CLIENT):
+            assert uploaded(desk, 1, content).code == "SUCCESS"
+            stack.enter_context(desk.uploads.places.take(CLIENT))
+        answer = uploaded(desk, 1, content)
+        assert (answer.code, answer.headers["retry-after"]) == ("UNKNOWN_EXCEPTION", "1")
     assert uploaded(desk, 1, content).code == "SUCCESS"
 
 
@@ -656,11 +661,15 @@ def test_R23_a_part_is_signed_with_its_query_and_as_it_was_sent_and_refused_befo
     refusal = Result.refused(ResultCode.INVALID_SIGNATURE, "header Signature: is not valid")
     desk.registry.clients[CLIENT] = RegisteredClient(CLIENT, frozenset({APP}), ())
 
-    def refuse(_caller: object, call: SignedCall) -> Result:
-        calls.append(call)
-        return refusal
+    class Refusal:
+        def __call__(self, _caller: Caller, call: SignedCall, /) -> Result:
+            calls.append(call)
+            return refusal
 
-    desk.require(refuse)
+        def before_body(self, _caller: Caller, call: SignedCall, /) -> None:
+            assert call.body == b""
+
+    desk.require(Refusal())
     content = gzip.compress(lines(NAMES))
 
     answer = uploaded(desk, 1, content, NDJSON, GZIP)

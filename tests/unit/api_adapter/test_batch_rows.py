@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api_adapter.batch_rows import Row, RowFormat, UnreadableRowsError, ignored_columns, measure_rows, read_rows
+from api_adapter.batch_records import RowFormat, UnreadableRowsError
+from api_adapter.batch_rows import Row, ignored_columns, measure_rows, read_rows
 from api_adapter.reading import MAX_BODY
 from worker.contract.batch_jobs import MAX_PART_ROWS, Extent
 from worker.contract.codes import Result

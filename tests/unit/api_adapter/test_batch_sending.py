@@ -6,7 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
+from api_adapter.authentication import SignedCall
 from api_adapter.batch_sending import MAX_BATCH_BODY, BatchSending
+from api_adapter.clients import Caller
 from tests.asgi_calls import JSON, Answer, Call, exchange
 from tests.fakes.origins import FakeBatches, FakeUpkeep
 from tests.front_desk import APP, CLIENT, FrontDesk
@@ -218,7 +220,14 @@ def test_a_body_that_is_not_encoded_as_it_says_is_refused(encoding: str, told: s
 def test_a_signature_is_over_the_bytes_as_they_were_sent() -> None:
     desk, bodies = FrontDesk(), list[bytes]()
     desk.registry.clients[CLIENT] = RegisteredClient(CLIENT, frozenset({APP}), ())
-    desk.require(lambda _caller, call: bodies.append(call.body))
+
+    class Noting:
+        def __call__(self, _caller: Caller, call: SignedCall, /) -> None:
+            bodies.append(call.body)
+
+        def before_body(self, _caller: Caller, _call: SignedCall, /) -> None: ...
+
+    desk.require(Noting())
     body = gzip.compress(orjson.dumps({"sends": [send_fields()]}))
 
     answer = exchange(desk.app(), Call(PATH, [body[:10], body[10:]], headers=(JSON, CLIENT_ID, GZIP)))

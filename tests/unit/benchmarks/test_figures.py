@@ -1,3 +1,4 @@
+import argparse
 import subprocess
 import sys
 
@@ -9,6 +10,8 @@ from benchmarks.main_job import Standing, report_of
 from benchmarks.results_file import four, percentiles, spread
 from benchmarks.rounds import Reading, Round
 from benchmarks.scaling import rows_of
+from benchmarks.signatures import Turn
+from benchmarks.signatures import report_of as report_of_signatures
 from benchmarks.smoke import FLOOR
 from benchmarks.stack import ROOT
 from benchmarks.systems import CELERY, PEERS
@@ -117,3 +120,16 @@ def test_the_floor_of_the_smoke_run_can_be_given() -> None:
 
     assert "--floor" in told.stdout
     assert FLOOR == 25
+
+
+def test_what_signatures_cost_is_the_median_of_the_rounds_own_ratios() -> None:
+    turns = {
+        "off": [Turn(1_000, 100, {"p50": 1, "p99": 2}), Turn(4_000, 100, {"p50": 1, "p99": 2})],
+        "on": [Turn(500, 150, {"p50": 2, "p99": 3}), Turn(3_000, 160, {"p50": 4, "p99": 5})],
+    }
+
+    report = report_of_signatures(turns, argparse.Namespace(connections=4, messages=10, rounds=2))
+
+    assert report["ways"]["off"]["ratio"] == 1
+    assert report["ways"]["on"]["ratio"] == pytest.approx((1 / 2 + 3 / 4) / 2)
+    assert report["ways"]["on"]["milliseconds"] == {"p50": 3, "p99": 4}

@@ -1,7 +1,6 @@
 """Celery's consumer, as a worker of hints needs it: it comes back soon, and gives back at once what it can't finish."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from celery.bootsteps import StartStopStep
@@ -10,6 +9,9 @@ from celery.worker.consumer import Consumer
 from kombu import Connection
 from kombu.common import ignore_errors
 from typing_extensions import override
+
+from worker.adapters.celery.outage import Outage
+from worker.clock import SystemClock
 
 _HEARTBEAT = 10
 """Seconds; asked of RabbitMQ alone."""
@@ -40,8 +42,18 @@ class HintConsumer(Consumer):
     @override
     def ensure_connected(self, conn: Connection) -> Connection:
         """Connect, however long the broker is away, and within two seconds of its return."""
-        # Kombu's pauses grow to 30 s: after a long outage that is how long a worker would sit idle.
-        conn.ensure_connection = partial(conn.ensure_connection, **_PAUSES)  # type: ignore[method-assign]  # no option
+        patient: Any = conn
+        connect = patient.ensure_connection
+        outage = Outage(conn.as_uri(), SystemClock())
+
+        def connected(_tell: object = None, *arguments: object, **options: object) -> object:
+            # Kombu's pauses grow to 30 s: after a long outage that is how long a worker would sit idle. Celery would
+            # tell of each try.
+            found = connect(lambda error, _pause: outage.goes_on(error), *arguments, **options, **_PAUSES)
+            outage.ends()
+            return found
+
+        patient.ensure_connection = connected
         return super().ensure_connected(conn)
 
     @override

@@ -34,7 +34,7 @@ class IntrospectionLimits:
 
 
 class IntrospectedUsers:
-    """Implements `ports.Users` by token introspection, on one asyncio loop."""
+    """Implements `registry_ports.Users` by token introspection, on one asyncio loop."""
 
     def __init__(
         self, ask: Callable[[str], Awaitable[bytes]], reader: AnswerReader, clock: Clock, limits: IntrospectionLimits

@@ -8,15 +8,11 @@ from redis.asyncio import Redis
 from worker.adapters.redis.changing import change_field
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.marshalling import outcomes_text
-from worker.adapters.redis.replies import raw, text
-from worker.adapters.redis.scripts import redis_answers
+from worker.adapters.redis.remembering import RememberedHash
 from worker.contract.callbacks import CallbackRegistration, Disabled, SealedSecret
 from worker.contract.codes import ResultStatus
 from worker.contract.errors import TidingsError
 from worker.ports import Clock
-
-_FRESH = 1.0
-"""Seconds for which a process works with the registrations it read last."""
 
 
 class _UnchangedError(TidingsError):
@@ -24,25 +20,18 @@ class _UnchangedError(TidingsError):
 
 
 class RedisCallbacks:
-    """Implements `ports.CallbackRegistry`, and its administration."""
+    """Implements `registry_ports.CallbackRegistry`, and its administration."""
 
     def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
         """Keep the connection pool; connects at the first call."""
         self._redis = redis
         self._keys = keys
         self._clock = clock
-        self._known: Mapping[str, CallbackRegistration] = {}
-        self._read_at = float("-inf")
+        self._known = RememberedHash(redis, keys.registrations(), _registration, clock)
 
     async def all(self) -> Mapping[str, CallbackRegistration]:
         """Return every registration by its appId, at most a second old."""
-        now = self._clock.monotonic()
-        if now - self._read_at > _FRESH:
-            with redis_answers():
-                stored = await self._redis.hgetall(self._keys.registrations())
-            self._known = {text(app): _registration(text(app), raw(packed)) for app, packed in stored.items()}
-            self._read_at = now
-        return self._known
+        return await self._known.all()
 
     async def change(
         self,
@@ -60,7 +49,7 @@ class RedisCallbacks:
             lambda packed: changed(None if packed is None else _registration(app_id, packed)),
             pack,
         )
-        self._read_at = float("-inf")
+        self._known.forget()
         return registration
 
     async def disable(self, app_id: str, url: str, reason: str) -> None:

@@ -8,46 +8,26 @@ from redis.asyncio import Redis
 
 from worker.adapters.redis.changing import change_field
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.replies import raw, text
-from worker.adapters.redis.scripts import redis_answers
+from worker.adapters.redis.remembering import RememberedHash
 from worker.contract.clients import ClientKey, RegisteredClient
-from worker.contract.errors import LedgerUnavailableError
 from worker.ports import Clock
 
-_FRESH = 1.0
-"""Seconds for which a process works with the clients it read last."""
 _USABLE = 60.0
-"""Seconds for which it does while Redis does not answer: nothing is taken then, but callers learn their faults."""
+"""Seconds for which clients are known while Redis does not answer: nothing is taken, but callers learn their faults."""
 
 
 class RedisClients:
-    """Implements `ports.ClientRegistry`, and its administration."""
+    """Implements `registry_ports.ClientRegistry`, and its administration."""
 
     def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
         """Keep the connection pool; connects at the first call."""
         self._redis = redis
         self._keys = keys
-        self._clock = clock
-        self._known: Mapping[str, RegisteredClient] = {}
-        self._read_at = self._asked_at = float("-inf")
+        self._known = RememberedHash(redis, keys.clients(), _client, clock, _USABLE)
 
     async def all(self) -> Mapping[str, RegisteredClient]:
         """Return every client by its Client-Id, at most a second old, or a minute while Redis does not answer."""
-        now = self._clock.monotonic()
-        if now - self._asked_at > _FRESH:
-            try:
-                self._known = await self._read()
-                self._read_at = now
-            except LedgerUnavailableError:
-                if now - self._read_at > _USABLE:
-                    raise
-            self._asked_at = now
-        return self._known
-
-    async def _read(self) -> Mapping[str, RegisteredClient]:
-        with redis_answers():
-            stored = await self._redis.hgetall(self._keys.clients())
-        return {text(name): _client(text(name), raw(packed)) for name, packed in stored.items()}
+        return await self._known.all()
 
     async def change(
         self,
@@ -65,7 +45,7 @@ class RedisClients:
             lambda packed: changed(None if packed is None else _client(client_id, packed)),
             _pack,
         )
-        self._asked_at = float("-inf")
+        self._known.forget()
         return client
 
 

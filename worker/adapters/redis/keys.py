@@ -34,7 +34,8 @@ tidings:{n}:cards                       zset    the cards of dead letters, score
 tidings:{n}:outbox                      zset    `<appId>#<messageId>#<finality>` -> ms when that outcome was to be told
 tidings:{n}:callbacks:<appId>           zset    `<messageId>#<finality>` -> ms when somebody must look at the callback
 tidings:{n}:callbacks                   zset    appId -> ms when somebody must look at the first of its callbacks
-tidings:{n}:uncalled                    zset    `<appId>#<messageId>#<finality>` -> ms when the callback was given up
+tidings:{n}:uncalled                    zset    `<appId>#<messageId>#<finality>` -> ms when the callback was given up;
+                                                no longer than the record has that outcome
 tidings:{n}:called                      hash    `<appId>#<delivered or dead>` -> number of callbacks
 tidings:{jobs}                          zset    origin of a batch job -> ms when somebody must look at it next
 tidings:{jobs}:job:<origin>             hash    the job, see `JOB` below

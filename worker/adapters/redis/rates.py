@@ -14,7 +14,7 @@ _TAKE = Script.read("take_permits")
 
 
 class RedisRates:
-    """Implements `ports.Rates`. `now` gives the time for tests; in service it is Redis' own."""
+    """Implements `limit_ports.Rates`. `now` gives the time for tests; in service it is Redis' own."""
 
     def __init__(self, redis: Redis, keys: Keys, now: Now = server_time) -> None:
         """Keep the connection pool; connects at the first call."""

@@ -8,12 +8,14 @@ from typing import Any, TypeAlias
 from redis.asyncio import Redis
 
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.replies import tallies_of, text
+from worker.adapters.redis.replies import batch_tallies_of, tallies_of, text
 from worker.adapters.redis.scripts import Call, Script, run
 from worker.batching import chunks
-from worker.contract.audits import Home, Misplaced, Tallies
+from worker.contract.audits import Home, Misplaced
+from worker.contract.callbacks import CallbackState, OutcomeKey
+from worker.contract.counting import BatchTallies, Tallies
 from worker.contract.messages import CHUNK, Channel, DeliveryState, Lane
-from worker.contract.origins import Origin
+from worker.contract.origins import BatchTally, Origin
 from worker.contract.outcomes import Reason, Tally
 
 _AUDIT = Script.read("audit_messages")
@@ -29,6 +31,10 @@ _COUNTED = {
     DeliveryState.U: Tally(accepted=1, U=1),
 }
 """What a channel's state adds to the counters; a skipped one adds nothing."""
+
+_OF_A_BATCH = {status: BatchTally(taken=1, **{status: 1}) for status in ("open", "S", "F", "U")}
+"""What a message adds to the counters of its batch, by its whole outcome."""
+_OVER = (CallbackState.DELIVERED, CallbackState.DEAD)
 
 Place: TypeAlias = tuple[Lane, Origin]
 """Lane and origin: whose backlog it is."""
@@ -64,6 +70,9 @@ class Reading:
     records: int = 0
     tallies: dict[tuple[str, Channel], Tally] = field(default_factory=lambda: defaultdict(Tally))
     misplaced: list[Misplaced] = field(default_factory=list)
+    batches: dict[Origin, BatchTally] = field(default_factory=lambda: defaultdict(BatchTally))
+    callbacks: list[OutcomeKey] = field(default_factory=list)
+    """Those that are to be told, as far as the records know."""
 
 
 class LedgerReader:
@@ -136,6 +145,10 @@ class LedgerReader:
         """Return the counters of a shard."""
         return tallies_of([await self._redis.hgetall(self._keys.counters(shard))])
 
+    async def batch_tallies(self, shard: int) -> BatchTallies:
+        """Return the counters of the batches of a shard."""
+        return batch_tallies_of(await self._redis.hgetall(self._keys.batches(shard)))
+
     async def _read(self, shard: int, ids: Collection[str], backlogged: Collection[str], seen: Seen) -> Reading:
         """Read the records of messages, each with the due index, the window and what waits at one instant."""
         reading = Reading()
@@ -187,6 +200,28 @@ def _add(reading: Reading, message_id: str, row: Sequence[Any], *, backlogged: b
     )
     if home.fault is not None:
         reading.misplaced.append(Misplaced(message_id, app_id, request_id, home.fault))
+    batch_id, callback, told = (text(value or b"") for value in row[12:15])
+    whole = _whole(states.values())
+    if batch_id:
+        reading.batches[Origin(app_id, batch_id)] += _OF_A_BATCH[whole]
+    finality = _untold(whole, callback, told)
+    if finality:
+        reading.callbacks.append(OutcomeKey(app_id, message_id, finality))
+
+
+def _whole(states: Collection[DeliveryState]) -> str:
+    """Return the outcome of a message by its channels' (R73)."""
+    if DeliveryState.OPEN in states:
+        return "open"
+    return next((state.value for state in (DeliveryState.U, DeliveryState.F) if state in states), DeliveryState.S.value)
+
+
+def _untold(whole: str, callback: str, told: str) -> int:
+    """Return the number of the outcome that is to be told and is not yet; 0: there is none."""
+    wanted, _, finality = callback.partition("|")
+    ended, state = (*told.split("|", 2), "", "")[:2]
+    is_over = ended == finality and state in _OVER
+    return 0 if not callback or whole not in wanted or is_over else int(finality)
 
 
 def _misses_answer(field: str) -> bool:

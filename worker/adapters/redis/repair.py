@@ -1,34 +1,30 @@
 """Mends what an audit of the ledger found, while workers run: each fault is looked at once more before."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from redis.asyncio import Redis
 
-from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.callback_repair import CallbackRepair
+from worker.adapters.redis.keys import JOBS, Keys
 from worker.adapters.redis.reading import LedgerReader, Place, Seen
+from worker.adapters.redis.recounting import Recounting
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, redis_answers, run
 from worker.adapters.redis.times import Now, server_time
 from worker.batching import chunks, grouped
 from worker.contract.audits import Misplaced, ShardAudit
-from worker.contract.messages import CHUNK, Channel, Lane
+from worker.contract.messages import CHUNK, Lane
 from worker.contract.origins import Origin
-from worker.contract.outcomes import Tally
-from worker.contract.repairs import Mend, Mended, Recounted, Relisted, ShardRepair
+from worker.contract.repairs import Mend, Mended, Relisted, ShardRepair
 
 _MESSAGES = Script.read("repair_messages")
-_COUNTERS = Script.read("repair_counters")
 _RELIST = Script.read("relist_backlog")
-_ROUNDS = 3
-"""How often a shard is counted anew because its counters moved meanwhile."""
-_STATUSES = tuple(field.name for field in fields(Tally))
 _NOWHERE: Place = (Lane.SINGLE, Origin(""))
 """Stands for the merchant of a message without a record that is in no backlog."""
 
 
 class RedisRepair:
-    """Puts messages where their records say they belong, and counters to what the records say.
+    """Puts messages and callbacks where their records say they belong, and counters to what the records say.
 
     Counters of a merchant that sends without a pause may keep moving; they are left as they are then.
     """
@@ -39,16 +35,24 @@ class RedisRepair:
         self._keys = keys
         self._now = now
         self._reader = LedgerReader(redis, keys)
+        self._counters = Recounting(redis, keys, self._reader)
+        self._callbacks = CallbackRepair(redis, keys, now)
 
     async def mend(self, audits: Iterable[ShardAudit]) -> AsyncIterator[ShardRepair]:
         """Yield what was mended in each shard with a fault; raise LedgerUnavailableError when the store is away."""
         faulty = [audit for audit in audits if not audit.clean]
         with redis_answers():
-            recorded = await self._reader.recorded() if any(audit.miscounts for audit in faulty) else {}
+            recorded = (
+                await self._reader.recorded() if any(audit.miscounts or audit.batches for audit in faulty) else {}
+            )
             for audit in faulty:
+                callbacks, queues = await self._callbacks.mend(audit)
+                if audit.shard == JOBS:
+                    yield ShardRepair(JOBS, callbacks=callbacks, queues=queues)
+                    continue
                 relisted, mended = await self._rehouse(audit.shard, audit.misplaced)
-                recounted = await self._recount(audit, recorded.pop(audit.shard, set()))
-                yield ShardRepair(audit.shard, tuple(mended), tuple(relisted), tuple(recounted))
+                recounted, batches = await self._counters.recount(audit.shard, audit, recorded.pop(audit.shard, set()))
+                yield ShardRepair(audit.shard, tuple(mended), tuple(relisted), recounted, batches, callbacks, queues)
 
     async def _rehouse(self, shard: int, misplaced: Sequence[Misplaced]) -> tuple[list[Relisted], list[Mended]]:
         if not misplaced:
@@ -111,33 +115,3 @@ class RedisRepair:
         return [
             Mended(message, Mend(code)) for message, code in zip(messages, codes, strict=True) if code != Mend.NOTHING
         ]
-
-    async def _recount(self, audit: ShardAudit, recorded: set[str]) -> list[Recounted]:
-        wrong = {(count.app_id, count.channel) for count in audit.miscounts}
-        recounted: list[Recounted] = []
-        for _ in range(_ROUNDS):
-            if not wrong:
-                break
-            counted = await self._reader.tallies(audit.shard)
-            reading = await self._reader.survey(audit.shard, recorded)
-            for place in sorted(wrong):
-                was, found = counted.get(place, Tally()), reading.tallies.get(place, Tally())
-                right = replace(found, accepted=found.accepted + was.forgotten, forgotten=was.forgotten)
-                if await self._set(audit.shard, place, was, right):
-                    wrong.discard(place)
-                    recounted += _changes(place, was, right)
-        return recounted
-
-    async def _set(self, shard: int, place: tuple[str, Channel], was: Tally, right: Tally) -> bool:
-        arguments: list[str | bytes | int] = []
-        for status in _STATUSES:
-            arguments += (f"{place[0]}#{place[1]}#{status}", getattr(was, status), getattr(right, status))
-        (done,) = await run(self._redis, [Call(_COUNTERS, [self._keys.counters(shard)], arguments)])
-        return bool(done)
-
-
-def _changes(place: tuple[str, Channel], was: Tally, right: Tally) -> Iterator[Recounted]:
-    for status in _STATUSES:
-        before, after = getattr(was, status), getattr(right, status)
-        if before != after:
-            yield Recounted(*place, status, before, after)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from worker.contract.messages import Channel
+from worker.contract.origins import BatchTally, Origin
 from worker.contract.outcomes import Tally
 
 
@@ -24,4 +25,13 @@ def tallies_of(counters: Iterable[Mapping[bytes | str, bytes | str]]) -> dict[tu
         for field, number in shard.items():
             app_id, channel, status = text(field).rsplit("#", 2)
             totals[app_id, Channel(channel)] += Tally(**{status: int(number)})
+    return dict(totals)
+
+
+def batch_tallies_of(counters: Mapping[bytes | str, bytes | str]) -> dict[Origin, BatchTally]:
+    """Return the counters of a shard's batches, by batch."""
+    totals: dict[Origin, BatchTally] = defaultdict(BatchTally)
+    for field, number in counters.items():
+        origin, _, status = text(field).rpartition("#")
+        totals[Origin.read(origin)] += BatchTally(**{status: int(number)})
     return dict(totals)

@@ -14,7 +14,7 @@ _RESERVE = Script.read("reserve_turn")
 
 
 class RedisTurns:
-    """Implements `ports.Turns`. `now` gives the time for tests; in service it is Redis' own."""
+    """Implements `limit_ports.Turns`. `now` gives the time for tests; in service it is Redis' own."""
 
     def __init__(self, redis: Redis, keys: Keys, now: Now = server_time) -> None:
         """Keep the connection pool; connects at the first call."""

@@ -28,7 +28,7 @@ class StoredGrant:
 
 
 class RedisUsers:
-    """Implements `ports.Users`, and the administration of tokens."""
+    """Implements `registry_ports.Users`, and the administration of tokens."""
 
     def __init__(self, redis: Redis, keys: Keys, secret: bytes) -> None:
         """Keep the connection pool and the key of the hash, at least 16 bytes."""

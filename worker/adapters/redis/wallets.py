@@ -6,48 +6,39 @@ import orjson
 from redis.asyncio import Redis
 
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.replies import raw, text
+from worker.adapters.redis.remembering import RememberedHash
 from worker.adapters.redis.scripts import Call, Script, redis_answers, run
 from worker.contract.messages import Channel
 from worker.contract.users import GatewayRoute, SendCap, Wallet
-from worker.ports import CapRequest, CapUse, Clock
+from worker.limit_ports import CapRequest, CapUse
+from worker.ports import Clock
 
 _RESERVE = Script.read("reserve_cap")
 _COUNT = Script.read("count_cap")
-_FRESH = 1.0
-"""Seconds for which a process works with the wallets it read last."""
 
 
 class RedisWallets:
-    """Implements `ports.Wallets`, and their administration."""
+    """Implements `registry_ports.Wallets`, and their administration."""
 
     def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
         """Keep the connection pool; connects at the first call."""
         self._redis = redis
         self._keys = keys
-        self._clock = clock
-        self._known: Mapping[str, Wallet] = {}
-        self._read_at = float("-inf")
+        self._known = RememberedHash(redis, keys.wallets(), _wallet, clock)
 
     async def all(self) -> Mapping[str, Wallet]:
         """Return every wallet by its name, at most a second old."""
-        now = self._clock.monotonic()
-        if now - self._read_at > _FRESH:
-            with redis_answers():
-                stored = await self._redis.hgetall(self._keys.wallets())
-            self._known = {text(name): _wallet(text(name), raw(packed)) for name, packed in stored.items()}
-            self._read_at = now
-        return self._known
+        return await self._known.all()
 
     async def put(self, wallet: Wallet) -> None:
         """Store or replace a wallet."""
         with redis_answers():
             await self._redis.hset(self._keys.wallets(), wallet.name, _pack(wallet))
-        self._read_at = float("-inf")
+        self._known.forget()
 
 
 class RedisCaps:
-    """Implements `ports.Caps`."""
+    """Implements `limit_ports.Caps`."""
 
     def __init__(self, redis: Redis, keys: Keys) -> None:
         """Keep the connection pool; connects at the first call."""

@@ -67,7 +67,7 @@ def test_the_help_of_a_verb_has_an_example_of_it(verb: tuple[str, ...]) -> None:
 def test_a_help_is_not_broken_where_its_source_is() -> None:
     result = CliRunner().invoke(app, ["ledger", "check", "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
 
-    assert "the counters must equal them, every open message must be due" in result.stdout
+    assert "so must those of batches; every open message must be due" in result.stdout
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)

@@ -1,12 +1,15 @@
 """Batch jobs over real HTTP, by both faces."""
 
+import csv
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
+from api_adapter import batch_files
 from api_adapter.batch_uploading import MAX_PART_BODY
-from api_adapter.client import PartFormat, RefusedError
+from api_adapter.client import ClientError, JoinError, PartFormat, RefusedError
 from api_adapter.client.batch_jobs import PART_BYTES, PART_ROWS, json_line_parts
 from tests.client_faces import Face
 from tests.front_desk import APP, TOKEN
@@ -117,3 +120,79 @@ def test_a_part_that_can_not_be_compressed_is_not_too_large() -> None:
     noise = bytes(range(256)) * (PART_BYTES // 256)
 
     assert len(gzip.compress(noise, compresslevel=0)) <= MAX_PART_BODY
+
+
+@pytest.mark.parametrize("name", ["big.csv", "big.csv.gz", "big.jsonl", "big.ndjson.gz"])
+def test_a_file_with_errors_is_joined_corrected_and_uploaded_until_all_is_accepted(
+    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(batch_files, "_ROWS", 4)
+    tokens = {f"r{number}": "bad" if number in {3, 8} else TOKEN for number in range(10)}
+    file = filed(tmp_path / name, tokens)
+    batch = face.batch(APP, "june")
+    batch.create(**COMMON, templates=[{"templateParameters": {"who": "小明"}}])
+
+    parts = list(batch.upload_file(file))
+    joined = batch.join_file(file)
+    assert joined.rejected == 2
+    joined.failed.write_bytes(joined.failed.read_bytes().replace(b"bad", TOKEN.encode()))
+    corrected = list(batch.upload_file(joined.failed, batch.lint().next_part))
+
+    assert [(part.part, part.accepted, part.rejected) for part in parts] == [(1, 3, 1), (2, 4, 0), (3, 1, 1)]
+    assert [(part.part, part.accepted, part.rejected) for part in corrected] == [(4, 2, 0)]
+    with joined.errors.open(newline="") as errors:
+        head = int("csv" in name)
+        found = [(int(row["line"]) - head, row["part"], row["requestId"]) for row in csv.DictReader(errors)]
+    assert found == [(4, "1", "r3"), (9, "3", "r8")]
+    assert batch.run(rows=12).state == "RUNNING"
+    assert {one.request_id for one in batch.results()} == tokens.keys()
+
+
+def filed(file: Path, tokens: Mapping[str, str]) -> Path:
+    """Write a file of rows with these tokens."""
+    if "csv" in file.name:
+        rows = ["requestId,accessToken", *(f"{request_id},{token}" for request_id, token in tokens.items())]
+    else:
+        rows = [f'{{"requestId":"{request_id}","accessToken":"{token}"}}' for request_id, token in tokens.items()]
+    content = "\n".join(rows).encode()
+    file.write_bytes(gzip.compress(content) if file.suffix == ".gz" else content)
+    return file
+
+
+def test_parts_of_ones_own_are_joined_part_by_part(face: Face, tmp_path: Path) -> None:
+    files = {7: filed(tmp_path / "a.csv", {"a": TOKEN, "b": "bad"}), 2: filed(tmp_path / "b.jsonl", {"c": "bad"})}
+    batch = face.batch(APP, "june")
+    batch.create(**COMMON, templates=[{"templateParameters": {"who": "小明"}}])
+    batch.upload(7, files[7].read_bytes(), PartFormat.CSV)
+    batch.upload(2, files[2].read_bytes())
+
+    found = batch.join_parts(files)
+
+    assert [(one.file, one.rejected) for one in found] == [(files[2], 1), (files[7], 1)]
+    assert found[1].failed.read_text() == "requestId,accessToken\nb,bad\n"
+
+
+@pytest.mark.parametrize("harm", [Harm.BUSY_FOR_LONG, Harm.TAMPERED])
+def test_a_join_whose_errors_do_not_come_leaves_nothing_behind(
+    api: HarmedApi, face: Face, tmp_path: Path, harm: Harm
+) -> None:
+    file = filed(tmp_path / "big.csv", {"a": "bad"})
+    batch = face.batch(APP, "june")
+    batch.create(**COMMON)
+    list(batch.upload_file(file))
+    api.harms.extend([None, None, harm])  # lint, the first page, the next one
+
+    with pytest.raises(ClientError):
+        batch.join_file(file)
+
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_that_can_not_be_read_is_the_error_of_a_join(face: Face, tmp_path: Path) -> None:
+    batch = face.batch(APP, "june")
+    batch.create(**COMMON)
+
+    with pytest.raises(JoinError, match=r"none\.csv: No such file"):
+        list(batch.upload_file(tmp_path / "none.csv"))
+    with pytest.raises(JoinError, match=r"none\.csv: No such file"):
+        batch.join_file(tmp_path / "none.csv")

@@ -8,8 +8,6 @@ import pytest
 
 from api_adapter.client import RefusedError, SendAnswer, UntrustedAnswerError
 from api_adapter.client.operations import MAX_CALL, parts
-from api_adapter.client.requests import LARGEST_SEND
-from api_adapter.reading import MAX_BODY
 from tests.client_faces import Face, opened_face
 from tests.front_desk import APP
 from tests.harmed_api import Harm, HarmedApi
@@ -17,6 +15,7 @@ from tests.keys import signer
 from tests.samples import send_body
 from worker.contract.identity import message_id
 from worker.contract.messages import Lane
+from worker.contract.requests import LARGEST_SEND
 
 
 def bodies(number: int) -> Iterator[bytes]:
@@ -136,10 +135,6 @@ def test_R15_a_call_has_at_most_1_MiB_and_500_sends() -> None:
     assert all(len(b",".join(part)) + 12 <= MAX_CALL for part in found)
     assert [len(part) for part in parts(bodies(1_500))] == [500, 500, 500]
     assert list(parts([])) == []
-
-
-def test_R15_the_limits_are_those_of_the_api() -> None:
-    assert LARGEST_SEND == MAX_BODY
 
 
 def test_the_largest_batch_is_taken(api: HarmedApi, face: Face) -> None:

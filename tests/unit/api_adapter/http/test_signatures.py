@@ -1,5 +1,6 @@
 """Signatures as the HTTP application sees them."""
 
+from contextlib import ExitStack
 from ipaddress import ip_network
 
 import pytest
@@ -7,6 +8,7 @@ from structlog.testing import capture_logs
 
 from api_adapter.answer_signatures import SignedAnswers
 from api_adapter.authentication import SignatureCheck
+from api_adapter.places import AT_ONCE
 from tests.asgi_calls import JSON, Answer, Call, exchange
 from tests.front_desk import APP, CLIENT, FrontDesk
 from tests.keys import private_pem, public_pem, signed_headers
@@ -18,6 +20,7 @@ from worker.signatures import Signer, is_signed, read_signature, signed_content
 SEND = "/v2/miniprogram/message/send"
 INQUIRY = "/v2/miniprogram/message/inquiry"
 BATCH_INQUIRY = "/v2/miniprogram/message/batchInquiry"
+PART = "/v2/miniprogram/message/batches/parts?appId=a&batchId=b&part=1&sha256=0"
 TEMPLATE = "/v2/miniprogram/message/template?templateCode=PAYMENT_NOTICE"
 
 
@@ -152,3 +155,37 @@ def test_R20_the_address_is_that_of_whoever_connects_whatever_headers_say(networ
     headers = [JSON, ("Client-Id", CLIENT), ("X-Forwarded-For", "203.0.113.1"), ("Forwarded", "for=203.0.113.1")]
 
     assert exchange(desk.app(), Call(SEND, [send_body()], headers=headers)).code == code
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({}, "INVALID_SIGNATURE"),
+        ({"client-id": "stranger"}, "INVALID_CLIENT"),
+        ({"request-time": "2001-01-01T00:00:00Z", "signature": "algorithm=RSA256,signature=AA=="}, "INVALID_SIGNATURE"),
+    ],
+    ids=["unsigned", "a stranger", "out of time"],
+)
+def test_who_can_not_be_let_in_takes_no_place_for_a_part_and_sends_no_byte(wrong: dict[str, str], code: str) -> None:
+    desk = desk_with_signatures()
+    headers = [("Content-Type", "application/x-ndjson"), *({"client-id": CLIENT} | wrong).items()]
+    call = Call(PART, [b"x" * 100] * 3, headers=headers)
+
+    with ExitStack() as stack:
+        for number in range(AT_ONCE):
+            stack.enter_context(desk.uploads.places.take(f"client-{number}"))
+        answer = exchange(desk.app(), call)
+
+    assert (answer.status, answer.code) == (200, code)
+    assert call.read == []
+
+
+def test_while_the_store_is_away_a_part_is_unknown_and_takes_no_place() -> None:
+    desk = desk_with_signatures()
+    desk.registry.away = True
+    call = Call(PART, [b"x"], headers=[("Content-Type", "application/x-ndjson"), ("Client-Id", CLIENT)])
+
+    answer = exchange(desk.app(), call)
+
+    assert (answer.status, answer.code) == (200, "UNKNOWN_EXCEPTION")
+    assert call.read == []

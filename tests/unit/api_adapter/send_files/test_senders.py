@@ -1,8 +1,10 @@
 """Ways to have sends taken: what each line's answer is, and what is repeated (CONTRACT R50, R52)."""
 
 import asyncio
+import gzip
 from collections.abc import Iterator, Sequence
 
+import orjson
 import pytest
 
 from api_adapter.client import Patience, RefusedError
@@ -137,7 +139,11 @@ def test_over_the_api_each_line_gets_what_the_intake_would_say(api: HarmedApi) -
     api.harms.append(Harm.ANSWER_LOST)
 
     assert over_the_api(api, bodies, waits) == "S" * 700 + "F" + "S" * 499
-    assert [unknown for unknown, _ in waits] == [500]
+    # The calls are under way at once: any of them may come first, and is the one whose answer is lost.
+    _, lost = api.seen[0]
+    assert [unknown for unknown, _ in waits] == [len(orjson.loads(gzip.decompress(lost))["sends"])]
+    assert sorted(len(orjson.loads(gzip.decompress(body))["sends"]) for _, body in set(api.seen)) == [200, 499, 500]
+    assert [body for _, body in api.seen].count(lost) == 2
     assert len(api.desk.taken()) == 1_199
 
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.samples import send_body, send_fields
+from worker.contract.faults import json_path
 from worker.contract.requests import (
     BatchInquiry,
     ContractViolationError,
     Inquiry,
     LenientSendRequest,
     SendRequest,
-    json_path,
     parse,
 )
 

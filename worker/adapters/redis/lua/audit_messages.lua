@@ -5,13 +5,15 @@
 -- ARGV  4 for each message, in the order of KEYS: id, the member of the window that names it, the member of waiting that
 --       does, the member of scheduled or plans that does ('' = none was seen)
 -- RETURNS  an array of arrays, one for each message: {appId, requestId, PUSH, INBOX, 1 due or 0 not, window, waiting, 1
---          unanswered or 0, 1 unknown or 0, 1 dead or 0, 1 scheduled or 0, 1 planned or 0}; window and waiting are 1 in it, plus 2 for the member seen,
---          where it is another merchant's or lane's; the first four are nil where there is no record
+--          unanswered or 0, 1 unknown or 0, 1 dead or 0, 1 scheduled or 0, 1 planned or 0, batchId, cb, cbs}; window and waiting
+--          are 1 in it, plus 2 for the member seen, where it is another merchant's or lane's; texts are nil where there is no
+--          record, or none in it
 local result = {}
 for i = 1, #KEYS - 7 do
   local id = ARGV[i * 4 - 3]
-  local r = redis.call('HMGET', KEYS[7 + i], 'app', 'req', 'PUSH', 'INBOX', 'lane', 'dead')
+  local r = redis.call('HMGET', KEYS[7 + i], 'app', 'req', 'PUSH', 'INBOX', 'lane', 'dead', 'batch', 'cb', 'cbs')
   local own = r[1] and r[5] .. '#' .. r[1] .. '#' .. id
+  r[13], r[14], r[15] = r[7], r[8], r[9]
   r[10] = r[6] and 1 or 0
   r[5] = redis.call('ZSCORE', KEYS[1], id) and 1 or 0
   for place = 1, 2 do

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- End looks at callbacks of one merchant: delivered, tried again later, given up, or back untried. A compare-and-set on
--- the end of the lease, but for what was delivered: that is over, whoever has it.
+-- the end of the lease, but for what was delivered: that is over, whoever has it. What is no more to be told, as its message
+-- was opened again or forgotten meanwhile, is not kept among those given up.
 -- Safe to repeat: what was settled has another time or is gone.
 --
 -- KEYS  1 callbacks, 2 callbacks of the merchant, 3 uncalled, 4 called, then the records
@@ -16,13 +17,15 @@ end
 local now_text, app, result = string.format('%.0f', now), ARGV[2], {}
 local states, numbers = { delivered = 'D', retry = 'W', dead = 'X' }, { delivered = 0, dead = 0 }
 
+-- Note the verdict in the record, if it still has that outcome; return whether it has.
 local function note(record, a, verdict)
   local finality = string.match(ARGV[a + 1], '%d+$')
-  local told = redis.call('HGET', record, 'cb')
-  if told and string.match(told, '%d+$') == finality then
-    redis.call('HSET', record, 'cbs', finality .. '|' .. states[verdict] .. '|' .. ARGV[a + 5] .. '|' .. now_text .. '|'
-      .. ARGV[a + 6] .. '|' .. ARGV[a + 7])
-  end
+  local r = redis.call('HMGET', record, 'cb', 'PUSH', 'INBOX')
+  local open = string.sub(r[2] or '', 1, 1) == 'O' or string.sub(r[3] or '', 1, 1) == 'O'
+  if open or not r[1] or string.match(r[1], '%d+$') ~= finality then return false end
+  redis.call('HSET', record, 'cbs', finality .. '|' .. states[verdict] .. '|' .. ARGV[a + 5] .. '|' .. now_text .. '|'
+    .. ARGV[a + 6] .. '|' .. ARGV[a + 7])
+  return true
 end
 
 for i = 1, (#ARGV - 2) / 7 do
@@ -38,8 +41,9 @@ for i = 1, (#ARGV - 2) / 7 do
     else
       redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[a + 4]), member)
     end
-    if verdict == 'dead' then redis.call('ZADD', KEYS[3], now_text, app .. '#' .. member) end
-    if verdict ~= 'back' then note(KEYS[4 + i], a, verdict) end
+    if verdict ~= 'back' and note(KEYS[4 + i], a, verdict) and verdict == 'dead' then
+      redis.call('ZADD', KEYS[3], now_text, app .. '#' .. member)
+    end
   end
 end
 for verdict, number in pairs(numbers) do

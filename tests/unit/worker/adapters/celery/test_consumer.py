@@ -1,8 +1,9 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from celery import Celery
+from structlog.testing import capture_logs
 
 from worker.adapters.celery.app import name_apart
 from worker.adapters.celery.configuration import worker_configuration
@@ -126,3 +127,34 @@ def test_a_worker_without_a_name_of_its_own_gets_one_that_no_other_on_this_host_
     name_apart(named)
 
     assert (nameless.hostname, named.hostname) == ("tidings-77@here", "w1@here")
+
+
+class Returning:
+    """A connection to a broker that comes back after two tries."""
+
+    alt = ()
+
+    def as_uri(self) -> str:
+        return "redis://:**@broker.test/1"
+
+    def ensure_connection(
+        self, errback: Callable[[Exception, float], None], max_retries: int | None, **options: object
+    ) -> "Returning":
+        assert max_retries is None
+        assert options["interval_max"] == 2
+        for pause in (0.0, 2.0):
+            errback(ConnectionError("refused"), pause)
+        return self
+
+
+def test_a_broker_that_is_away_is_told_by_our_own_lines_and_not_once_a_try(
+    app: DeliveringApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    consumer = HintConsumer(print, app=app, hostname="w@test", pool=Pool(), controller=Controller())
+    connection: Any = Returning()
+
+    with capture_logs() as logs:
+        assert consumer.ensure_connected(connection) is connection
+
+    assert [line["event"] for line in logs] == ["broker_unavailable", "broker_available_again"]
+    assert caplog.messages == []

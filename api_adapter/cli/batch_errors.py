@@ -1,0 +1,137 @@
+"""`tidings batch errors`: the rejected rows, alone or joined with the file that they came from."""
+
+import csv
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from api_adapter.cli.arguments import ArgumentError
+from api_adapter.cli.batch_asking import Answer, App, Name, checked, named, pages, parsed
+from api_adapter.cli.context import Front, run_front, told
+from api_adapter.cli.printing import AsJson, counted, print_json
+from api_adapter.http.batch_jobs import CSV_COLUMNS
+from worker.contract.batch_jobs import MAX_PARTS, MAX_ROWS, JobState
+from worker.contract.batch_requests import BatchName, ErrorsPage
+
+if TYPE_CHECKING:
+    from api_adapter.client.batch_joining import PartsFile
+    from api_adapter.client.join_outputs import Joined
+
+EPILOG = (
+    "Examples:\n\n"
+    "tidings batch errors 333301 june notices.csv\n\n"
+    "tidings batch errors 333301 june corrected.jsonl.gz --first-part 21\n\n"
+    "tidings batch errors 333301 june part-7.csv --part 7\n\n"
+    "tidings batch errors 333301 june > errors.csv\n\n"
+    "notices.errors.csv tells of each rejected row its line in notices.csv, and why. notices.failed.csv has these rows "
+    "as you wrote them, tokens too, in the same order: correct them there, and upload that file as it says."
+)
+
+
+def errors(
+    app_id: App,
+    batch_id: Name,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="The file that was uploaded; without, print CSV.")
+    ] = None,
+    *,
+    first_part: Annotated[
+        int, typer.Option(min=1, max=MAX_PARTS, help="Number of the file's first part, as at its upload.")
+    ] = 1,
+    part: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_PARTS, help="The file is this part, and was not cut by `tidings batch upload`."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell which rows were rejected, and write them down to be corrected and uploaded again.
+
+    With FILE: FILE.failed.csv (or .jsonl, as FILE is) and FILE.errors.csv, there as a whole or not at all, and only if
+    FILE still is what was uploaded. Without: part, row, requestId and reason, as CSV.
+    """
+    with told():
+        name = named(app_id, batch_id)
+        if file is None:
+            run_front(lambda front: _print(front, name))
+            return
+        if part is not None and first_part != 1:
+            raise ArgumentError("--part, --first-part: give one of them")
+        from api_adapter.client.batch_joining import cut_file, one_part  # noqa: PLC0415 - who prints needs none of it
+
+        wanted = cut_file(file, first_part) if part is None else one_part(file, part)
+        done = run_front(lambda front: _join(front, name, wanted))
+        if as_json:
+            print_json(_done_json(done))
+        else:
+            typer.echo("\n".join(_told_of(done, name)))
+
+
+class _Done(NamedTuple):
+    joined: "Joined"
+    elsewhere: int
+    """Rejected rows of other parts than the file's."""
+    next_part: int | None
+    """Number under which the corrected rows may be uploaded to the same batch; None: to another one."""
+
+
+async def _print(front: Front, name: BatchName) -> None:
+    writer = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    async for items in _pages(front, name):
+        writer.writerows(items)
+
+
+def _pages(front: Front, name: BatchName) -> AsyncIterator[list[Answer]]:
+    fields = name.model_dump()
+    return pages(lambda after: front.batches.errors(parsed(ErrorsPage, {**fields, "after": after})))
+
+
+async def _join(front: Front, name: BatchName, file: "PartsFile") -> _Done:
+    from api_adapter.client.batch_jobs import BatchError, BatchLint  # noqa: PLC0415 - as above
+    from api_adapter.client.batch_joining import Joining  # noqa: PLC0415 - as above
+
+    lint = BatchLint.model_validate(checked(await front.batches.lint(name)))
+    with closing(Joining([file], lint)) as joining:
+        joining.begin()
+        async for items in _pages(front, name):
+            joining.take(map(BatchError.model_validate, items))
+        (joined,) = joining.finish()
+    rows = sum(part["rows"] for part in lint.parts) + joined.rejected
+    status = checked(await front.batches.status(name))
+    has_room = rows <= MAX_ROWS and lint.next_part <= MAX_PARTS and status["state"] != JobState.CANCELLED
+    return _Done(joined, joining.elsewhere, lint.next_part if has_room else None)
+
+
+def _told_of(done: _Done, name: BatchName) -> Iterator[str]:
+    joined = done.joined
+    yield f"{counted(joined.rejected, 'row')} of {joined.file} rejected"
+    if joined.failed is not None:
+        yield f"{joined.errors}: the line of each, and why"
+        yield f"{joined.failed}: the rows as you wrote them, in the same order; correct them there, then:"
+        yield _how_to_upload(joined.failed, done.next_part, name)
+    if done.elsewhere:
+        yield f"not in this file: {counted(done.elsewhere, 'rejected row')} of other parts"
+
+
+def _how_to_upload(failed: Path, next_part: int | None, name: BatchName) -> str:
+    upload = f"tidings batch upload {quote(name.appId)}"
+    if next_part is None:
+        return f"{upload} ANOTHER_BATCHID {quote(str(failed))}  (this batch takes no more rows: create another)"
+    return f"{upload} {quote(name.batchId)} {quote(str(failed))} --first-part {next_part}"
+
+
+def _done_json(done: _Done) -> dict[str, object]:
+    joined = done.joined
+    return {
+        "file": str(joined.file),
+        "rejected": joined.rejected,
+        "failed": None if joined.failed is None else str(joined.failed),
+        "errors": None if joined.errors is None else str(joined.errors),
+        "rejectedElsewhere": done.elsewhere,
+        "nextPart": done.next_part,
+    }
