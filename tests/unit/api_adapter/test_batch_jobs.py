@@ -3,7 +3,7 @@ import csv
 import gzip
 import io
 import tracemalloc
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 
@@ -20,7 +20,6 @@ from api_adapter.clients import Caller
 from api_adapter.decompressing import Encoding
 from api_adapter.intake import BatchedSend
 from api_adapter.places import AT_ONCE_PER_CLIENT
-from api_adapter.taking import SendResult
 from tests.asgi_calls import JSON, Call, exchange
 from tests.batch_jobs import (
     BATCH,
@@ -46,7 +45,15 @@ from worker.contract.callbacks import Outcomes
 from worker.contract.clients import RegisteredClient
 from worker.contract.codes import Result, ResultCode
 from worker.contract.identity import shard_of
-from worker.contract.messages import DeliveryState, DeliveryUpdate, Lane, Settlement, Verdict
+from worker.contract.messages import (
+    Acceptance,
+    DeliveryState,
+    DeliveryUpdate,
+    Lane,
+    NewMessage,
+    Settlement,
+    Verdict,
+)
 from worker.contract.origins import BatchPart, BatchRow, BatchStart, Origin
 
 GZIP = ("Content-Encoding", "gzip")
@@ -715,15 +722,15 @@ def test_large_rows_are_taken_a_few_at_a_time(
     desk = with_batch(**common)
     sizes: list[int] = []
 
-    take = desk.intake.take_rows
+    accept = desk.ledger.accept
 
     async def watched(
-        headers: Mapping[str, str], batch: BatchPart, rows: Sequence[BatchedSend], callbacks: Outcomes
-    ) -> list[SendResult]:
-        sizes.append(len(rows))
-        return await take(headers, batch, rows, callbacks)
+        app_id: str, lane: Lane, messages: Sequence[NewMessage], told: Outcomes, part: BatchPart
+    ) -> list[Acceptance]:
+        sizes.append(len(messages))
+        return await accept(app_id, lane, messages, told, part)
 
-    monkeypatch.setattr(desk.intake, "take_rows", watched)
+    monkeypatch.setattr(desk.ledger, "accept", watched)
     content = b"".join(line(f"r{number}", **own) for number in range(300))
 
     answer = uploaded(desk, 1, gzip.compress(content, 1), NDJSON, GZIP)
