@@ -7,12 +7,14 @@ inputs alone.
 import re
 from base64 import b64decode, b64encode
 from functools import lru_cache
-from typing import NamedTuple
+from hashlib import sha256
+from typing import NamedTuple, NewType
 from urllib.parse import quote, unquote_to_bytes
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -34,6 +36,10 @@ _KEYS_KEPT = 4096
 
 class UnusableKeyError(TidingsError):
     """A key can't be used; the text says which is needed, and nothing of what was given."""
+
+
+Digest = NewType("Digest", bytes)
+"""SHA-256 of what is signed."""
 
 
 class ClaimedSignature(NamedTuple):
@@ -67,14 +73,26 @@ def _decoded(text: str) -> bytes | None:
 
 
 def signed_content(path: str, client_id: str, time: str, body: bytes, method: str = "POST") -> bytes:
-    """Return what is signed (R23); every text has passed a header or a request line, so it is Latin-1."""
-    return f"{method} {path}\n{client_id}.{time}.".encode("latin-1") + body
+    """Return what is signed (R23)."""
+    return _signed_head(path, client_id, time, method) + body
 
 
-def is_signed(pem: str, claimed: bytes, content: bytes) -> bool:
-    """Return whether a signature is that of the content by a public key that `normal_public_key` gave."""
+def signed_digest(path: str, client_id: str, time: str, body: bytes, method: str = "POST") -> Digest:
+    """Return the SHA-256 of what is signed; the body is not copied, and other threads run while a large one is read."""
+    digest = sha256(_signed_head(path, client_id, time, method))
+    digest.update(body)
+    return Digest(digest.digest())
+
+
+def _signed_head(path: str, client_id: str, time: str, method: str) -> bytes:
+    # Every text has passed a header or a request line, so it is Latin-1.
+    return f"{method} {path}\n{client_id}.{time}.".encode("latin-1")
+
+
+def is_signed(pem: str, claimed: bytes, digest: Digest) -> bool:
+    """Return whether a signature is that of what has the digest, by a public key that `normal_public_key` gave."""
     try:
-        _public_key(pem).verify(claimed, content, PKCS1v15(), SHA256())
+        _public_key(pem).verify(claimed, digest, PKCS1v15(), Prehashed(SHA256()))
     except InvalidSignature:
         return False
     return True

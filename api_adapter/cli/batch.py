@@ -16,9 +16,11 @@ from api_adapter.cli import batch_errors
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.batch_asking import App, Name, answer_of, checked, named, pages, parsed
 from api_adapter.cli.context import Front, run, run_front, told
-from api_adapter.cli.printing import AsJson, counted, harmless, print_json, screen, table, utc
+from api_adapter.cli.printing import AsJson, counted, harmless, print_json, utc
+from api_adapter.cli.tables import show_table
 from api_adapter.clients import CLIENT_ID
 from api_adapter.decompressing import BodyTooLargeError, Encoding
+from api_adapter.stack.cancellation import heed_cancellation
 from worker.contract.batch_requests import BatchCreation, BatchName, BatchRun, PartName, ResultsPage
 from worker.contract.codes import ResultStatus
 from worker.contract.origins import Origin
@@ -129,6 +131,7 @@ async def _upload(
             except (ContractViolationError, BodyTooLargeError) as error:
                 raise ArgumentError(f"part {number}: {error}") from error
             answers.append(checked(answer, f"part {number}: "))
+            heed_cancellation()
     return answers
 
 
@@ -209,7 +212,7 @@ def list_batches(*, as_json: AsJson = False) -> None:
         if as_json:
             print_json([{"appId": one.app_id, "batchId": one.batch_id} for one in batches])
         else:
-            screen().print(table(("APPID", "BATCHID"), batches))
+            show_table(("APPID", "BATCHID"), batches)
 
 
 @app.command("results", epilog="Example:\n\ntidings batch results 333301 june --status F > failed.jsonl")

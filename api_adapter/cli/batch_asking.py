@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from api_adapter.batch_jobs import BatchDesk
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Front, run_front
+from api_adapter.stack.cancellation import heed_cancellation
 from worker.contract.batch_requests import BatchName
 from worker.contract.codes import ResultStatus
 from worker.contract.requests import ContractViolationError, parse_fields
@@ -56,6 +57,7 @@ async def pages(ask: Callable[[str | None], Awaitable[Answer]]) -> AsyncIterator
     while True:
         page = checked(await ask(after))
         yield page["items"]
+        heed_cancellation()
         after = page["next"]
         if after is None:
             return

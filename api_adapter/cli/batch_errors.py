@@ -37,7 +37,7 @@ def errors(
     app_id: App,
     batch_id: Name,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="The file that was uploaded; without, print CSV.")
+        Path | None, typer.Argument(metavar="FILE", help="The file that was uploaded; without, print CSV.")
     ] = None,
     *,
     first_part: Annotated[

@@ -11,7 +11,8 @@ from rich.text import Text
 from api_adapter.cli import callback_receive, callbacks_dead
 from api_adapter.cli.arguments import ArgumentError, overlap
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson, print_json, screen, table, utc
+from api_adapter.cli.printing import AsJson, print_json, utc
+from api_adapter.cli.tables import show_table
 from worker.assembly import callback_poster
 from worker.callbacks.addresses import UnfitUrlError, may_be_called, target_of
 from worker.callbacks.events import callback_test
@@ -134,7 +135,7 @@ def list_callbacks(*, as_json: AsJson = False) -> None:
         if as_json:
             print_json([_json(one) for one in registrations])
         elif registrations:
-            screen().print(table(("App", "URL", "Outcomes", "State", "Secrets"), map(_row, registrations)))
+            show_table(("App", "URL", "Outcomes", "State", "Secrets"), map(_row, registrations))
         else:
             typer.echo("no callbacks yet: see tidings callback put --help")
 

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import STYLES, AsJson, counted, print_json, screen, table, utc
+from api_adapter.cli.printing import STYLES, AsJson, counted, print_json, utc
+from api_adapter.cli.tables import show_table
 from worker.batching import chunks
 from worker.contract.callbacks import DeadCallback, OutcomeKey, ProgressKey
 
@@ -122,7 +123,7 @@ def _tell(found: Sequence[DeadCallback], *, as_json: bool) -> None:
     if as_json:
         print_json([_json(one) for one in found])
     elif found:
-        screen().print(table(_HEADINGS, map(_row, found)))
+        show_table(_HEADINGS, map(_row, found))
     else:
         typer.echo("no dead callbacks")
 

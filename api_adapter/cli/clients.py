@@ -9,9 +9,11 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.text import Text
 
+from api_adapter.cli import client_removal
 from api_adapter.cli.arguments import ArgumentError, duration, overlap
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson, print_json, screen, stacked, table, utc
+from api_adapter.cli.printing import AsJson, print_json, stacked, utc
+from api_adapter.cli.tables import show_table
 from worker.contract.clients import PLAIN_CLIENT_ID, ClientKey, Network, RegisteredClient
 from worker.contract.rates import RateUse
 from worker.contract.requests import AppId
@@ -134,7 +136,7 @@ def list_clients(*, as_json: AsJson = False) -> None:
             print_json([_client_json(*client) for client in clients])
         elif clients:
             rows = (_row(*client) for client in clients)
-            screen().print(table(("Client", "Apps", "Keys", "Rate", "Refused", "Addresses"), rows))
+            show_table(("Client", "Apps", "Keys", "Rate", "Refused", "Addresses"), rows)
         else:
             typer.echo("no clients yet: see tidings client add --help")
 
@@ -233,3 +235,6 @@ def _client_json(client: RegisteredClient, use: RateUse | None) -> dict[str, obj
         "rateUse": None if use is None else {"left": use.left, "refused": use.refused},
         "addresses": [str(network) for network in client.networks],
     }
+
+
+app.command("remove", epilog=client_removal.EPILOG)(client_removal.remove)

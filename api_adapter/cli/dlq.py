@@ -10,7 +10,8 @@ from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.dlq_letters import HEADINGS, letter_json, row
 from api_adapter.cli.letter_queries import HELP, parse
-from api_adapter.cli.printing import AsJson, print_json, screen, table
+from api_adapter.cli.printing import AsJson, print_json
+from api_adapter.cli.tables import show_table
 from worker.contract.dead_letters import DeadLetterPage, Position, PositionError
 
 app = typer.Typer(
@@ -52,7 +53,7 @@ def ls(
             print_json(_page_json(page, number))
             return
         if page.letters:
-            screen().print(table(HEADINGS, map(row, page.letters)))
+            show_table(HEADINGS, map(row, page.letters))
         typer.echo(f"{len(page.letters):,} of {number:,} dead letters{_rest(page, query or [], limit)}")
 
 

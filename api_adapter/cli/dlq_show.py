@@ -8,8 +8,9 @@ from rich.text import Text
 
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.dlq_letters import AppId, letter_json, resolve, status_of
-from api_adapter.cli.printing import STYLES, AsJson, harmless, print_json, screen, table
+from api_adapter.cli.printing import STYLES, AsJson, harmless, print_json, screen
 from api_adapter.cli.status import print_story
+from api_adapter.cli.tables import show_table
 from api_adapter.inquiries import outcome_json
 from worker.contract.dead_letters import DeadChannel, DeadLetter
 from worker.contract.outcomes import Intervention, MessageOutcome
@@ -113,7 +114,7 @@ def _print(given: str, story: Story | None) -> None:
     else:
         letter, outcome, content = story
         print_story(outcome)
-        console.print(table(("Channel", "Status", "Gateway asked last"), map(_gateway, letter.channels)))
+        show_table(("Channel", "Status", "Gateway asked last"), map(_gateway, letter.channels))
         console.print(Text(_content_line(content)))
     console.print()
 

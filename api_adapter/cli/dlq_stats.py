@@ -8,7 +8,8 @@ import typer
 
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.letter_queries import HELP, parse
-from api_adapter.cli.printing import AsJson, elapsed, print_json, screen, table, utc
+from api_adapter.cli.printing import AsJson, elapsed, print_json, utc
+from api_adapter.cli.tables import show_table
 from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 
 EPILOG = f"{HELP}\n\nExamples:\n\ntidings dlq stats\n\ntidings dlq stats app:333301 newer:1d --json\n\nExit code: 0."
@@ -88,7 +89,7 @@ async def _count(services: Services, query: DeadLetterQuery) -> Stats:
 
 def _print(found: Stats, now: int) -> None:
     if found.letters:
-        screen().print(table(("By", "Value", "Letters", "Oldest died", "Ago"), _rows(found, now)))
+        show_table(("By", "Value", "Letters", "Oldest died", "Ago"), _rows(found, now))
     typer.echo(f"{found.letters:,} dead letters{_age(found, now)}")
 
 

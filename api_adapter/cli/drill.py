@@ -11,7 +11,8 @@ from rich.status import Status
 
 from api_adapter.cli.arguments import ArgumentError, duration
 from api_adapter.cli.context import EXIT_INTERRUPTED, told
-from api_adapter.cli.printing import AsJson, print_json, screen, table
+from api_adapter.cli.printing import AsJson, print_json
+from api_adapter.cli.tables import show_table
 from api_adapter.drill.fault import Fault
 from api_adapter.drill.faults import CATALOGUE
 from api_adapter.drill.playing import Drill
@@ -66,7 +67,7 @@ def drill(
     """
     with told():
         if listed:
-            screen().print(table(("fault", "what happens"), ((fault.name, fault.says) for fault in CATALOGUE)))
+            show_table(("fault", "what happens"), ((fault.name, fault.says) for fault in CATALOGUE))
             return
         session = Session(_chosen(faults or ()), at_once)
         finished = session.run(messages, duration(outage) / 1000)
@@ -74,7 +75,7 @@ def drill(
         if json_wanted:
             print_json(rows)
         else:
-            screen().print(table(HEADINGS, map(cells, rows)))
+            show_table(HEADINGS, map(cells, rows))
         raise typer.Exit(_exit_code(session.rows) if finished else EXIT_INTERRUPTED)
 
 

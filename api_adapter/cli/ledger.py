@@ -9,8 +9,9 @@ import typer
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.ledger_faults import fault_lines, faults_json
 from api_adapter.cli.ledger_repairs import repair_lines, repairs_json
-from api_adapter.cli.printing import AsJson, print_json, screen, table
+from api_adapter.cli.printing import AsJson, print_json
 from api_adapter.cli.progress import Work, progress
+from api_adapter.cli.tables import show_table
 from worker.contract.audits import ShardAudit
 from worker.contract.messages import Channel
 from worker.contract.outcomes import Tally
@@ -129,7 +130,7 @@ def _print(report: Report, names: int) -> None:
     for line in repair_lines(report.repairs, names) if report.repairs is not None else ():
         typer.echo(line)
     if found.tallies:
-        screen().print(table(("App", "Channel", *_COLUMNS), _rows(found.tallies)))
+        show_table(("App", "Channel", *_COLUMNS), _rows(found.tallies))
     typer.echo(_conservation(found.total))
     if found.clean:
         typer.echo(f"proved from {found.records:,} records: all is accounted for")

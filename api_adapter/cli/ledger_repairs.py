@@ -3,8 +3,24 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from api_adapter.cli.ledger_faults import callback_identity, callback_json, identity
-from worker.contract.repairs import CallbackMend, Mend, Mended, MendedCallback, ShardRepair
+from api_adapter.cli.ledger_names import (
+    Shard,
+    callback_json,
+    callback_text,
+    counter_json,
+    counter_text,
+    message_json,
+    message_text,
+)
+from worker.contract.repairs import (
+    BatchRecounted,
+    CallbackMend,
+    Mend,
+    Mended,
+    MendedCallback,
+    Recounted,
+    ShardRepair,
+)
 
 _DONE = {
     Mend.PUT_BACK: "put back, it is due now",
@@ -28,7 +44,7 @@ def repair_lines(repairs: Sequence[ShardRepair], names: int) -> Iterator[str]:
             yield f"mended: {place}: its backlog was in no index, it is released again"
     mended = _mended(repairs)
     for one in islice(mended, names):
-        yield f"mended: {identity(one.message)}: {one.message.fault}: {_DONE[one.mend]}"
+        yield f"mended: {message_text(one.message)}: {one.message.fault}: {_DONE[one.mend]}"
     if len(mended) > names:
         yield f"mended: and {len(mended) - names:,} more messages; raise --names to see them"
     yield from _callback_lines(repairs, names)
@@ -44,7 +60,7 @@ def _callback_lines(repairs: Sequence[ShardRepair], names: int) -> Iterator[str]
             yield f"mended: {place}: its queue of callbacks was in no index, it is told of again"
     callbacks = _mended_callbacks(repairs)
     for one in islice(callbacks, names):
-        named = callback_identity(one.callback.key)
+        named = callback_text(one.callback.key)
         yield f"mended: {named}: {one.callback.fault}: {_CALLBACK_DONE[one.mend]}"
     if len(callbacks) > names:
         yield f"mended: and {len(callbacks) - names:,} more callbacks; raise --names to see them"
@@ -52,12 +68,10 @@ def _callback_lines(repairs: Sequence[ShardRepair], names: int) -> Iterator[str]
 
 def _counter_lines(repairs: Sequence[ShardRepair]) -> Iterator[str]:
     for repair in repairs:
-        for count in repair.recounted:
-            place = f"shard {repair.shard}, app {count.app_id}, {count.channel}"
-            yield f"mended: {place}: {count.status} was {count.before:,}, is {count.after:,} as the records say"
-        for counter in repair.batches:
-            place = f"shard {repair.shard}, app {counter.origin.app_id}, batch {counter.origin.batch_id}"
-            yield f"mended: {place}: {counter.status} was {counter.before:,}, is {counter.after:,} as the records say"
+        counts: tuple[Recounted | BatchRecounted, ...] = (*repair.recounted, *repair.batches)
+        for count in counts:
+            named = counter_text(repair.shard, count)
+            yield f"mended: {named}: {count.status} was {count.before:,}, is {count.after:,} as the records say"
 
 
 def _mends_something(repair: ShardRepair) -> bool:
@@ -80,40 +94,9 @@ def repairs_json(repairs: Sequence[ShardRepair], names: int) -> dict[str, object
             for backlog in repair.relisted
         ],
         "messagesNumber": len(mended),
-        "messages": [
-            {
-                "requestId": one.message.request_id or None,
-                "appId": one.message.app_id or None,
-                "messageId": one.message.message_id,
-                "fault": one.message.fault.name,
-                "mend": one.mend.name,
-            }
-            for one in mended[:names]
-        ],
-        "counters": [
-            {
-                "shard": repair.shard,
-                "appId": count.app_id,
-                "channel": count.channel,
-                "status": count.status,
-                "before": count.before,
-                "after": count.after,
-            }
-            for repair in repairs
-            for count in repair.recounted
-        ],
-        "batchCounters": [
-            {
-                "shard": repair.shard,
-                "appId": count.origin.app_id,
-                "batchId": count.origin.batch_id,
-                "status": count.status,
-                "before": count.before,
-                "after": count.after,
-            }
-            for repair in repairs
-            for count in repair.batches
-        ],
+        "messages": [{**message_json(one.message), "mend": one.mend.name} for one in mended[:names]],
+        "counters": [_recounted_json(repair.shard, count) for repair in repairs for count in repair.recounted],
+        "batchCounters": [_recounted_json(repair.shard, count) for repair in repairs for count in repair.batches],
         "callbacksNumber": len(callbacks),
         "callbacks": [
             {**callback_json(one.callback.key), "fault": one.callback.fault.name, "mend": one.mend.name}
@@ -121,6 +104,10 @@ def repairs_json(repairs: Sequence[ShardRepair], names: int) -> dict[str, object
         ],
         "queues": [{"shard": repair.shard, "appId": app_id} for repair in repairs for app_id in repair.queues],
     }
+
+
+def _recounted_json(shard: Shard, count: Recounted | BatchRecounted) -> dict[str, object]:
+    return {**counter_json(shard, count), "before": count.before, "after": count.after}
 
 
 def _mended(repairs: Sequence[ShardRepair]) -> list[Mended]:

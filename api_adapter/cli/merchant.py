@@ -9,9 +9,11 @@ import typer
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson, counted, elapsed, print_json, screen, table, utc
+from api_adapter.cli.known_origins import is_known
+from api_adapter.cli.printing import AsJson, counted, elapsed, print_json, utc
 from api_adapter.cli.progress import Work, progress
 from api_adapter.cli.request_id_files import read_request_ids
+from api_adapter.cli.tables import show_table
 from api_adapter.origins import COUNTED
 from worker.batching import chunks
 from worker.contract.cancellations import MAX_CANCELLED, MAX_REASON, Cancelled, Standing
@@ -30,6 +32,8 @@ CANCEL_EPILOG = (
     "130 interrupted: run it again for the rest."
 )
 
+_UNKNOWN = ("no message, client, callback or setting has this appId", "no message and no batch job has this batchId")
+
 app = typer.Typer(help="Pause, resume, cancel and count what of a merchant was not sent yet.", no_args_is_help=True)
 
 AppId = Annotated[str, typer.Argument(metavar="APPID", help="The merchant's appId.")]
@@ -41,12 +45,14 @@ def pause(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> Non
     """Keep what was not sent from being sent, until `tidings merchant resume`.
 
     It is taken as before meanwhile, and waits. Calls under way end. What reaches its deadline expires. The pause of an
-    appId is that of its batches too.
+    appId is that of its batches too. An appId that nothing is known of is paused too, with a note: it may be misspelt.
     """
     with told():
         origin = _origin(app_id, batch)
-        standing = run(lambda services: _paused(services, origin))
+        standing, known = run(lambda services: _paused(services, origin))
         _tell_standing(origin, standing, "is paused", as_json=as_json)
+        if not known:
+            typer.echo(f"note: {_UNKNOWN[bool(batch)]}; {_named(origin)} is paused all the same", err=True)
 
 
 @app.command("resume", epilog="Example:\n\ntidings merchant resume 333301")
@@ -128,9 +134,10 @@ def _checked(reason: str) -> str:
     return text
 
 
-async def _paused(services: Services, origin: Origin) -> Standing:
+async def _paused(services: Services, origin: Origin) -> tuple[Standing, bool]:
     await services.pauses.pause(origin)
-    return await services.cancellations.standing(origin)
+    standing = await services.cancellations.standing(origin)
+    return standing, await is_known(services, origin, standing)
 
 
 async def _resumed(services: Services, origin: Origin) -> tuple[Standing, Pause | None]:
@@ -216,7 +223,7 @@ def _print_pauses(pauses: Sequence[Pause], now: int) -> None:
     rows = [
         (one.origin.app_id, one.origin.batch_id, utc(one.since), elapsed(max(0, now - one.since))) for one in pauses
     ]
-    screen().print(table(("paused appId", "batch", "since", "for"), rows))
+    show_table(("paused appId", "batch", "since", "for"), rows)
 
 
 def _named(origin: Origin) -> str:

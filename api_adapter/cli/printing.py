@@ -1,12 +1,11 @@
-"""How verbs print: tables that fit a terminal, plain lines for everything else, JSON for programs."""
+"""How verbs print: plain lines, JSON for programs, and the parts of tables."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
 from rich.text import Text
 
 from worker.contract.moments import moment_text
@@ -26,19 +25,6 @@ def screen() -> Console:
     if console.is_terminal:
         return console
     return Console(markup=False, emoji=False, highlight=False, width=_UNBOUNDED)
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]], *, whole: Collection[str] = ()) -> Table:
-    """Return a table whose cells are folded, never cut; texts may come from outside.
-
-    The columns `whole` are not folded: for what is short and read as one, such as times.
-    """
-    box = {} if Console().is_terminal else {"box": None, "pad_edge": False}
-    columns = (Column(heading, overflow="fold", no_wrap=heading in whole) for heading in headings)
-    made = Table(*columns, **box)  # type: ignore[arg-type]  # box is one
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else harmless(cell) for cell in row))
-    return made
 
 
 def stacked(parts: Iterable[str]) -> Text:

@@ -1,5 +1,6 @@
 """The file of a day's settlement: which day, where it goes, and what is said of it."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services
 from api_adapter.cli.printing import counted, print_json, utc
 from api_adapter.cli.progress import Work, progress
-from api_adapter.settlement import Settlement, write_settlement
+from api_adapter.settlement import Settlement, Unsorted
 from worker.contract.codes import ResultStatus
 from worker.contract.errors import TidingsError
 from worker.contract.quiet_hours import known_time_zone
@@ -59,12 +60,16 @@ def default_file(day: Day) -> Path:
 
 async def settle(found: Services, day: Day, target: Path) -> Settlement:
     """Write the file, whole or not at all; raise SettlementError, LedgerUnavailableError."""
-    with _written(target) as (part, spare), progress(Work("settlement", "record", None), found.clock) as meter:
-        for warning in _warnings(found, day):
-            meter.say(warning)
-        with part.open("wb") as file:
-            taken = found.settlement.taken(day.span)
-            settlement = await write_settlement(taken, file, spare, lambda number: meter.advance(number, number))
+    with _written(target) as (part, spare):
+        rows = Unsorted(spare)
+        with progress(Work("settlement", "record", None), found.clock) as meter:
+            for warning in _warnings(found, day):
+                meter.say(warning)
+            await rows.collect(found.settlement.taken(day.span), lambda number: meter.advance(number, number))
+        with part.open("wb") as file, progress(Work("writing", "row", rows.rows), found.clock) as meter:
+            settlement = await rows.write(file, lambda number: meter.advance(number, number))
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(target)
         return settlement
 

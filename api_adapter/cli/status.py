@@ -8,7 +8,8 @@ from rich.text import Text
 
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.given_ids import candidates
-from api_adapter.cli.printing import STYLES, AsJson, counted, elapsed, harmless, print_json, screen, stacked, table, utc
+from api_adapter.cli.printing import STYLES, AsJson, counted, elapsed, harmless, print_json, screen, stacked, utc
+from api_adapter.cli.tables import show_table
 from api_adapter.inquiries import NEVER_SEEN, outcome_json
 from worker.contract.codes import ResultStatus
 from worker.contract.messages import DeliveryState, WaitReason
@@ -78,13 +79,9 @@ def print_story(outcome: MessageOutcome) -> None:
     console = screen()
     for line in _headlines(outcome):
         console.print(line)
-    console.print(
-        table(("Channel", "Status", "Code", "Message", "Time"), map(_channel, outcome.deliveries), whole=("Time",))
-    )
+    show_table(("Channel", "Status", "Code", "Message", "Time"), map(_channel, outcome.deliveries))
     if outcome.timeline:
-        console.print(
-            table(("Attempt", "At", "Took", "Worker", "Result"), map(_attempt, outcome.timeline), whole=("At",))
-        )
+        show_table(("Attempt", "At", "Took", "Worker", "Result"), map(_attempt, outcome.timeline))
     for entry in outcome.interventions:
         console.print(Text(_intervention(entry)))
 

@@ -8,7 +8,8 @@ import typer
 from rich.text import Text
 
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson, harmless, print_json, screen, table, utc
+from api_adapter.cli.printing import AsJson, harmless, print_json, screen, utc
+from api_adapter.cli.tables import show_table
 from api_adapter.cli.template_arguments import By, Code, TemplateCommandError, found, warn_of, warn_of_move, whoever
 from api_adapter.template_changes import Change, changes, consequences
 from worker.contract.template_history import TemplateAct, TemplateEvent, TemplateMove, TemplateStanding
@@ -89,7 +90,7 @@ def history(code: Code, *, as_json: AsJson = False) -> None:
             print_json([event._asdict() for event in events])
         else:
             rows = [(utc(event.at), _ACTS[event.act].format(event), event.by) for event in events]
-            screen().print(table(["When", "What", "Who"], rows))
+            show_table(["When", "What", "Who"], rows)
 
 
 def diff(

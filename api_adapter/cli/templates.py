@@ -7,11 +7,11 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.console import Group
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson, print_json, screen, table
+from api_adapter.cli.printing import AsJson, print_json, screen
+from api_adapter.cli.tables import show_table
 from api_adapter.cli.template_arguments import By, Code, VersionNumber, find, found, warn_of, warn_of_move, whoever
 from api_adapter.cli.template_lint import EPILOG as LINT_EPILOG
 from api_adapter.cli.template_lint import lint_templates
@@ -104,7 +104,7 @@ def list_templates(*, as_json: AsJson = False) -> None:
                 ],
             )
         else:
-            screen().print(_overview(rows))
+            show_table(_HEADINGS, map(_facts, rows))
 
 
 @app.command(epilog=_SHOW_EPILOG)
@@ -116,6 +116,9 @@ def show(code: Code, *, version: VersionNumber = None, as_json: AsJson = False) 
             print_json(template_json(compiled))
         else:
             screen().print(*_pages(compiled), sep="\n")
+
+
+_HEADINGS = ("Code", "Live", "Newest", "Channels", "Languages", "Parameters", "Format", "Links")
 
 
 class _Put(NamedTuple):
@@ -157,11 +160,6 @@ def _read_all(files: Sequence[Path]) -> list[TemplateDefinition]:
     if faults:
         raise TemplateFileError(faults)
     return definitions
-
-
-def _overview(rows: Sequence[_Row]) -> Table:
-    headings = ["Code", "Live", "Newest", "Channels", "Languages", "Parameters", "Format", "Links"]
-    return table(headings, (_facts(row) for row in rows))
 
 
 def _facts(row: _Row) -> Sequence[str]:

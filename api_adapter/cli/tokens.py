@@ -9,7 +9,8 @@ import typer
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson, print_json, screen, table, utc
+from api_adapter.cli.printing import AsJson, print_json, utc
+from api_adapter.cli.tables import show_table
 from api_adapter.cli.token_files import STDIN, note_other_source, note_unknown_wallets, put_file
 from api_adapter.cli.token_lines import TokenLine, read_options
 from worker.contract.users import TokenGrant
@@ -100,7 +101,7 @@ def list_tokens(
         if as_json:
             print_json([_grant_json(token_id, grant) for token_id, grant in found])
         elif found:
-            screen().print(table(_HEADINGS, (_row(token_id, grant) for token_id, grant in found)))
+            show_table(_HEADINGS, (_row(token_id, grant) for token_id, grant in found))
         else:
             typer.echo("no such tokens: see tidings token put --help")
         if more:

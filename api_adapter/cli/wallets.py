@@ -6,15 +6,17 @@ from typing import Annotated, NamedTuple
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from api_adapter.cli import wallet_removal
 from api_adapter.cli.arguments import GATEWAY, ArgumentError, cap, gateway
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson, elapsed, period, print_json, screen, table, utc
+from api_adapter.cli.printing import AsJson, elapsed, period, print_json, utc
+from api_adapter.cli.tables import show_table
 from worker.contract.gateways import BreakerState, OpenedBreaker
 from worker.contract.messages import Channel
 from worker.contract.requests import Id64
 from worker.contract.users import GatewayRoute, SendCap, Wallet
 
-app = typer.Typer(help="Put and list wallets: their gateways and caps.", no_args_is_help=True)
+app = typer.Typer(help="Put, list and remove wallets: their gateways and caps.", no_args_is_help=True)
 
 _YES_OR_NO = ("no", "yes")
 _NAME = TypeAdapter[str](Id64)
@@ -87,7 +89,7 @@ def list_wallets(*, as_json: AsJson = False) -> None:
             print_json([_wallet_json(wallet, states) for wallet in wallets])
         elif wallets:
             headings = ("Wallet", "Gateway", "URL", "Channels", "Inquiry", "Rate", "Breaker", "Cap")
-            screen().print(table(headings, (row for wallet in wallets for row in _rows(wallet, states))))
+            show_table(headings, (row for wallet in wallets for row in _rows(wallet, states)))
         else:
             typer.echo("no wallets yet: see tidings wallet put --help")
 
@@ -213,3 +215,6 @@ def _gateway_json(route: GatewayRoute, states: _States) -> dict[str, object]:
         "turnsTakenForMs": states.taken_for.get(route.name),
         "breaker": breaker,
     }
+
+
+app.command("remove", epilog=wallet_removal.EPILOG)(wallet_removal.remove)

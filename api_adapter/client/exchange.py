@@ -18,7 +18,7 @@ from api_adapter.client.waits import retry_after
 from worker.contract.codes import UNKNOWN, ResultCode, ResultStatus
 from worker.contract.moments import moment_text, read_moment
 from worker.ports import Clock
-from worker.signatures import is_signed, read_signature, signed_content
+from worker.signatures import is_signed, read_signature, signed_content, signed_digest
 
 _OK = 200
 _UNANSWERED = frozenset({408, 425, 429, *range(500, 600)})
@@ -171,8 +171,8 @@ class Caller:
         if claimed is None or reply.headers.get("client-id") != access.client_id:
             raise UntrustedAnswerError("the answer is not signed for this client; nothing it says is believed")
         pem = keys.get(max(keys) if claimed.key_version is None else claimed.key_version)
-        content = signed_content(access.path + path, access.client_id, time, reply.body)
-        if pem is None or not is_signed(str(pem), claimed.signature, content):
+        digest = signed_digest(access.path + path, access.client_id, time, reply.body)
+        if pem is None or not is_signed(str(pem), claimed.signature, digest):
             raise UntrustedAnswerError("the answer is not signed by a key of server_keys; nothing it says is believed")
         at = read_moment(time)
         if at is None or abs(self._clock.now() - at) > access.skew:

@@ -9,7 +9,7 @@ import pytest
 from tests.command_line import CommandLine
 from tests.keys import private_pem, public_pem
 from worker.contract.moments import read_moment
-from worker.signatures import is_signed, read_signature, signed_content
+from worker.signatures import is_signed, read_signature, signed_digest
 
 
 @pytest.fixture
@@ -128,8 +128,8 @@ def test_R23_sign_prints_headers_that_verify(tidings: CommandLine) -> None:
     assert list(found) == ["Content-Type", "Client-Id", "Request-Time", "Signature"]
     assert claimed is not None
     assert claimed.key_version == 3
-    content = signed_content("/api/open/v2/x?a=b", "shop", found["Request-Time"], body)
-    assert is_signed(public_pem("one"), claimed.signature, content)
+    digest = signed_digest("/api/open/v2/x?a=b", "shop", found["Request-Time"], body)
+    assert is_signed(public_pem("one"), claimed.signature, digest)
     assert read_moment(found["Request-Time"]) is not None
     assert piped[2] == "Request-Time: 2019-05-28T12:12:14+08:00"
 
@@ -143,8 +143,8 @@ def test_R23_sign_signs_a_get_without_a_body(tidings: CommandLine) -> None:
     claimed = read_signature(found["Signature"])
     assert list(found) == ["Client-Id", "Request-Time", "Signature"]
     assert claimed is not None
-    content = signed_content(path, "shop", found["Request-Time"], b"", "GET")
-    assert is_signed(public_pem("one"), claimed.signature, content)
+    digest = signed_digest(path, "shop", found["Request-Time"], b"", "GET")
+    assert is_signed(public_pem("one"), claimed.signature, digest)
 
 
 @pytest.mark.parametrize(
@@ -169,3 +169,56 @@ def test_R20_where_signatures_are_required_send_takes_registered_clients_alone(t
     told = tidings.refused("send", "notices.jsonl", "--client-id", "shop", signatures="required")
 
     assert told == "--client-id: header Client-Id: is not a known client; see tidings client list"
+
+
+def consequences(tidings: CommandLine, *more: str, **settings: str) -> list[str]:
+    result = tidings("client", "remove", "shop", "--json", *more, **settings)
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert (said["clientId"], said["dryRun"]) == ("shop", "--yes" not in more)
+    found: list[str] = said["consequences"]
+    return found
+
+
+KEYS = "its keys are forgotten: registered again it begins with keyVersion 1"
+
+
+def test_without_yes_a_client_stays_and_what_depends_on_it_is_said(tidings: CommandLine) -> None:
+    add(tidings, "--app-id", "333302")
+    tidings.lines("client", "add", "other", "--key", "two.pub.pem", "--app-id", "333302")
+
+    assert tidings.lines("client", "remove", "shop") == [
+        "would remove shop",
+        "  nobody else may send for 333301",
+        f"  {KEYS}",
+        "nothing was changed; add --yes to remove it",
+    ]
+    assert [client["clientId"] for client in listed(tidings)] == ["other", "shop"]
+
+
+def test_a_client_is_removed_once_and_may_be_registered_anew(tidings: CommandLine) -> None:
+    add(tidings)
+    tidings.lines("client", "rotate", "shop", "--key", "two.pub.pem")
+
+    assert tidings.lines("client", "remove", "shop", "--yes")[0] == "shop is removed"
+    assert listed(tidings) == []
+    assert tidings.refused("client", "remove", "shop", "--yes") == (
+        "CLIENT_ID: is not registered; see tidings client list"
+    )
+    assert add(tidings) == ["shop: keyVersion 1; apps 333301; addresses any"]
+
+
+def test_that_the_last_client_leaves_the_api_open_or_closed_is_said(tidings: CommandLine) -> None:
+    add(tidings)
+
+    assert consequences(tidings) == [
+        "no client is left: ANYBODY MAY SEND FOR ANY appId; set TIDINGS_SIGNATURES=required before",
+        KEYS,
+    ]
+    assert consequences(tidings, signatures="required") == ["no client is left: nobody may call", KEYS]
+    assert consequences(tidings, clients='{"m": ["333301"]}') == [KEYS]
+    assert consequences(tidings, clients='{"shop": ["333309"]}') == [
+        "TIDINGS_CLIENTS names it: it may call for the appIds there, without a key, rate and addresses",
+        "nobody else may send for 333301",
+        KEYS,
+    ]

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import CommandLine
+from tests.keys import public_pem
 from tests.ledger_driver import new_messages
 from worker.bootstrap import Services
 from worker.contract.messages import Lane
-from worker.contract.origins import BatchPart
+from worker.contract.origins import BatchPart, Origin
 
 
 async def _take(services: Services) -> None:
@@ -130,3 +131,45 @@ def test_faulty_arguments_are_refused(tidings: CommandLine, tmp_path: Path) -> N
     both = tidings.refused("merchant", "cancel", "shop", "--batch", "b1", "--request-ids", tmp_path / "ids")
     assert both == "--batch, --request-ids: only one of them may be given"
     assert "can't be read" in tidings.refused("merchant", "cancel", "shop", "--request-ids", tmp_path / "none")
+
+
+def noted(tidings: CommandLine, *arguments: str, **settings: str) -> list[str]:
+    """Return the notes of a pause that was made."""
+    result = tidings("merchant", "pause", *arguments, **settings)
+    assert (result.exit_code, "is paused: " in result.stdout) == (0, True)
+    return result.stderr.splitlines()
+
+
+def test_a_pause_of_an_app_or_batch_that_nothing_is_known_of_is_made_and_noted(tidings: CommandLine) -> None:
+    assert noted(tidings, "cofe") == [
+        "note: no message, client, callback or setting has this appId; cofe is paused all the same"
+    ]
+    assert noted(tidings, "shop", "--batch", "b7") == [
+        "note: no message and no batch job has this batchId; batch b7 of shop is paused all the same"
+    ]
+    assert [one["appId"] for one in json.loads(tidings("merchant", "show", "--json").stdout)["paused"]] == [
+        *("cofe", "shop")
+    ]
+
+
+def test_a_pause_of_what_is_known_in_whatever_way_is_not_noted(tidings: CommandLine, tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text(public_pem("one"))
+    tidings.lines("client", "add", "merchant-1", "--key", key, "--app-id", "clients-app")
+
+    assert noted(tidings, "shop") == []
+    assert noted(tidings, "shop", "--batch", "b1") == []
+    assert noted(tidings, "clients-app") == []
+    assert noted(tidings, "rated", app_rates='{"rated": 5}') == []
+    assert noted(tidings, "listed", clients='{"m": ["listed"]}') == []
+
+
+def test_a_merchant_all_of_whose_messages_are_final_is_known(tidings: CommandLine) -> None:
+    async def end(services: Services) -> None:
+        await services.ledger.open()
+        async for _ in services.cancellations.cancel_all(Origin("shop", "b1"), "test"):
+            pass
+
+    tidings.on_services(end)
+
+    assert noted(tidings, "shop", "--batch", "b1") == []

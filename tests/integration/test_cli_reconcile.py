@@ -1,5 +1,6 @@
 """`tidings reconcile`."""
 
+import asyncio
 import csv
 import hashlib
 import json
@@ -11,7 +12,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api_adapter.cli.settlement_file import read_day
+from api_adapter.cli.settlement_file import read_day, settle
 from tests.command_line import APP, CommandLine, write_sends
 from tests.front_desk import CLIENT, FrontDesk
 from tests.harmed_api import Harm, HarmedApi, harmed_api
@@ -65,7 +66,7 @@ def settled(file: str) -> list[tuple[str, str]]:
 def test_a_day_has_a_row_for_each_message_that_was_taken_on_it(tidings: CommandLine, redis_url: str) -> None:
     times = {
         "eve": DAY - timedelta(milliseconds=1),
-        "late": DAY + timedelta(hours=23, minutes=59, seconds=59),
+        "late": DAY + timedelta(days=1) - timedelta(milliseconds=1),
         "first": DAY,
         "failed": DAY + timedelta(hours=2),
         "next": DAY + timedelta(days=1),
@@ -128,6 +129,28 @@ def test_a_day_of_more_messages_than_a_round_trip_reads_is_whole(tidings: Comman
 
     assert len(settled("day.csv")) == 6_000
     assert "the day is not over before" in result.stderr
+
+
+def test_who_stops_leaves_neither_a_half_file_nor_what_it_is_made_of(tidings: CommandLine) -> None:
+    send(tidings, *(f"r{number}" for number in range(10)))
+    day = read_day(f"{datetime.now(UTC):%Y-%m-%d}", "UTC", None)
+    Path("out").mkdir()
+
+    async def stop(found: Services) -> None:
+        settling = asyncio.create_task(settle(found, day, Path("out/day.csv")))
+        await asyncio.sleep(0)
+        assert len(entries("out")) == 1
+        settling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await settling
+
+    tidings.on_services(stop)
+
+    assert entries("out") == []
+
+
+def entries(directory: str) -> list[Path]:
+    return list(Path(directory).iterdir())
 
 
 def test_a_day_long_ago_says_that_some_may_be_forgotten(tidings: CommandLine) -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import re
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
-from tests.command_line import CommandLine
+from tests.command_line import CommandLine, write_sends
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.turns import RedisTurns
@@ -151,3 +152,40 @@ def test_two_wallets_may_share_a_gateway(tidings: CommandLine) -> None:
         tidings.lines("wallet", "put", wallet, "--gateway", "shared=http://wallet.test")
 
     assert len(tidings.lines("wallet", "list")) == 3
+
+
+OPEN_BECOMES_DEAD = "what is open for them becomes a dead letter (UNDELIVERABLE), to be replayed once it is put again"
+
+
+def test_without_yes_a_wallet_stays_and_what_depends_on_it_is_said(tidings: CommandLine, tmp_path: Path) -> None:
+    tidings.open_shop(tmp_path)
+    tidings.lines("wallet", "put", "TNG", "--gateway", "gcash=http://wallet.test")
+
+    assert tidings.lines("wallet", "remove", "GCASH") == [
+        "would remove GCASH",
+        "  sends to its users are refused with PROCESS_FAIL; 1 stored token names it",
+        f"  {OPEN_BECOMES_DEAD}: 0 messages of all wallets are open",
+        "  other wallets go on with its gateway gcash",
+        "nothing was changed; add --yes to remove it",
+    ]
+    assert {one["name"] for one in json.loads(tidings("wallet", "list", "--json").stdout)} == {"GCASH", "TNG"}
+
+
+def test_a_wallet_is_removed_once_and_sends_to_its_users_are_refused(tidings: CommandLine, tmp_path: Path) -> None:
+    tidings.open_shop(tmp_path)
+    sends = write_sends(tmp_path / "sends.jsonl", {})
+
+    assert tidings.lines("wallet", "remove", "GCASH", "--yes")[0] == "GCASH is removed"
+    assert tidings.lines("wallet", "list") == ["no wallets yet: see tidings wallet put --help"]
+    assert tidings.refused("wallet", "remove", "GCASH", "--yes") == (
+        "NAME: there is no such wallet; see tidings wallet list"
+    )
+    assert "PROCESS_FAIL" in tidings("send", sends).stdout
+
+
+def test_where_tokens_are_not_stored_none_are_counted(tidings: CommandLine) -> None:
+    tidings.lines("wallet", "put", "GCASH", "--gateway", "http://wallet.test")
+
+    said = tidings("wallet", "remove", "GCASH", "--json", token_secret="")
+
+    assert json.loads(said.stdout)["consequences"][0] == "sends to its users are refused with PROCESS_FAIL"

@@ -16,7 +16,7 @@ from tests.servers import HOST, TOKEN_SECRET, ApiServer, served
 from tests.stacks import ROOT
 from worker.clock import SystemClock
 from worker.contract.moments import moment_text
-from worker.signatures import is_signed, read_signature, signed_content
+from worker.signatures import is_signed, read_signature, signed_digest
 
 README = ROOT / "README.md"
 PREFIX = "/api/open"
@@ -100,7 +100,7 @@ def test_R24_R26_path_and_body_are_verified_as_they_came_and_the_answer_is_signe
         assert (path, orjson.loads(answer)["result"]["resultCode"]) == (path, "MESSAGE_NOT_EXIST")
         time, claimed = response.headers["Response-Time"], read_signature(response.headers["Signature"])
         assert claimed is not None
-        assert is_signed(public_pem("server"), claimed.signature, signed_content(path, "shop", time, answer))
+        assert is_signed(public_pem("server"), claimed.signature, signed_digest(path, "shop", time, answer))
     assert "_signed" not in api.command.stderr
     assert "any_client" not in api.command.stderr
 

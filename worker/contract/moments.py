@@ -1,6 +1,7 @@
 """Moments as texts: ISO 8601 with offset, or milliseconds since 1970 (CONTRACT R21)."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _LONGEST = 64
@@ -19,5 +20,10 @@ def read_moment(text: str) -> int | None:
 
 def moment_text(milliseconds: int) -> str:
     """Return the ISO 8601 time in UTC, with milliseconds."""
-    at = _EPOCH + timedelta(milliseconds=milliseconds)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_second_text(seconds)}.{rest:03}Z"
+
+
+@lru_cache(4096)
+def _second_text(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat().removesuffix("+00:00")

@@ -17,6 +17,15 @@ class Reason(StrEnum):
     """A gateway's answer never came."""
 
 
+_STATUSES = {
+    DeliveryState.OPEN: ResultStatus.U,
+    DeliveryState.S: ResultStatus.S,
+    DeliveryState.F: ResultStatus.F,
+    DeliveryState.U: ResultStatus.U,
+    DeliveryState.SKIPPED: None,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryOutcome:
     """One channel of a message."""
@@ -32,13 +41,7 @@ class DeliveryOutcome:
     @property
     def status(self) -> ResultStatus | None:
         """S, U or F; None for a channel the user opted out of (R73)."""
-        match self.state:
-            case DeliveryState.SKIPPED:
-                return None
-            case DeliveryState.OPEN:
-                return ResultStatus.U
-            case _:
-                return ResultStatus(self.state.value)
+        return _STATUSES[self.state]
 
     @property
     def reason(self) -> Reason | None:
@@ -69,17 +72,31 @@ class WholeOutcome:
     @classmethod
     def of(cls, deliveries: Sequence[DeliveryOutcome], expires_at: int) -> "WholeOutcome":
         """Judge the channels together; a skipped one counts for nothing."""
-        counted = [delivery for delivery in deliveries if delivery.state is not DeliveryState.SKIPPED]
-        unknown = [delivery for delivery in counted if delivery.status is ResultStatus.U]
-        if unknown:
+        statuses = [delivery.status for delivery in deliveries if delivery.state is not DeliveryState.SKIPPED]
+        if ResultStatus.U in statuses:
+            unknown = [delivery for delivery in deliveries if delivery.status is ResultStatus.U]
             unanswered = any(delivery.reason is Reason.UNANSWERED for delivery in unknown)
             reason = Reason.UNANSWERED if unanswered else Reason.OPEN
             times = (delivery.settled_by(expires_at) for delivery in unknown)
             return cls(ResultStatus.U, reason, partial=False, settled_by=max(filter(None, times), default=None))
-        delivered = sum(delivery.status is ResultStatus.S for delivery in counted)
-        if delivered == len(counted):
-            return cls(ResultStatus.S, None, partial=False, settled_by=None)
+        delivered = statuses.count(ResultStatus.S)
+        if delivered == len(statuses):
+            return _DELIVERED
         return cls(ResultStatus.F, None, partial=delivered > 0, settled_by=None)
+
+
+_DELIVERED = WholeOutcome(ResultStatus.S, None, partial=False, settled_by=None)
+
+
+def settled_at(deliveries: Sequence[DeliveryOutcome]) -> int | None:
+    """Return when the last channel got its outcome; None while one is open."""
+    latest = None
+    for delivery in deliveries:
+        if delivery.state is DeliveryState.OPEN:
+            return None
+        if delivery.at is not None and (latest is None or delivery.at > latest):
+            latest = delivery.at
+    return latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +171,7 @@ class MessageOutcome:
     @property
     def settled_at(self) -> int | None:
         """When the last channel got its outcome; None while one is open."""
-        if any(delivery.state is DeliveryState.OPEN for delivery in self.deliveries):
-            return None
-        return max((delivery.at for delivery in self.deliveries if delivery.at is not None), default=None)
+        return settled_at(self.deliveries)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from worker.contract.outcomes import MessageOutcome
+from worker.contract.messages import Lane
+from worker.contract.outcomes import DeliveryOutcome, WholeOutcome, settled_at
 
 
 class Span(NamedTuple):
@@ -13,9 +14,32 @@ class Span(NamedTuple):
     """The first moment that is not in it."""
     app_id: str | None = None
 
-    def holds(self, app_id: str, taken_at: int) -> bool:
-        """Return whether a message that was taken then belongs to it."""
-        return self.start <= taken_at < self.end and self.app_id in {None, app_id}
+
+class TakenMessage(NamedTuple):
+    """A message as a settlement tells of it: of what `MessageOutcome` has, what its row needs."""
+
+    message_id: str
+    request_id: str
+    app_id: str
+    taken_at: int
+    expires_at: int
+    deliveries: tuple[DeliveryOutcome, ...]
+    dead_cause: str
+    attempts: int
+    lane: Lane
+    template_code: str
+    template_version: int
+    language: str
+
+    @property
+    def whole(self) -> WholeOutcome:
+        """The outcome of all channels together."""
+        return WholeOutcome.of(self.deliveries, self.expires_at)
+
+    @property
+    def settled_at(self) -> int | None:
+        """When the last channel got its outcome; None while one is open."""
+        return settled_at(self.deliveries)
 
 
 class Taken(NamedTuple):
@@ -23,5 +47,5 @@ class Taken(NamedTuple):
 
     looked_at: int
     """Records."""
-    outcomes: tuple[MessageOutcome, ...]
-    """Of those in the span."""
+    messages: tuple[TakenMessage, ...]
+    """Those in the span."""

@@ -70,6 +70,15 @@ def test_R24_the_path_is_verified_as_requested(path: str) -> None:
     assert refusal(signed) == INVALID
 
 
+@pytest.mark.parametrize("size", [1 << 18, (1 << 18) + 1], ids=["on the loop", "in a thread"])
+def test_R23_a_body_of_any_size_is_verified_to_its_last_byte(size: int) -> None:
+    body = b"x" * size
+    signed = signed_headers(PATH, body, client="merchant-1", time=moment_text(NOW), key="newer", version=2)
+
+    assert refusal(signed, body=body) is None
+    assert refusal(signed, body=body[:-1] + b"y") == INVALID
+
+
 def test_R27_several_key_versions_are_valid_at_once_each_until_its_end() -> None:
     older = headers(key="older", version=1)
 

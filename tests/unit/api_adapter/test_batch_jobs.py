@@ -669,7 +669,7 @@ def test_R23_a_part_is_signed_with_its_query_and_as_it_was_sent_and_refused_befo
     desk.registry.clients[CLIENT] = RegisteredClient(CLIENT, frozenset({APP}), ())
 
     class Refusal:
-        def __call__(self, _caller: Caller, call: SignedCall, /) -> Result:
+        async def refusal(self, _caller: Caller, call: SignedCall, /) -> Result:
             calls.append(call)
             return refusal
 

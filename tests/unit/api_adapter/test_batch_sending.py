@@ -222,7 +222,7 @@ def test_a_signature_is_over_the_bytes_as_they_were_sent() -> None:
     desk.registry.clients[CLIENT] = RegisteredClient(CLIENT, frozenset({APP}), ())
 
     class Noting:
-        def __call__(self, _caller: Caller, call: SignedCall, /) -> None:
+        async def refusal(self, _caller: Caller, call: SignedCall, /) -> None:
             bodies.append(call.body)
 
         def before_body(self, _caller: Caller, _call: SignedCall, /) -> None: ...

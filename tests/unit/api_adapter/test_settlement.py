@@ -5,29 +5,30 @@ import csv
 import hashlib
 import io
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api_adapter.settlement import COLUMNS, Settlement, write_settlement
+from api_adapter.settlement import COLUMNS, Settlement, Unsorted
 from tests.samples import INBOX, NOON, PUSH
 from worker.contract.codes import ResultStatus
 from worker.contract.identity import message_id
 from worker.contract.messages import DeliveryState, Lane
-from worker.contract.outcomes import DeliveryOutcome, MessageOutcome
-from worker.contract.settlements import Span, Taken
+from worker.contract.outcomes import DeliveryOutcome
+from worker.contract.settlements import Taken, TakenMessage
 
 S, F, OPEN, SKIPPED = DeliveryState.S, DeliveryState.F, DeliveryState.OPEN, DeliveryState.SKIPPED
 
 
-def outcome(request_id: str = "r1", taken_at: int = NOON, **fields: Any) -> MessageOutcome:  # noqa: ANN401 - any field
+def outcome(request_id: str = "r1", taken_at: int = NOON, **fields: Any) -> TakenMessage:  # noqa: ANN401 - any field
     whole: dict[str, Any] = {
         "message_id": message_id("app", request_id),
         "app_id": "app",
         "request_id": request_id,
-        "client_id": "merchant-1",
         "lane": Lane.BULK,
         "template_code": "PAYMENT_NOTICE",
         "template_version": 3,
@@ -36,20 +37,16 @@ def outcome(request_id: str = "r1", taken_at: int = NOON, **fields: Any) -> Mess
         "expires_at": NOON + 3_600_000,
         "deliveries": (delivery(S), DeliveryOutcome(INBOX, S, "", "", NOON + 2_000)),
         "attempts": 1,
-        "tries": 1,
-        "crashes": 0,
-        "next_at": None,
         "dead_cause": "",
-        "timeline": (),
     }
-    return MessageOutcome(**whole | fields)
+    return TakenMessage(**whole | fields)
 
 
 def delivery(state: DeliveryState, code: str = "", at: int | None = NOON + 1_000) -> DeliveryOutcome:
     return DeliveryOutcome(PUSH, state, code, "a text of the gateway", at)
 
 
-def written(directory: Path, *parts: Sequence[MessageOutcome]) -> tuple[Settlement, bytes, list[int]]:
+def written(directory: Path, *parts: Sequence[TakenMessage]) -> tuple[Settlement, bytes, list[int]]:
     """Return what a file holds, the file, and how far it was told to be."""
 
     async def taken() -> AsyncIterator[Taken]:
@@ -58,7 +55,13 @@ def written(directory: Path, *parts: Sequence[MessageOutcome]) -> tuple[Settleme
 
     file = io.BytesIO()
     told: list[int] = []
-    settlement = asyncio.run(write_settlement(taken(), file, directory, told.append))
+
+    async def write() -> Settlement:
+        unsorted = Unsorted(directory)
+        await unsorted.collect(taken(), told.append)
+        return await unsorted.write(file, told.append)
+
+    settlement = asyncio.run(write())
     return settlement, file.getvalue(), told
 
 
@@ -128,7 +131,7 @@ def test_the_totals_and_the_digest_are_those_of_the_file(tmp_path: Path) -> None
     assert settlement.statuses == {ResultStatus.S: 2, ResultStatus.F: 1}
     assert settlement.messages == 3
     assert settlement.digest == hashlib.sha256(content).hexdigest()
-    assert told == [100, 200]
+    assert told == [100, 200, 3]
 
 
 def test_no_text_of_the_gateway_is_in_the_file(tmp_path: Path) -> None:
@@ -164,9 +167,40 @@ def test_rows_are_in_the_order_of_taking_and_what_was_read_twice_is_there_once(
     assert [row["requestId"] for row in rows(content)] == [request_id for _, request_id in expected]
 
 
-def test_a_span_ends_before_its_end() -> None:
-    span = Span(10, 20, "a")
+def test_who_stops_it_does_not_wait_for_the_end_of_the_file(tmp_path: Path) -> None:
+    messages = tuple(outcome(f"r{number}") for number in range(5_000))
+    file, told = io.BytesIO(), list[int]()
 
-    assert [span.holds("a", at) for at in (9, 10, 19, 20)] == [False, True, True, False]
-    assert not span.holds("b", 15)
-    assert Span(10, 20).holds("b", 15)
+    async def taken() -> AsyncIterator[Taken]:
+        yield Taken(5_000, messages)
+
+    async def write() -> None:
+        unsorted = Unsorted(tmp_path)
+        await unsorted.collect(taken(), lambda _: None)
+        task = asyncio.current_task()
+        assert task is not None
+
+        def stop(number: int) -> None:
+            told.append(number)
+            task.cancel()
+
+        await unsorted.write(file, stop)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(write())
+
+    assert told == [2_000]
+
+
+def test_a_cancellation_that_a_library_loses_is_heeded_after_the_next_part(tmp_path: Path) -> None:
+    async def taken() -> AsyncIterator[Taken]:
+        while True:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+            yield Taken(1, (outcome(),))
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(Unsorted(tmp_path).collect(taken(), lambda _: None))

@@ -16,6 +16,7 @@ from worker.signatures import (
     normal_public_key,
     read_signature,
     signed_content,
+    signed_digest,
 )
 
 RAW = bytes([0x00, 0x10, 0x83, 0xFB, 0xEF, 0xBE, 0xFF, 0x00, 0x41])
@@ -102,27 +103,28 @@ def test_R22_any_text_is_read_or_refused(header: str) -> None:
 
 
 def test_R23_what_was_signed_verifies_and_nothing_else_does() -> None:
-    content = b"POST /v2\nm.t.body"
+    content = signed_content("/v2", "m", "t", b"body")
+    digest = signed_digest("/v2", "m", "t", b"body")
     claimed = read_signature(Signer(private_pem("ann"), 3).header(content))
 
     assert claimed is not None
     assert (claimed.key_version, len(claimed.signature)) == (3, 256)
-    assert is_signed(public_pem("ann"), claimed.signature, content)
-    assert not is_signed(public_pem("bob"), claimed.signature, content)
-    assert not is_signed(public_pem("ann"), claimed.signature, content + b"\n")
-    assert not is_signed(public_pem("ann"), claimed.signature + b"\0", content)
-    assert not is_signed(public_pem("ann"), b"\0" + claimed.signature, content)
+    assert is_signed(public_pem("ann"), claimed.signature, digest)
+    assert not is_signed(public_pem("bob"), claimed.signature, digest)
+    assert not is_signed(public_pem("ann"), claimed.signature, signed_digest("/v2", "m", "t", b"body\n"))
+    assert not is_signed(public_pem("ann"), claimed.signature + b"\0", digest)
+    assert not is_signed(public_pem("ann"), b"\0" + claimed.signature, digest)
 
 
 def test_R23_openssl_agrees_on_the_signature(tmp_path: Path) -> None:
-    content = b"POST /v2\nm.t.body"
+    content = signed_content("/v2", "m", "t", b"body")
     (tmp_path / "key.pem").write_bytes(private_pem("ann"))
     (tmp_path / "content").write_bytes(content)
 
     command = ["openssl", "dgst", "-sha256", "-sign", "key.pem", "content"]
     theirs = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True).stdout
 
-    assert is_signed(public_pem("ann"), theirs, content)
+    assert is_signed(public_pem("ann"), theirs, signed_digest("/v2", "m", "t", b"body"))
 
 
 @pytest.mark.parametrize(("bits", "is_taken"), [(2047, False), (2048, True), (4096, True), (4097, False)])

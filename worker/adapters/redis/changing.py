@@ -1,4 +1,4 @@
-"""Changes one field of a Redis hash by what it holds, so that of two changes at once none is lost."""
+"""Changes one field of a Redis hash by what it holds, so that of two changes at once none is lost; removes one."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -36,3 +36,9 @@ async def change_field(
                 except WatchError:
                     continue
                 return value
+
+
+async def remove_field(redis: Redis, key: str, field: str) -> bool:
+    """Remove a field; False where it was not there. Raises LedgerUnavailableError when Redis did not answer."""
+    with redis_answers():
+        return bool(await redis.hdel(key, field))

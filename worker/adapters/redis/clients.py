@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import orjson
 from redis.asyncio import Redis
 
-from worker.adapters.redis.changing import change_field
+from worker.adapters.redis.changing import change_field, remove_field
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.remembering import RememberedHash
 from worker.contract.clients import ClientKey, RegisteredClient
@@ -47,6 +47,12 @@ class RedisClients:
         )
         self._known.forget()
         return client
+
+    async def remove(self, client_id: str) -> bool:
+        """Forget a client; False where it was not known."""
+        removed = await remove_field(self._redis, self._keys.clients(), client_id)
+        self._known.forget()
+        return removed
 
 
 def _pack(client: RegisteredClient) -> bytes:

@@ -198,6 +198,10 @@ class Keys:
         _, shard, _, message_id = key.split(":", 3)
         return int(shard.strip("{}")), message_id
 
+    def slot_of_message(self, key: bytes) -> bytes:
+        """Return what the key of a record has in common with those of its shard alone."""
+        return key[: key.index(b"}")]
+
     def payload(self, shard: int, message_id: str) -> str:
         """Return the key of a payload."""
         return f"{PREFIX}:{{{shard}}}:payload:{message_id}"

@@ -40,7 +40,7 @@ class Call:
     """One run of a script; everything it touches lives in one cluster slot."""
 
     script: Script
-    keys: Sequence[str]
+    keys: Sequence[str] | Sequence[bytes]
     arguments: Sequence[str | bytes | int]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 from redis.asyncio import Redis
 
+from worker.adapters.redis.changing import remove_field
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.remembering import RememberedHash
 from worker.adapters.redis.scripts import Call, Script, redis_answers, run
@@ -35,6 +36,12 @@ class RedisWallets:
         with redis_answers():
             await self._redis.hset(self._keys.wallets(), wallet.name, _pack(wallet))
         self._known.forget()
+
+    async def remove(self, name: str) -> bool:
+        """Forget a wallet; False where it was not known."""
+        removed = await remove_field(self._redis, self._keys.wallets(), name)
+        self._known.forget()
+        return removed
 
 
 class RedisCaps:

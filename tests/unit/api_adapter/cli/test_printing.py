@@ -1,46 +1,8 @@
 """What verbs print."""
 
 import pytest
-from rich.text import Text
 
-from api_adapter.cli.printing import counted, elapsed, harmless, period, screen, stacked, table, utc
-
-
-def test_without_a_terminal_a_row_is_one_line_however_long(capsys: pytest.CaptureFixture[str]) -> None:
-    screen().print(table(("A", "B"), [("x" * 300, "[b]not markup[/b]"), ("y", Text("z"))]))
-
-    header, first, second = capsys.readouterr().out.splitlines()
-    assert header.split() == ["A", "B"]
-    assert first.split(maxsplit=1) == ["x" * 300, "[b]not markup[/b]"]
-    assert second.split() == ["y", "z"]
-
-
-def test_on_a_terminal_cells_are_folded_and_parts_stand_below_each_other(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "40")
-
-    screen().print(table(("A", "B"), [("x" * 60, stacked(["PUSH S", "INBOX F"]))]))
-
-    shown = capsys.readouterr().out
-    assert all(len(line) <= 40 for line in Text.from_ansi(shown).plain.splitlines())
-    assert shown.count("x") == 60
-    assert not any("PUSH" in line and "INBOX" in line for line in shown.splitlines())
-
-
-def test_a_column_that_is_read_as_one_is_not_folded(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "60")
-    time = "2031-05-01T12:00:00.000Z"
-
-    screen().print(table(("Text", "Time"), [("x" * 60, time)], whole=("Time",)))
-
-    assert time in Text.from_ansi(capsys.readouterr().out).plain
+from api_adapter.cli.printing import counted, elapsed, harmless, period, stacked, utc
 
 
 def test_parts_stand_in_one_line_without_a_terminal() -> None:

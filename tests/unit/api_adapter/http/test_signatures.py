@@ -15,7 +15,7 @@ from tests.keys import private_pem, public_pem, signed_headers
 from tests.samples import send_body
 from worker.contract.clients import ClientKey, RegisteredClient
 from worker.contract.moments import moment_text
-from worker.signatures import Signer, is_signed, read_signature, signed_content
+from worker.signatures import Signer, is_signed, read_signature, signed_content, signed_digest
 
 SEND = "/v2/miniprogram/message/send"
 INQUIRY = "/v2/miniprogram/message/inquiry"
@@ -74,7 +74,7 @@ def test_R26_every_answer_is_signed_over_path_client_time_and_body(path: str, ke
     time = answer.headers["response-time"]
     assert claimed is not None
     assert (claimed.key_version, answer.headers["client-id"]) == (7, CLIENT)
-    assert is_signed(public_pem("server"), claimed.signature, signed_content(path, CLIENT, time, answer.body))
+    assert is_signed(public_pem("server"), claimed.signature, signed_digest(path, CLIENT, time, answer.body))
 
 
 @pytest.mark.parametrize("path", [TEMPLATE, "/api/open" + TEMPLATE])
@@ -96,8 +96,8 @@ def test_R23_a_get_is_signed_with_its_method_its_query_and_no_body(
     assert answer.code == code
     claimed = read_signature(answer.headers["signature"])
     assert claimed is not None
-    content = signed_content(path, CLIENT, answer.headers["response-time"], answer.body, "GET")
-    assert is_signed(public_pem("server"), claimed.signature, content)
+    digest = signed_digest(path, CLIENT, answer.headers["response-time"], answer.body, "GET")
+    assert is_signed(public_pem("server"), claimed.signature, digest)
 
 
 def test_R23_a_signature_of_another_query_is_refused() -> None:

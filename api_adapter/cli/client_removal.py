@@ -1,0 +1,69 @@
+"""`tidings client remove`: a caller is forgotten, once it was said what depends on it."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from api_adapter.cli.arguments import ArgumentError
+from api_adapter.cli.context import Services, run, told
+from api_adapter.cli.printing import AsJson, print_json
+from worker.contract.clients import RegisteredClient
+from worker.settings import Settings
+
+EPILOG = (
+    "Examples:\n\ntidings client remove merchant-1\n\ntidings client remove merchant-1 --yes\n\n"
+    "Exit code: 0 it is removed (or would be), 2 it is not registered."
+)
+
+
+def remove(
+    client_id: Annotated[str, typer.Argument(metavar="CLIENT_ID", help="What the client sends as Client-Id.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it only say what depends on it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Forget a client with its keys, rate and addresses: API processes refuse it within a second.
+
+    Without --yes only say what depends on it. What it had taken goes on, and is looked up by whoever else may send for
+    the appId.
+    """
+    with told():
+
+        async def main(services: Services) -> list[str]:
+            known = await services.clients.all()
+            if client_id not in known:
+                raise ArgumentError("CLIENT_ID: is not registered; see tidings client list")
+            found = consequences(client_id, known, services.settings)
+            if yes and not await services.clients.remove(client_id):
+                raise ArgumentError("CLIENT_ID: somebody else has just removed it")
+            return found
+
+        found = run(main)
+        if as_json:
+            print_json({"dryRun": not yes, "clientId": client_id, "consequences": found})
+            return
+        typer.echo(f"{client_id} is removed" if yes else f"would remove {client_id}")
+        for consequence in found:
+            typer.echo(f"  {consequence}")
+        if not yes:
+            typer.echo("nothing was changed; add --yes to remove it")
+
+
+def consequences(client_id: str, known: Mapping[str, RegisteredClient], settings: Settings) -> list[str]:
+    """Return what is so once a registered client is removed."""
+    others = [client for name, client in known.items() if name != client_id]
+    served = {app_id for client in others for app_id in client.app_ids}
+    unregistered = {} if settings.signatures == "required" else settings.clients
+    served |= {app_id for app_ids in unregistered.values() for app_id in app_ids}
+    found = []
+    if client_id in unregistered:
+        found.append("TIDINGS_CLIENTS names it: it may call for the appIds there, without a key, rate and addresses")
+    if not others and not unregistered and settings.signatures == "off":
+        found.append("no client is left: ANYBODY MAY SEND FOR ANY appId; set TIDINGS_SIGNATURES=required before")
+    elif not others and not unregistered:
+        found.append("no client is left: nobody may call")
+    else:
+        found += [f"nobody else may send for {app_id}" for app_id in sorted(known[client_id].app_ids - served)]
+    found.append("its keys are forgotten: registered again it begins with keyVersion 1")
+    return found

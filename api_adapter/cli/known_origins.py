@@ -1,0 +1,28 @@
+"""Whether anything is known of what an operator names: a pause of a misspelt appId keeps nothing from being sent."""
+
+from api_adapter.cli.context import Services
+from worker.contract.cancellations import Standing
+from worker.contract.origins import Origin
+
+
+async def is_known(services: Services, origin: Origin, standing: Standing) -> bool:
+    """Return whether a message, a batch job, a client, a callback or a setting has this appId, or this batch."""
+    if standing.backlogged or standing.due or standing.scheduled:
+        return True
+    if origin.batch_id:
+        (tally,) = await services.batches.tallies([origin])
+        return tally.taken > 0 or await services.batch_jobs.find(origin) is not None
+    return origin.app_id in await _named_apps(services)
+
+
+async def _named_apps(services: Services) -> set[str]:
+    settings = services.settings
+    clients = (await services.clients.all()).values()
+    figures = await services.figures.read()
+    return {
+        *(app_id for client in clients for app_id in client.app_ids),
+        *(app_id for app_ids in settings.clients.values() for app_id in app_ids),
+        *settings.app_rates,
+        *await services.callbacks.all(),
+        *(app_id for app_id, _ in figures.tallies),
+    }
