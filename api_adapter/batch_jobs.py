@@ -6,9 +6,9 @@ LedgerUnavailableError when the store did not answer.
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from api_adapter.batch_pages import cursor, page, place_after, read_cursor
 from api_adapter.batch_uploading import NO_BATCH, examples_json
 from api_adapter.clients import Clients
 from api_adapter.inquiries import Json, refusal, result_json
@@ -33,7 +33,7 @@ from worker.contract.batch_jobs import (
 from worker.contract.batch_requests import BatchCreation, BatchName, BatchRun, ErrorsPage, ResultsPage
 from worker.contract.codes import SUCCESS, Result, ResultCode, ResultStatus
 from worker.contract.origins import BatchRow, BatchTally, Origin
-from worker.contract.requests import ContractViolationError, SendDefaults
+from worker.contract.requests import SendDefaults
 from worker.origin_ports import Batches
 from worker.ports import Clock, Records
 
@@ -46,7 +46,6 @@ _SCANNED = 10_000
 _LOOKED = 50
 """Most looks at the ledger for a page: rows may all be rejected, or blank, or forgotten."""
 _READ = 2_000
-_CURSOR = re.compile(r"([0-9]{1,4})\.([0-9]{1,6})")
 _DENIED = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not send for it")
 _INCONSISTENT = Result.refused(
     ResultCode.REPEAT_REQ_INCONSISTENT, "$.batchId: is known with another definition; use a new batchId"
@@ -170,31 +169,31 @@ class BatchDesk:
             return refusal(NO_BATCH)
         items: list[Json] = []
         scanned = looks = 0
-        async for last, rows in self._rows(job, _place_after(request.after)):
+        async for last, rows in self._rows(job, place_after(request.after)):
             matching = await self._matching(rows, request.status)
             room = request.limit - len(items)
             items += await self._items(matching[:room])
             scanned, looks = scanned + len(rows), looks + 1
             if len(matching) >= room:
-                return _page(items, _cursor(*row_of(matching[room - 1].row)))
+                return page(items, cursor(*row_of(matching[room - 1].row)))
             if scanned >= _SCANNED or looks >= _LOOKED:
-                return _page(items, _cursor(*row_of(last)))
-        return _page(items, None)
+                return page(items, cursor(*row_of(last)))
+        return page(items, None)
 
     async def errors(self, request: ErrorsPage) -> Json:
         """Return a page of rejected rows: number, requestId and reason."""
         job = await self._find(request)
         if job is None:
             return refusal(NO_BATCH)
-        number, chunk = _read_cursor(request.after) or (0, 0)
+        number, chunk = read_cursor(request.after) or (0, 0)
         for part in job.parts:
             if part.number < number or part.done_at is None:
                 continue
             wanted = chunk if part.number == number else 0
             rows = await self._jobs.rejected(job.origin, part.number, wanted)
             if rows is not None:
-                return _page([_error(part.number, row) for row in rows], _cursor(part.number, wanted + 1))
-        return _page([], None)
+                return page([_error(part.number, row) for row in rows], cursor(part.number, wanted + 1))
+        return page([], None)
 
     async def _find(self, name: BatchName) -> BatchJob | None:
         return await self._jobs.find(Origin(name.appId, name.batchId))
@@ -282,26 +281,3 @@ def _error(part: int, row: Rejected) -> Json:
         "resultCode": row.code,
         "resultMessage": row.message,
     }
-
-
-def _page(items: Sequence[Json], following: str | None) -> Json:
-    return {"result": result_json(SUCCESS), "items": items, "next": following}
-
-
-def _cursor(part: int, number: int) -> str:
-    return f"{part}.{number}"
-
-
-def _read_cursor(after: str | None) -> tuple[int, int] | None:
-    """Return what `_cursor` wrote; raise ContractViolationError for anything else."""
-    if after is None:
-        return None
-    read = _CURSOR.fullmatch(after)
-    if read is None:
-        raise ContractViolationError(["$.after: must be `next` of the page before"])
-    return int(read[1]), int(read[2])
-
-
-def _place_after(after: str | None) -> int:
-    read = _read_cursor(after)
-    return -1 if read is None else place_of(*read)

@@ -1,6 +1,7 @@
 """`tidings batch`: batch jobs of merchants, by whoever runs tidings."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
 from shlex import quote
@@ -10,11 +11,12 @@ import orjson
 import typer
 
 from api_adapter.batch_files import UNKNOWN_FORMAT, format_of, opened, parts_of
+from api_adapter.batch_jobs import BatchDesk
 from api_adapter.batch_records import RowFormat
 from api_adapter.batch_uploading import PartBody
 from api_adapter.cli import batch_errors
 from api_adapter.cli.arguments import ArgumentError
-from api_adapter.cli.batch_asking import App, Name, answer_of, checked, named, pages, parsed
+from api_adapter.cli.batch_asking import Answer, App, Name, answer_of, checked, named, pages, parsed
 from api_adapter.cli.context import Front, run, run_front, told
 from api_adapter.cli.printing import AsJson, counted, harmless, print_json, utc
 from api_adapter.cli.tables import show_table
@@ -172,36 +174,20 @@ def run_batch(
         _show(answer_of(lambda desk: desk.run(request)), as_json=as_json)
 
 
-@app.command("pause", epilog="Example:\n\ntidings batch pause 333301 june")
-def pause(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
-    """Keep what was not sent from being sent."""
-    with told():
-        name = named(app_id, batch_id)
-        _show(answer_of(lambda desk: desk.pause(name)), as_json=as_json)
+def _tell(verb: str, ask: Callable[[BatchDesk, BatchName], Awaitable[Answer]], text: str) -> None:
+    """Add a verb that names a batch and shows how it is then."""
+
+    @app.command(verb, help=text, epilog=f"Example:\n\ntidings batch {verb} 333301 june")
+    def told_of(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
+        with told():
+            name = named(app_id, batch_id)
+            _show(answer_of(lambda desk: ask(desk, name)), as_json=as_json)
 
 
-@app.command("resume", epilog="Example:\n\ntidings batch resume 333301 june")
-def resume(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
-    """Let a paused batch go on."""
-    with told():
-        name = named(app_id, batch_id)
-        _show(answer_of(lambda desk: desk.resume(name)), as_json=as_json)
-
-
-@app.command("cancel", epilog="Example:\n\ntidings batch cancel 333301 june")
-def cancel(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
-    """End what was not sent as F CANCELLED, for good. What is on its way goes on."""
-    with told():
-        name = named(app_id, batch_id)
-        _show(answer_of(lambda desk: desk.cancel(name)), as_json=as_json)
-
-
-@app.command("status", epilog="Example:\n\ntidings batch status 333301 june --json")
-def status(app_id: App, batch_id: Name, *, as_json: AsJson = False) -> None:
-    """Tell how far a batch is."""
-    with told():
-        name = named(app_id, batch_id)
-        _show(answer_of(lambda desk: desk.status(name)), as_json=as_json)
+_tell("pause", BatchDesk.pause, "Keep what was not sent from being sent.")
+_tell("resume", BatchDesk.resume, "Let a paused batch go on.")
+_tell("cancel", BatchDesk.cancel, "End what was not sent as F CANCELLED, for good. What is on its way goes on.")
+_tell("status", BatchDesk.status, "Tell how far a batch is.")
 
 
 @app.command("list", epilog="Example:\n\ntidings batch list --json")

@@ -20,6 +20,7 @@ from api_adapter.clients import Caller
 from api_adapter.decompressing import Encoding
 from api_adapter.intake import BatchedSend
 from api_adapter.places import AT_ONCE_PER_CLIENT
+from api_adapter.reading import MAX_BODY
 from tests.asgi_calls import JSON, Call, exchange
 from tests.batch_jobs import (
     BATCH,
@@ -531,6 +532,16 @@ def test_a_part_that_comes_while_too_many_do_is_unknown() -> None:
         answer = uploaded(desk, 1, content)
         assert (answer.code, answer.headers["retry-after"]) == ("UNKNOWN_EXCEPTION", "1")
     assert uploaded(desk, 1, content).code == "SUCCESS"
+
+
+@pytest.mark.parametrize("size", [MAX_BODY // 2, 2 * MAX_BODY + 1, 3 * MAX_BODY])
+def test_a_csv_row_with_a_cell_of_whatever_size_is_judged_alone(size: int) -> None:
+    head = b"requestId,accessToken,extendInfo\n"
+    rows = [f"r{number},{TOKEN},{'x' * (size if number == 1 else 1)}\n".encode() for number in range(3)]
+
+    answer = uploaded(with_batch(), 1, head + b"".join(rows), CSV)
+
+    assert (answer.code, numbers(answer.json)) == ("SUCCESS", (2, 0, 1))
 
 
 def test_rows_of_a_batch_come_under_no_rate_limit() -> None:
