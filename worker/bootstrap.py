@@ -161,7 +161,7 @@ class Services:
     @property
     def repair(self) -> RedisRepair:
         """What mends the faults that an audit found."""
-        return RedisRepair(self.redis, self.keys)
+        return RedisRepair(self.redis, self.keys, _limits(self.settings))
 
 
 @asynccontextmanager

@@ -12,6 +12,8 @@ from tests.ledger_driver import dead, final, learnt, new_message, new_messages, 
 from tests.ledger_invariants import check_homes
 from tests.ledger_state import state_of_redis
 from worker.adapters.redis.audit import RedisAudit
+from worker.adapters.redis.batches import RedisBatches
+from worker.adapters.redis.dead_letters import RedisDeadLetters
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.ledger import RedisLedger
 from worker.adapters.redis.limits import LedgerLimits
@@ -20,6 +22,7 @@ from worker.adapters.redis.reading import LedgerReader, Reading, Seen
 from worker.adapters.redis.recounting import Recounting
 from worker.adapters.redis.repair import RedisRepair
 from worker.contract.audits import Fault, Misplaced, ShardAudit
+from worker.contract.dead_letters import DeadLetterQuery
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Channel, DeliveryState, Lane
 from worker.contract.origins import BatchPart, BatchStart, Origin
@@ -179,6 +182,23 @@ async def miss_nothing_unrecorded(redis: Redis) -> None:
     await redis.zadd(KEYS.unanswered(KEYS.shard(NOBODY)), {NOBODY: 5})
 
 
+async def never_forget(redis: Redis) -> None:
+    await redis.zrem(KEYS.retention(KEYS.shard(FINAL)), FINAL)
+
+
+async def forget_open(redis: Redis) -> None:
+    await redis.zadd(KEYS.retention(KEYS.shard(DUE)), {DUE: 5})
+
+
+async def forget_nobody(redis: Redis) -> None:
+    await redis.zadd(KEYS.retention(KEYS.shard(NOBODY)), {NOBODY: 5})
+
+
+async def bury_final(redis: Redis) -> None:
+    await redis.zadd(KEYS.dead(KEYS.shard(FINAL)), {FINAL: 5})
+    await redis.zadd(KEYS.cards(KEYS.shard(FINAL)), {f"{5:013}#{FINAL} cause=TRIES ": 0})
+
+
 async def plan(redis: Redis, id_: str) -> dict[str, int]:
     """Return the member of the schedule that the message's record asks for."""
     deadline = await redis.hget(KEYS.message(KEYS.shard(id_), id_), "exp")
@@ -242,6 +262,10 @@ HARMS: dict[str, tuple[Harm, str, Fault, Mend]] = {
     "a due message that is scheduled as another's": (schedule_as_another, DUE, Fault.TWO_HOMES, Mend.MADE_ROOM),
     "a due message among the plans": (plan_without_a_time, DUE, Fault.INDEXED_STILL, Mend.INDEXED),
     "a scheduled message without a plan": (schedule_without_a_plan, DUE, Fault.NOT_INDEXED, Mend.INDEXED),
+    "a final message that is never forgotten": (never_forget, FINAL, Fault.NOT_INDEXED, Mend.INDEXED),
+    "an open message that is to be forgotten": (forget_open, DUE, Fault.INDEXED_STILL, Mend.INDEXED),
+    "a message without a record that is to be forgotten": (forget_nobody, NOBODY, Fault.NO_RECORD, Mend.INDEXED),
+    "a final message among the dead letters": (bury_final, FINAL, Fault.INDEXED_STILL, Mend.INDEXED),
     "a message without a record that waits": (wait_without_record, NOBODY, Fault.NO_RECORD, Mend.MADE_ROOM),
 }
 
@@ -266,6 +290,32 @@ def test_a_dead_letter_that_is_U_is_listed_again_with_the_time_of_its_answer(red
         assert [(one.message.fault, one.mend) for one in repair.mended] == [(Fault.NOT_INDEXED, Mend.INDEXED)]
         assert (await state_of_redis(redis, KEYS)).unknown == before
         assert before.keys() == {DUE}
+
+    on_redis(redis_url, story)
+
+
+def test_a_dead_letter_that_no_index_names_is_found_by_searches_again(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        letters = RedisDeadLetters(redis, KEYS)
+        ledger = RedisLedger(redis, KEYS)
+        await ledger.settle([dead(claim) for claim in await ledger.claim(KEYS.shard(DUE), [DUE], "claim-1")])
+        assert all(audit.clean for audit in await audited(redis))
+        await redis.delete(KEYS.dead(KEYS.shard(DUE)), KEYS.cards(KEYS.shard(DUE)))
+        assert (await letters.page(DeadLetterQuery(), 10)).letters == ()
+
+        (repair,) = await mended(redis, await audited(redis))
+
+        assert [(one.message.fault, one.mend) for one in repair.mended] == [(Fault.NOT_INDEXED, Mend.INDEXED)]
+        assert [letter.message_id for letter in (await letters.page(DeadLetterQuery(), 10)).letters] == [DUE]
+
+    on_redis(redis_url, story)
+
+
+def test_a_final_message_among_the_dead_letters_takes_its_card_along(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        await bury_final(redis)
+        await mended(redis, await audited(redis))
+        assert not await redis.exists(KEYS.dead(KEYS.shard(FINAL)), KEYS.cards(KEYS.shard(FINAL)))
 
     on_redis(redis_url, story)
 
@@ -342,6 +392,25 @@ def test_the_open_message_of_a_batch_goes_back_to_where_its_record_says(redis_ur
         assert len(await mended(redis, await audited(redis))) == 1
         assert not await redis.exists(KEYS.backlog(shard, Lane.BULK, Origin("shop", "b1")))
         assert all(audit.clean for audit in await audited(redis))
+
+    on_redis(redis_url, story)
+
+
+def test_a_row_that_its_batch_does_not_name_is_named_again(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        rows = [new_message(f"row-{row}")._replace(row=row) for row in range(3)]
+        await RedisLedger(redis, KEYS).accept("shop", Lane.BULK, rows, part=BatchPart("b1"))
+        assert all(audit.clean for audit in await audited(redis))
+        batches = RedisBatches(redis, KEYS)
+        before = await batches.rows(Origin("shop", "b1"), 0, 10)
+        await redis.delete(*map(KEYS.rows, range(KEYS.shards)))
+
+        repairs = await mended(redis, await audited(redis))
+
+        faults = [(one.message.fault, one.mend) for repair in repairs for one in repair.mended]
+        assert faults == [(Fault.NOT_INDEXED, Mend.INDEXED)] * 3
+        assert await batches.rows(Origin("shop", "b1"), 0, 10) == before
+        assert len(before) == 3
 
     on_redis(redis_url, story)
 

@@ -36,9 +36,9 @@ class Home:
     strayed: bool = False
     """It is in a window, or waits, as another merchant's or in another lane."""
     unlisted: bool = False
-    """It misses an answer, and the index of such messages does not name it."""
+    """An index of those that miss an answer, are dead letters, are to be forgotten or are rows of a batch lacks it."""
     listed_still: bool = False
-    """That index names it, though it misses none."""
+    """Such an index names it, though its record does not ask for that."""
     scheduled: bool = False
     """It waits for its time."""
 

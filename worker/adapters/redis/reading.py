@@ -168,7 +168,7 @@ class LedgerReader:
     def _call(self, shard: int, ids: Sequence[str], seen: Seen) -> Call:
         keys = self._keys
         indexes = keys.due, keys.window, keys.waiting, keys.unanswered, keys.unknown, keys.scheduled, keys.plans
-        shared = [index(shard) for index in indexes]
+        shared = [index(shard) for index in (*indexes, keys.retention, keys.dead, keys.rows)]
         records = [keys.message(shard, message_id) for message_id in ids]
         return Call(
             _AUDIT, shared + records, [part for message_id in ids for part in (message_id, *seen.of(message_id))]
@@ -178,10 +178,17 @@ class LedgerReader:
 def _add(reading: Reading, message_id: str, row: Sequence[Any], *, backlogged: bool) -> None:
     app_id, request_id, *fields = (text(value or b"") for value in row[:4])
     states = dict(_states(fields))
-    unknown = bool(row[9]) and DeliveryState.U in states.values()
+    dead = bool(row[9])
+    ended = bool(app_id) and DeliveryState.OPEN not in states.values()
     # Whether an index names it, and whether its record asks for that.
-    listed = {(bool(row[7]), any(map(_misses_answer, fields))), (bool(row[8]), unknown)}
-    listed.add((bool(row[11]), bool(row[10])))
+    listed = {
+        (bool(row[7]), any(map(_misses_answer, fields))),
+        (bool(row[8]), dead and DeliveryState.U in states.values()),
+        (bool(row[11]), bool(row[10])),
+        (bool(row[15]), ended and not dead),
+        (bool(row[16]), ended and dead),
+        (False, bool(row[17])),
+    }
     reading.records += bool(app_id)
     for channel, state in states.items():
         if state in _COUNTED:

@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 
 from worker.adapters.redis.callback_repair import CallbackRepair
 from worker.adapters.redis.keys import JOBS, Keys
+from worker.adapters.redis.limits import LedgerLimits
 from worker.adapters.redis.reading import LedgerReader, Place, Seen
 from worker.adapters.redis.recounting import Recounting
 from worker.adapters.redis.replies import text
@@ -29,10 +30,11 @@ class RedisRepair:
     Counters of a merchant that sends without a pause may keep moving; they are left as they are then.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, now: Now = server_time) -> None:
+    def __init__(self, redis: Redis, keys: Keys, limits: LedgerLimits | None = None, now: Now = server_time) -> None:
         """Keep the connection pool; connects at the first call. `now` gives the time for tests."""
         self._redis = redis
         self._keys = keys
+        self._limits = limits or LedgerLimits()
         self._now = now
         self._reader = LedgerReader(redis, keys)
         self._counters = Recounting(redis, keys, self._reader)
@@ -106,9 +108,13 @@ class RedisRepair:
             keys.unknown(shard),
             keys.scheduled(shard),
             keys.plans(shard),
+            keys.retention(shard),
+            keys.dead(shard),
+            keys.cards(shard),
+            keys.rows(shard),
         ]
         records = [keys.message(shard, message.message_id) for message in messages]
-        arguments: list[str | bytes | int] = [self._now(), place[0], place[1].app_id]
+        arguments: list[str | bytes | int] = [self._now(), place[0], place[1].app_id, self._limits.retention]
         for message in messages:
             arguments += (message.message_id, *seen.of(message.message_id))
         (codes,) = await run(self._redis, [Call(_MESSAGES, shared + records, arguments)])

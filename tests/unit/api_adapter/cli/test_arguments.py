@@ -113,3 +113,14 @@ def test_what_is_no_gateway_is_refused_and_not_repeated(text: str, reason: str) 
     with pytest.raises(ArgumentError, match=reason) as refusal:
         gateway(text, "gcash")
     assert "hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("milliseconds", [1, CENTURY - 1, CENTURY])
+def test_a_duration_has_from_a_millisecond_to_100_years(milliseconds: int) -> None:
+    assert duration(f"{milliseconds}ms") == milliseconds
+
+
+@pytest.mark.parametrize("milliseconds", [0, CENTURY + 1])
+def test_a_duration_beyond_is_refused(milliseconds: int) -> None:
+    with pytest.raises(ArgumentError, match="at most 100 years"):
+        duration(f"{milliseconds}ms")

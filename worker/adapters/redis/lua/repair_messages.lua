@@ -1,21 +1,22 @@
 #!lua flags=allow-oom
 -- Give messages of one merchant in one lane the home that their records ask for, whatever an audit saw before: an open
 -- one is due, in its backlog or scheduled, one that is final or without a record in none; who is due, and nobody else, is either
--- in the window or waits; and unanswered and unknown name who misses an answer.
+-- in the window or waits; unanswered and unknown name who misses an answer; what is final is a dead letter or to be
+-- forgotten; and a batch names its rows.
 -- Safe to repeat: what is sound is left alone.
 --
 -- KEYS  1 due, 2 window, 3 waiting, 4 backlog of (lane, origin), 5 unanswered, 6 unknown, 7 scheduled,
---       8 plans, then the records
--- ARGV  1 now in ms ('' = the server's clock), 2 lane, 3 appId, then 4 for each message: id, a member of the window
---       that names it, one of waiting, one of scheduled or plans ('' = none was seen)
+--       8 plans, 9 retention, 10 dead, 11 cards, 12 rows, then the records
+-- ARGV  1 now in ms ('' = the server's clock), 2 lane, 3 appId, 4 retention in ms, then 4 for each message: id, a member
+--       of the window that names it, one of waiting, one of scheduled or plans ('' = none was seen)
 -- RETURNS  an array: 0 NOTHING, 1 PUT_BACK, 2 TAKEN_OUT, 3 MOVED_IN, 4 MADE_ROOM, 5 INDEXED
-local FIXED, WIDTH = 3, 4
+local FIXED, WIDTH, SHARED = 4, 4, 12
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 end
-local result = {}
+local forget_at, now_text, result = string.format('%.0f', now + ARGV[4]), string.format('%.0f', now), {}
 
 -- Put a due message into exactly one of window and waiting; return how many changes that took.
 local function place(own, waits)
@@ -36,6 +37,15 @@ local function index(key, id, since)
   return redis.call('ZREM', key, id)
 end
 
+-- Take a message out of the dead letters, with its card; return how many changes that took.
+local function bury(id)
+  local died = redis.call('ZSCORE', KEYS[10], id)
+  if not died then return 0 end
+  local place = string.format('%013.0f#%s', died, id)
+  redis.call('ZREMRANGEBYLEX', KEYS[11], '[' .. place .. ' ', '(' .. place .. '!')
+  return redis.call('ZREM', KEYS[10], id)
+end
+
 -- Return the time of the first channel that is in a state, and has the code if one is named.
 local function since(r, state, code)
   for c = 1, 2 do
@@ -49,7 +59,7 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
   local a = FIXED + (i - 1) * WIDTH
   local id = ARGV[a + 1]
   local own = ARGV[2] .. '#' .. ARGV[3] .. '#' .. id
-  local r = redis.call('HMGET', KEYS[8 + i], 'PUSH', 'INBOX', 'nb', 'dead', 'batch', 'exp')
+  local r = redis.call('HMGET', KEYS[SHARED + i], 'PUSH', 'INBOX', 'nb', 'dead', 'batch', 'exp', 'row')
   local open = string.sub(r[1] or '', 1, 1) == 'O' or string.sub(r[2] or '', 1, 1) == 'O'
   local due, backlogged = redis.call('ZSCORE', KEYS[1], id), redis.call('ZSCORE', KEYS[4], id)
   local plan = r[6] and ARGV[2] .. '#' .. ARGV[3] .. '#' .. (r[5] or '') .. '#' .. id .. '#' .. r[6] or ''
@@ -74,6 +84,13 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
     result[i] = 1
   end
   local changes = index(KEYS[5], id, since(r, 'O', 'UNANSWERED')) + index(KEYS[6], id, r[4] and since(r, 'U'))
+  local final = not open and (r[1] or r[2])
+  changes = changes + index(KEYS[9], id, final and not r[4] and forget_at)
+  changes = changes + (final and r[4] and index(KEYS[10], id, now_text) or bury(id))
+  if r[7] then
+    local listing = string.format('%s#%s#%08d#%s', ARGV[3], r[5], r[7], id)
+    changes = changes + redis.call('ZADD', KEYS[12], 'NX', 0, listing)
+  end
   if open and scheduled and result[i] == 0 then changes = changes + redis.call('ZADD', KEYS[8], 'NX', 0, plan) end
   if open and not scheduled then changes = changes + unplan(plan) end
   if open and due then changes = changes + place(own, r[3]) end
