@@ -18,13 +18,19 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # Each stamp is newer than what its environment was made from.
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
+# The wheel that is deployed, unpacked; it is built from a copy, so that nothing compiled is left beside the sources.
+COMPILED := build/compiled
+# What the tests of it read.
+BESIDE := tests benchmarks docs README.md pyproject.toml
+HOT_TESTS := tests/unit/worker tests/unit/api_adapter tests/conformance $(addprefix tests/integration/test_, \
+	delivery_loop.py intake_redis.py ledger_state_machine.py redis_scripts.py wallet_gateway.py)
 # The peers of the benchmarks, apart from the product. Each name is that of a lock file too.
 PEERS := .venv-bench .venv-bench-older-redis
 
-.PHONY: help install demo dev drill fuzz test lint format bench bench-smoke bench-all lock clean
+.PHONY: help install demo dev drill fuzz test test-compiled lint format wheel bench bench-smoke bench-all lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(DEVELOPMENT) ## make .venv with everything that running, testing and changing tidings needs
 
@@ -43,6 +49,11 @@ fuzz: $(DEVELOPMENT) ## 100,000 bad and odd requests against real servers (takes
 test: $(DEVELOPMENT) ## run all tests, a file at a time on each core, with coverage
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term-missing $(ARGS)
 
+test-compiled: $(COMPILED)/.built ## run those tests that concern the compiled modules on them
+	@rm -rf $(addprefix $(COMPILED)/,$(BESIDE))
+	@cp -R $(BESIDE) $(COMPILED)
+	@cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --quiet $(HOT_TESTS) $(ARGS)
+
 lint: $(DEVELOPMENT) ## check style, types, layers, dependencies and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -55,18 +66,21 @@ format: $(DEVELOPMENT) ## lay out the code and repair what can be repaired
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(DEVELOPMENT) $(PEERS:=/.installed) ## the same job on tidings and on each peer; writes the figures of the documents
+wheel: $(COMPILED)/.built ## build the wheel that deployments run, with the hot path compiled, into dist/ (takes a C compiler)
+
+bench: $(DEVELOPMENT) $(COMPILED)/.built $(PEERS:=/.installed) ## the same job on tidings and on each peer; writes the figures of the documents
 	@$(BIN)/python -m benchmarks main $(ARGS)
 
-bench-smoke: $(DEVELOPMENT) .venv-bench/.installed ## in small: how many times idiomatic Celery tidings delivers; fails under 25
+bench-smoke: $(DEVELOPMENT) $(COMPILED)/.built .venv-bench/.installed ## in small: how many times idiomatic Celery tidings delivers; fails under 25
 	@$(BIN)/python -m benchmarks smoke $(ARGS)
 
-bench-all: $(DEVELOPMENT) $(PEERS:=/.installed) ## every benchmark (takes long); see docs/performance.md
+bench-all: $(DEVELOPMENT) $(COMPILED)/.built $(PEERS:=/.installed) ## every benchmark (takes long); see docs/performance.md
 	@$(BIN)/python -m benchmarks all $(ARGS)
 
 lock: $(DEVELOPMENT) ## write the lock files anew from pyproject.toml (ARGS=--upgrade takes newer releases)
 	$(COMPILE) pyproject.toml --output-file requirements.lock
 	$(COMPILE) --group build --output-file requirements-build.lock
+	$(COMPILE) --group compile --constraint requirements.lock --constraint requirements-build.lock --output-file requirements-compile.lock
 	$(COMPILE) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) --group bench --output-file requirements-bench.lock
 	$(COMPILE) --group bench-older-redis --output-file requirements-bench-older-redis.lock
@@ -98,6 +112,16 @@ $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml
 $(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
 	@echo "Installing the tools for tests and checks, once ..."
 	@$(PIP) --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+$(COMPILED)/.built: $(DEVELOPMENT) $(shell find worker api_adapter -name __pycache__ -prune -o -type f -print)
+	@echo "Compiling the hot path, for about a minute ..."
+	@rm -rf build/source $(COMPILED) dist
+	@mkdir -p build/source
+	@cp -R worker api_adapter pyproject.toml README.md LICENSE build/source
+	@HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(PIP:install=wheel) --no-deps --no-build-isolation --wheel-dir dist ./build/source
+	@$(BIN)/python -m zipfile -e dist/*.whl $(COMPILED)
+	@rm -rf build/source
 	@touch $@
 
 .venv-%/.installed: requirements-%.lock | $(RUNTIME)

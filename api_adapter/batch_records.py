@@ -96,6 +96,8 @@ class _Lines:
 def csv_records(pieces: Pieces) -> Iterator[CsvRecord]:
     """Yield records; raise UnreadableRowsError for what is no CSV."""
     lines, number = _Lines(pieces), 0
+    # Python's own 128 Ki would refuse the part for one cell: such a row is refused alone, as any that is too large.
+    csv.field_size_limit(LONGEST_RECORD)
     reader = csv.reader(lines, strict=True)
     while True:
         number += 1

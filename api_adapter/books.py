@@ -9,7 +9,8 @@ from worker.contract.errors import TidingsError
 from worker.contract.requests import ContractViolationError, Expectation, Reconciliation, parse
 
 NEVER_SEEN: Final = "NEVER_SEEN"
-_LONGEST_LINE = 128 * 1024
+LONGEST_LINE = 128 * 1024
+"""Bytes, with the line's end."""
 
 
 class BooksError(TidingsError):
@@ -31,7 +32,9 @@ def read_books(file: BinaryIO, app_id: str | None) -> Iterator[Entry]:
     of a file of sends are such objects. In a row of `tidings send`'s results, a refused send was never taken, and any
     other should have been.
     """
-    for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), 1):
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), 1):
+        if len(line) > LONGEST_LINE:
+            raise BooksError(f"line {number}: is longer than {LONGEST_LINE} bytes")
         text = line.removeprefix(b"\xef\xbb\xbf").strip()
         if text and not (number == 1 and text.lower().startswith(b"requestid")):
             yield _entry(number, text, app_id)

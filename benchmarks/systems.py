@@ -3,10 +3,11 @@
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from benchmarks.producing import TIDINGS_PRODUCER
-from benchmarks.stack import ROOT, Servers
+from benchmarks.stack import COMPILED, ROOT, Servers, product
 from worker.bootstrap import Addresses, services
 from worker.contract.messages import Channel
 from worker.settings import read_settings
@@ -31,6 +32,8 @@ class System:
     """How many a round sends: some seconds of work."""
     environ: Mapping[str, str] = field(default_factory=dict)
     appendfsync: str = "everysec"
+    home: Path | None = None
+    """Directory that its processes run from, if not that of the product."""
 
 
 def tidings(name: str, messages: int, environ: Mapping[str, str] | None = None, fsync: str = "everysec") -> System:
@@ -108,4 +111,5 @@ PEERS = (CELERY, DRAMATIQ, ARQ, SAQ, TASKIQ)
 TWENTY = tidings("tidings", 40_000)
 ONE = tidings("tidings, 1 a call", 20_000, {"TIDINGS_CALL_SIZE": "1"})
 ALWAYS = tidings("tidings, fsync always", 40_000, fsync="always")
-OURS = (TWENTY, ONE, ALWAYS)
+NOT_COMPILED = replace(TWENTY, name="tidings, not compiled", environ={"PYTHONPATH": str(ROOT)}, home=ROOT)
+OURS = (TWENTY, ONE, ALWAYS, *([NOT_COMPILED] if product() == COMPILED else []))

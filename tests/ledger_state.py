@@ -198,13 +198,14 @@ def _ask(pipeline: Any, name: bytes) -> None:  # noqa: ANN401 - redis-py's pipel
 
 
 def _stored(outcome: MessageOutcome, fields: Mapping[bytes, bytes]) -> Known:
+    lease, claimed, claim_id = fields.get(b"held", b"0|0|").split(b"|", 2)
     return Known(
         outcome=outcome,
         fingerprint=fields[b"fp"].decode(),
         user=fields[b"user"].decode(),
-        claim_id=fields.get(b"claim", b"").decode(),
-        claimed_at=int(fields.get(b"claimed", 0)),
-        lease=int(fields.get(b"lease", 0)),
+        claim_id=claim_id.decode(),
+        claimed_at=int(claimed),
+        lease=int(lease),
         hints=int(fields.get(b"hints", 0)),
         alone=b"alone" in fields,
         lone=int(fields.get(b"lone", 0)),

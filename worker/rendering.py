@@ -79,7 +79,7 @@ class CompiledTemplate:
 
     def lacking(self, language: str, entry: ContentTemplate) -> tuple[str, ...]:
         """Return the parameters that an entry lacks for a language of the template, sorted."""
-        return tuple(sorted(self._required[language] - entry.parameters.keys()))
+        return tuple(sorted(self._required[language].difference(entry.parameters)))
 
     def choose(self, entries: Sequence[ContentTemplate], preferred: Sequence[str]) -> Choice:
         """Return what a user with these preferred languages gets (R62); how tags match: see `worker.languages`.
@@ -157,10 +157,8 @@ class CompiledTemplate:
         return Choice(self.languages[0], parameters, 0, Why.NONE_SENT)
 
     def _lacking(self, language: str, index: int, parameters: Mapping[str, str]) -> list[str]:
-        required = self._required[language]
-        if required <= parameters.keys():
-            return []
-        return [f"{_path(index, name)}: is required by the template" for name in sorted(required - parameters.keys())]
+        lacking = self._required[language].difference(parameters)
+        return [f"{_path(index, name)}: is required by the template" for name in sorted(lacking)]
 
     def _unused(self, language: str | None, index: int, entry: ContentTemplate) -> Iterator[str]:
         if language is None:

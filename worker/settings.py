@@ -14,7 +14,8 @@ from worker.contract.introspection import MemberNames
 
 PREFIX = "TIDINGS_"
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
-Milliseconds = Annotated[int, Field(gt=0)]
+Milliseconds = Annotated[int, Field(gt=0, le=36_500 * 86_400_000)]
+"""At most a hundred years: beyond, moments have no date."""
 
 
 class Settings(BaseSettings):

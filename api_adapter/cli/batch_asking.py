@@ -1,63 +1,67 @@
-"""How the verbs of `tidings batch` ask about a batch."""
+"""How the verbs of `tidings batch` ask about a batch: by the ledger of the settings, or as merchants over the API."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated, Any, TypeAlias, TypeVar
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
 import typer
 from pydantic import BaseModel
 
-from api_adapter.batch_jobs import BatchDesk
-from api_adapter.cli.arguments import ArgumentError
-from api_adapter.cli.context import Front, run_front
-from api_adapter.stack.cancellation import heed_cancellation
+from api_adapter.cli.api_access import ApiOptions
+from api_adapter.cli.context import run_front
 from worker.contract.batch_requests import BatchName
-from worker.contract.codes import ResultStatus
-from worker.contract.requests import ContractViolationError, parse_fields
+from worker.contract.requests import parse_fields
+
+if TYPE_CHECKING:
+    from api_adapter.cli.batch_directly import Directly
+    from api_adapter.client import AsyncBatch
 
 App = Annotated[str, typer.Argument(metavar="APPID", help="The merchant's appId.")]
 Name = Annotated[str, typer.Argument(metavar="BATCHID", help="The merchant's own id of the batch.")]
+ClientId = Annotated[
+    str, typer.Option(help="Who asks over --url, and who sends what is uploaded, as in `tidings send`.")
+]
 
 Answer: TypeAlias = dict[str, Any]
-_Request = TypeVar("_Request", bound=BaseModel)
+"""What the API answers, as JSON."""
+Batch: TypeAlias = "AsyncBatch | Directly"
+"""What is asked of a batch job."""
+Outcome = TypeVar("Outcome")
 
 
-def named(app_id: str, batch_id: str) -> BatchName:
-    """Return the name of a batch; raise ArgumentError."""
-    return parsed(BatchName, {"appId": app_id, "batchId": batch_id})
+class Way(NamedTuple):
+    """Who asks, and where."""
+
+    options: ApiOptions
+    client_id: str
+
+    def ask(self, app_id: str, batch_id: str, use: Callable[[Batch], Awaitable[Outcome]]) -> Outcome:
+        """Return what is asked of a batch; raise TidingsError for what is refused, or can't be asked."""
+        name = parse_fields(BatchName, {"appId": app_id, "batchId": batch_id})
+        if self.options.url is None:
+            from api_adapter.cli.batch_directly import Directly  # noqa: PLC0415 - `--help` needs none of it
+
+            return run_front(lambda front: use(Directly(front, name, self.client_id)))
+        access = self.options.access(self.client_id)
+        from api_adapter.client import AsyncClient  # noqa: PLC0415 - as above
+
+        async def main() -> Outcome:
+            async with AsyncClient(access) as client:
+                return await use(client.batch(app_id, batch_id))
+
+        return asyncio.run(main())
+
+    @property
+    def remark(self) -> str:
+        """What is added to a command that is proposed."""
+        return "" if self.options.url is None else "  (with --url, --client-id and --key as here)"
 
 
-def parsed(model: type[_Request], fields: Answer) -> _Request:
-    """Return a request; raise ArgumentError for fields that make none."""
-    try:
-        return parse_fields(model, fields)
-    except ContractViolationError as violation:
-        raise ArgumentError(str(violation)) from violation
+def as_answered(model: BaseModel) -> Answer:
+    """Return an answer with the names that the API has."""
+    return model.model_dump(by_alias=True, mode="json")
 
 
-def checked(answer: Answer, where: str = "") -> Answer:
-    """Return an answer that is S; raise ArgumentError for any other."""
-    result = answer["result"]
-    if result["resultStatus"] != ResultStatus.S:
-        raise ArgumentError(f"{where}{result['resultCode']}: {result['resultMessage']}")
-    return answer
-
-
-def answer_of(ask: Callable[[BatchDesk], Awaitable[Answer]]) -> Answer:
-    """Ask once; raise ArgumentError for what is refused."""
-
-    async def main(front: Front) -> Answer:
-        return checked(await ask(front.batches))
-
-    return run_front(main)
-
-
-async def pages(ask: Callable[[str | None], Awaitable[Answer]]) -> AsyncIterator[list[Answer]]:
-    """Yield the items of all pages; `ask` gets where a page begins."""
-    after = None
-    while True:
-        page = checked(await ask(after))
-        yield page["items"]
-        heed_cancellation()
-        after = page["next"]
-        if after is None:
-            return
+def counts(answer: Answer) -> str:
+    """Return how many rows were accepted, duplicate and rejected."""
+    return ", ".join(f"{answer[name]:,} {name}" for name in ("accepted", "duplicate", "rejected"))

@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from shlex import quote
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from api_adapter.cli.api_access import ApiOptions, Key, KeyVersion, ServerKey, ServerKeyVersion, Url
 from api_adapter.cli.arguments import ArgumentError
-from api_adapter.cli.batch_asking import Answer, App, Name, checked, named, pages, parsed
-from api_adapter.cli.context import Front, run_front, told
+from api_adapter.cli.batch_asking import App, Batch, ClientId, Name, Way, as_answered
+from api_adapter.cli.context import told
 from api_adapter.cli.printing import AsJson, counted, print_json
 from api_adapter.http.batch_jobs import CSV_COLUMNS
 from worker.contract.batch_jobs import MAX_PARTS, MAX_ROWS, JobState
-from worker.contract.batch_requests import BatchName, ErrorsPage
 
 if TYPE_CHECKING:
     from api_adapter.client.batch_joining import PartsFile
@@ -27,13 +27,15 @@ EPILOG = (
     "tidings batch errors 333301 june notices.csv\n\n"
     "tidings batch errors 333301 june corrected.jsonl.gz --first-part 21\n\n"
     "tidings batch errors 333301 june part-7.csv --part 7\n\n"
+    "tidings batch errors 333301 june notices.csv --url https://api.example --client-id merchant-1 --key merchant-1.pem"
+    "\n\n"
     "tidings batch errors 333301 june > errors.csv\n\n"
     "notices.errors.csv tells of each rejected row its line in notices.csv, and why. notices.failed.csv has these rows "
     "as you wrote them, tokens too, in the same order: correct them there, and upload that file as it says."
 )
 
 
-def errors(
+def errors(  # noqa: PLR0913 - a typer option is a parameter
     app_id: App,
     batch_id: Name,
     file: Annotated[
@@ -47,6 +49,12 @@ def errors(
         int | None,
         typer.Option(min=1, max=MAX_PARTS, help="The file is this part, and was not cut by `tidings batch upload`."),
     ] = None,
+    client_id: ClientId = "tidings-cli",
+    url: Url = None,
+    key: Key = None,
+    key_version: KeyVersion = 1,
+    server_key: ServerKey = None,
+    server_key_version: ServerKeyVersion = 1,
     as_json: AsJson = False,
 ) -> None:
     """Tell which rows were rejected, and write them down to be corrected and uploaded again.
@@ -55,20 +63,21 @@ def errors(
     FILE still is what was uploaded. Without: part, row, requestId and reason, as CSV.
     """
     with told():
-        name = named(app_id, batch_id)
-        if file is None:
-            run_front(lambda front: _print(front, name))
-            return
+        way = Way(ApiOptions(url, key, key_version, server_key, server_key_version), client_id)
         if part is not None and first_part != 1:
             raise ArgumentError("--part, --first-part: give one of them")
+
+        if file is None:
+            way.ask(app_id, batch_id, _print)
+            return
         from api_adapter.client.batch_joining import cut_file, one_part  # noqa: PLC0415 - who prints needs none of it
 
         wanted = cut_file(file, first_part) if part is None else one_part(file, part)
-        done = run_front(lambda front: _join(front, name, wanted))
+        done = way.ask(app_id, batch_id, lambda batch: _join(batch, wanted))
         if as_json:
             print_json(_done_json(done))
         else:
-            typer.echo("\n".join(_told_of(done, name)))
+            typer.echo("\n".join(_told_of(done, f"{quote(app_id)} {quote(batch_id)}", way.remark)))
 
 
 class _Done(NamedTuple):
@@ -79,50 +88,40 @@ class _Done(NamedTuple):
     """Number under which the corrected rows may be uploaded to the same batch; None: to another one."""
 
 
-async def _print(front: Front, name: BatchName) -> None:
+async def _print(batch: Batch) -> None:
     writer = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    async for items in _pages(front, name):
-        writer.writerows(items)
+    async for error in batch.errors():
+        writer.writerow(as_answered(error))
 
 
-def _pages(front: Front, name: BatchName) -> AsyncIterator[list[Answer]]:
-    fields = name.model_dump()
-    return pages(lambda after: front.batches.errors(parsed(ErrorsPage, {**fields, "after": after})))
-
-
-async def _join(front: Front, name: BatchName, file: "PartsFile") -> _Done:
-    from api_adapter.client.batch_jobs import BatchError, BatchLint  # noqa: PLC0415 - as above
+async def _join(batch: Batch, file: "PartsFile") -> _Done:
     from api_adapter.client.batch_joining import Joining  # noqa: PLC0415 - as above
 
-    lint = BatchLint.model_validate(checked(await front.batches.lint(name)))
+    lint = await batch.lint()
     with closing(Joining([file], lint)) as joining:
         joining.begin()
-        async for items in _pages(front, name):
-            joining.take(map(BatchError.model_validate, items))
+        async for error in batch.errors():
+            joining.take([error])
         (joined,) = joining.finish()
     rows = sum(part["rows"] for part in lint.parts) + joined.rejected
-    status = checked(await front.batches.status(name))
-    has_room = rows <= MAX_ROWS and lint.next_part <= MAX_PARTS and status["state"] != JobState.CANCELLED
+    status = await batch.status()
+    has_room = rows <= MAX_ROWS and lint.next_part <= MAX_PARTS and status.state != JobState.CANCELLED
     return _Done(joined, joining.elsewhere, lint.next_part if has_room else None)
 
 
-def _told_of(done: _Done, name: BatchName) -> Iterator[str]:
+def _told_of(done: _Done, batch: str, remark: str) -> Iterator[str]:
     joined = done.joined
     yield f"{counted(joined.rejected, 'row')} of {joined.file} rejected"
     if joined.failed is not None:
         yield f"{joined.errors}: the line of each, and why"
         yield f"{joined.failed}: the rows as you wrote them, in the same order; correct them there, then:"
-        yield _how_to_upload(joined.failed, done.next_part, name)
+        number = "" if done.next_part is None else f" --first-part {done.next_part}"
+        yield f"tidings batch upload {batch} {quote(str(joined.failed))}{number}{remark}"
+    if joined.failed is not None and done.next_part is None:
+        yield "but under another BATCHID, which you create: this batch takes no more rows"
     if done.elsewhere:
         yield f"not in this file: {counted(done.elsewhere, 'rejected row')} of other parts"
-
-
-def _how_to_upload(failed: Path, next_part: int | None, name: BatchName) -> str:
-    upload = f"tidings batch upload {quote(name.appId)}"
-    if next_part is None:
-        return f"{upload} ANOTHER_BATCHID {quote(str(failed))}  (this batch takes no more rows: create another)"
-    return f"{upload} {quote(name.batchId)} {quote(str(failed))} --first-part {next_part}"
 
 
 def _done_json(done: _Done) -> dict[str, object]:

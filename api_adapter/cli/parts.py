@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from api_adapter.cli.context import told
-from api_adapter.http.server import serve as serve_http
 from api_adapter.wiring import make_answer_headers
 from worker.adapters.gateways.simulator import Idempotency, SimulatorSettings
 from worker.adapters.gateways.simulator import run as run_simulator
@@ -35,6 +34,8 @@ def serve(host: Host = None, port: Port = None) -> None:
     Against TIDINGS_REDIS_URL, or the embedded Valkey of TIDINGS_DATA_DIR when that is unset.
     """
     with told():
+        from api_adapter.http.server import serve as serve_http  # noqa: PLC0415 - loads the HTTP server
+
         settings = read_settings()
         token_secret(settings)
         make_answer_headers(settings, SystemClock())

@@ -8,10 +8,11 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 import orjson
+from pydantic import Field
 
 from api_adapter.client.answers import Model, Status
 from api_adapter.client.exchange import Content, Exchange
@@ -54,9 +55,9 @@ class BatchStatus(Model):
     duplicate: int
     rejected: int
     open: int
-    S: int
-    U: int
-    F: int
+    S: Annotated[int, Field(alias="S")]
+    U: Annotated[int, Field(alias="U")]
+    F: Annotated[int, Field(alias="F")]
     forgotten: int = 0
     rate: float | None = None
     """Outcomes a second since it was run or resumed."""

@@ -6,6 +6,8 @@ A check returns what is wrong, or one finding that says what is right. None rais
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from api_adapter.doctor.batches import batch_findings
@@ -50,7 +52,7 @@ class Patient:
 
 async def examine(patient: Patient) -> list[Checked]:
     """Look at everything; what needs a ledger that is away is left out."""
-    checked = [_settings(patient)]
+    checked = [_build(), _settings(patient)]
     if patient.settings.introspection_url:
         checked.append(await _guarded("introspection", _introspection, patient))
     checked.append(await _guarded("ledger", _ledger, patient))
@@ -82,6 +84,12 @@ async def _guarded(name: str, check: Callable[[Patient], Awaitable[Sequence[Find
         what, _, advice = str(error).partition("; ")
         findings = [Finding(ERROR, what, advice)]
     return Checked(name, tuple(findings))
+
+
+def _build() -> Checked:
+    origin = (spec := find_spec("worker.delivery")) and spec.origin
+    built = "runs as Python source" if origin and origin.endswith(".py") else "its hot path is compiled"
+    return Checked("build", (Finding(OK, f"tidings {version('tidings')}, {built}"),))
 
 
 def _settings(patient: Patient) -> Checked:

@@ -10,6 +10,8 @@ from worker.contract.errors import TidingsError
 from worker.settings import Settings
 
 _BACKLOG = 1024
+LARGEST_HEAD = 64 * 1024
+"""Bytes of a request's line and headers; beyond, HTTP 431. A signature has some 700."""
 _OUR_LOGS = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -34,7 +36,7 @@ def serve(settings: Settings) -> None:
         loop=Loops.uvloop,
         # HTTP/2 belongs to the proxy that ends TLS: here it would be a second way in, without time-outs.
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=settings.head_timeout),
+        http1_settings=HTTP1Settings(header_read_timeout=settings.head_timeout, max_buffer_size=LARGEST_HEAD),
         address=settings.api_host,
         port=port,
         workers=1,

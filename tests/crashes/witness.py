@@ -87,9 +87,10 @@ class Witness:
         named = set(zip(words[split:], words[split + 1 :], strict=False))
         for key, old, new in zip(keys, before, self._records(keys), strict=True):
             _, message_id = self._keys.of_message(key)
-            if old != new and (message_id, old[b"claim"].decode()) not in named:
+            lease, _, holding = old[b"held"].split(b"|", 2)
+            if old != new and (message_id, holding.decode()) not in named:
                 self.faults.append(f"{holder.name} changed {message_id}, which another claim holds")
-            if old != new and old[b"lease"] == b"0":
+            if old != new and lease == b"0":
                 self.faults.append(f"{holder.name} changed {message_id}, whose claim was settled before")
         return answer
 
@@ -104,9 +105,8 @@ class Witness:
         for message in messages:
             message_id = message.message_id.partition("-")[0]
             key = self._keys.message(self._keys.shard(message_id), message_id)
-            claim, lease, state = (
-                raw(field or b"") for field in self._server.hmget(key, "claim", "lease", message.channel)
-            )
+            held, state = (raw(field or b"") for field in self._server.hmget(key, "held", message.channel))
+            lease, _, claim = (held or b"0||").split(b"|", 2)
             if claim.decode() not in holder.claim_ids or int(lease) <= self._clock.now():
                 self.faults.append(f"{holder.name} sends {message.message_id} without a lease")
             if not state.startswith(b"O"):

@@ -2,13 +2,18 @@
 
 import gzip
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import orjson
 import pytest
+from typer.testing import Result
 
 from api_adapter import batch_files
 from tests.command_line import APP, TOKEN, CommandLine
+from tests.front_desk import CLIENT, FrontDesk
+from tests.harmed_api import harmed_api
+from tests.keys import private_pem
 
 COMMON = {
     "templateCode": "PAYMENT_NOTICE",
@@ -110,6 +115,64 @@ def test_rejected_rows_are_joined_corrected_and_uploaded_until_all_are_held(
     ]
 
 
+@pytest.fixture
+def merchant(tmp_path: Path) -> Iterator[Callable[..., Result]]:
+    """Give `tidings batch` of a merchant, who has the address of an API and a key, and no ledger."""
+    (tmp_path / "m.pem").write_bytes(private_pem("merchant"))
+    (tmp_path / "common.json").write_bytes(orjson.dumps(COMMON))
+    command = CommandLine("redis://127.0.0.1:1")
+    with harmed_api(FrontDesk()) as api:
+        access = ("--url", api.url, "--client-id", CLIENT, "--key", tmp_path / "m.pem")
+
+        def batch(verb: str, *arguments: str | Path, name: str = "june") -> Result:
+            return command("batch", verb, APP, name, *arguments, *access)
+
+        assert batch("create", "--common", tmp_path / "common.json").exit_code == 0
+        yield batch
+
+
+def test_a_merchant_gets_its_rejected_rows_back_over_the_api(merchant: Callable[..., Result], tmp_path: Path) -> None:
+    big, failed = tmp_path / "big.jsonl", tmp_path / "big.failed.jsonl"
+    big.write_bytes(row("a") + row("b", templateCode="NONE"))
+
+    refused = merchant("upload", big)
+    printed, joined = merchant("errors"), merchant("errors", big)
+    failed.write_bytes(failed.read_bytes().replace(b"NONE", b"PAYMENT_NOTICE"))
+    corrected = merchant("upload", failed, "--first-part", "2")
+
+    as_here = "  (with --url, --client-id and --key as here)"
+    assert (refused.exit_code, refused.stdout) == (2, "part 1: 1 accepted, 0 duplicate, 1 rejected\n")
+    assert refused.stderr == f"to get the rejected rows back: tidings batch errors {APP} june {big}{as_here}\n"
+    assert printed.stdout.splitlines()[1:] == ["1,2,b,TEMPLATE_NOT_EXIST,$.templateCode: no template has this code"]
+    assert joined.stdout.splitlines()[-1] == f"tidings batch upload {APP} june {failed} --first-part 2{as_here}"
+    assert (corrected.exit_code, corrected.stdout) == (0, "part 2: 1 accepted, 0 duplicate, 0 rejected\n")
+    assert merchant("errors", big, name="july").stderr.startswith("tidings: BATCH_NOT_EXIST: ")
+
+
+def test_a_merchant_runs_and_follows_its_batch_over_the_api(merchant: Callable[..., Result], tmp_path: Path) -> None:
+    notices = tmp_path / "notices.jsonl"
+    notices.write_bytes(row("a") + row("b", templateCode="NONE"))
+    merchant("upload", notices)
+
+    lint = merchant("lint")
+    states = [merchant(*verb).stdout.split()[2] for verb in (("run", "--rows", "2"), ("pause",), ("resume",))]
+    results = [json.loads(line) for line in merchant("results", "--status", "U").stdout.splitlines()]
+    status = json.loads(merchant("status", "--json").stdout)
+
+    assert lint.exit_code == 2
+    assert lint.stdout.splitlines()[1].startswith("part 1: 1 TEMPLATE_NOT_EXIST, first in row 2")
+    assert states == ["RUNNING:", "PAUSED:", "RUNNING:"]
+    assert [(one["part"], one["row"], one["requestId"], one["reason"]) for one in results] == [(1, 1, "a", "OPEN")]
+    assert (status["state"], status["open"], status["U"], status["S"]) == ("RUNNING", 1, 0, 0)
+    assert merchant("cancel").stdout.startswith("june is CANCELLED: ")
+
+
+def test_keys_without_an_api_are_refused(tidings: CommandLine, tmp_path: Path) -> None:
+    refused = tidings.refused("batch", "status", APP, "june", "--key", tmp_path / "m.pem")
+
+    assert refused.startswith("--key, --server-key: need --url")
+
+
 def test_a_batch_that_takes_no_more_rows_is_told_of_with_its_errors(tidings: CommandLine, tmp_path: Path) -> None:
     notices = tmp_path / "my notices.jsonl"
     notices.write_bytes(row("a", templateCode="NONE"))
@@ -128,9 +191,10 @@ def test_a_batch_that_takes_no_more_rows_is_told_of_with_its_errors(tidings: Com
         "rejectedElsewhere": 0,
         "nextPart": None,
     }
-    assert cancelled[-1] == (
-        f"tidings batch upload {APP} ANOTHER_BATCHID '{failed}'  (this batch takes no more rows: create another)"
-    )
+    assert cancelled[-2:] == [
+        f"tidings batch upload {APP} june '{failed}'",
+        "but under another BATCHID, which you create: this batch takes no more rows",
+    ]
 
 
 def test_callbacks_of_a_batch_are_narrowed_as_the_api_does(tidings: CommandLine, tmp_path: Path) -> None:

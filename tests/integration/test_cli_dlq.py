@@ -408,3 +408,13 @@ def test_an_export_overwrites_nothing(tidings: CommandLine, tmp_path: Path) -> N
 
     assert tidings.refused("dlq", "export", "--output", path).startswith("--output: can't be written as a new file")
     assert path.read_text(encoding="utf-8") == "precious"
+
+
+@pytest.mark.parametrize("length", [255, 256, 257])
+def test_a_reason_has_at_most_256_characters(tidings: CommandLine, length: int) -> None:
+    arguments = ("dlq", "discard", "--where", "app:shop", "--reason", "w" * length)
+
+    if length > 256:
+        assert tidings.refused(*arguments) == "--reason: must have 1 to 256 characters"
+    else:
+        assert tidings.lines(*arguments)[0].startswith("would discard")

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def test_an_empty_installation_lacks_templates_wallets_and_workers(tidings: Comm
 
     assert code == 1
     assert {name: [severity for severity, _ in findings] for name, findings in found.items()} == {
+        "build": ["ok"],
         "settings": ["ok"],
         "ledger": ["ok"],
         "durability": ["ok"],
@@ -61,6 +63,12 @@ def test_an_empty_installation_lacks_templates_wallets_and_workers(tidings: Comm
         "broker": ["ok"],
         "workers": ["error"],
     }
+
+
+def test_the_build_is_told(tidings: CommandLine) -> None:
+    ((_, what),) = diagnosed(tidings)[1]["build"]
+
+    assert what == f"tidings {version('tidings')}, runs as Python source"
 
 
 def test_callbacks_that_can_not_be_made_are_named(tidings: CommandLine) -> None:
@@ -90,9 +98,9 @@ def test_each_line_says_how_bad_it_is_where_and_what_to_do(tidings: CommandLine)
     assert result.exit_code == 1
     lines = [line.split(maxsplit=2) for line in result.stdout.splitlines()]
     assert [(severity, check) for severity, check, _ in lines][:3] == [
+        ("ok", "build"),
         ("ok", "settings"),
         ("ok", "ledger"),
-        ("ok", "durability"),
     ]
     assert lines[-1] == ["error", "workers", "none answers, so nothing is delivered; start one: tidings worker"]
 
@@ -130,8 +138,8 @@ def test_what_is_away_is_an_error_and_what_needs_it_is_left_out(tidings: Command
     code, found = diagnosed(tidings, redis_url=away, broker_url=away)
 
     assert code == 1
-    assert list(found) == ["settings", "ledger", "broker"]
-    assert [found[name][0][0] for name in found] == ["ok", "error", "error"]
+    assert list(found) == ["build", "settings", "ledger", "broker"]
+    assert [found[name][0][0] for name in found] == ["ok", "ok", "error", "error"]
 
 
 def test_settings_that_do_not_fit_the_ledger_are_an_error(tidings: CommandLine) -> None:

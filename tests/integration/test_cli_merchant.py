@@ -173,3 +173,13 @@ def test_a_merchant_all_of_whose_messages_are_final_is_known(tidings: CommandLin
     tidings.on_services(end)
 
     assert noted(tidings, "shop", "--batch", "b1") == []
+
+
+@pytest.mark.parametrize("length", [255, 256, 257])
+def test_a_reason_has_at_most_256_characters(tidings: CommandLine, length: int) -> None:
+    arguments = ("merchant", "cancel", "shop", "--reason", "w" * length)
+
+    if length > 256:
+        assert tidings.refused(*arguments) == "--reason: must have 1 to 256 characters"
+    else:
+        assert tidings.lines(*arguments)[0].startswith("would cancel")

@@ -12,6 +12,7 @@ import orjson
 import pytest
 import redis
 
+from api_adapter.http.server import LARGEST_HEAD
 from tests.fuzz.running import resident
 from tests.samples import send_body
 from tests.servers import HOST, ApiServer, served
@@ -109,6 +110,32 @@ def test_a_head_that_takes_too_long_is_hung_up_on(api: ApiServer, begin: bytes, 
 
     assert dribbled(api, begin, drop) == b""
     assert time.monotonic() - begun >= HEAD_TIMEOUT / 1000
+
+
+def status_of(api: ApiServer, begin: bytes) -> bytes:
+    """Return the status of the answer to a whole request."""
+    with socket.create_connection((HOST, api.port), timeout=PATIENCE) as connection, suppress(ConnectionError):
+        connection.sendall(begin)
+        return connection.recv(65_536).split(b" ", 2)[1]
+    return b"reset"
+
+
+def test_a_head_of_64_kib_is_read_and_a_larger_one_is_431(api: ApiServer) -> None:
+    usual = head(Content_Length=2, X="")
+    heads = [head(Content_Length=2, X="x" * (LARGEST_HEAD - len(usual) + more)) for more in (-1_000, 0, 100_000)]
+
+    assert [status_of(api, one + b"{}") for one in heads] == [b"200", b"200", b"431"]
+
+
+def test_a_request_has_at_most_100_headers(api: ApiServer) -> None:
+    usual = head(Content_Length=2).count(b"\r\n") - 2
+
+    statuses = [
+        status_of(api, head(Content_Length=2)[:-2] + b"X: x\r\n" * (100 - usual + more) + b"\r\n{}")
+        for more in (-1, 0, 1)
+    ]
+
+    assert statuses == [b"200", b"200", b"431"]
 
 
 def test_a_body_that_is_slow_and_in_time_is_answered(api: ApiServer) -> None:

@@ -3,7 +3,7 @@ import csv
 import gzip
 import io
 import tracemalloc
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 
@@ -20,7 +20,7 @@ from api_adapter.clients import Caller
 from api_adapter.decompressing import Encoding
 from api_adapter.intake import BatchedSend
 from api_adapter.places import AT_ONCE_PER_CLIENT
-from api_adapter.taking import SendResult
+from api_adapter.reading import MAX_BODY
 from tests.asgi_calls import JSON, Call, exchange
 from tests.batch_jobs import (
     BATCH,
@@ -46,7 +46,15 @@ from worker.contract.callbacks import Outcomes
 from worker.contract.clients import RegisteredClient
 from worker.contract.codes import Result, ResultCode
 from worker.contract.identity import shard_of
-from worker.contract.messages import DeliveryState, DeliveryUpdate, Lane, Settlement, Verdict
+from worker.contract.messages import (
+    Acceptance,
+    DeliveryState,
+    DeliveryUpdate,
+    Lane,
+    NewMessage,
+    Settlement,
+    Verdict,
+)
 from worker.contract.origins import BatchPart, BatchRow, BatchStart, Origin
 
 GZIP = ("Content-Encoding", "gzip")
@@ -305,7 +313,7 @@ def test_a_compressed_part_is_taken_and_its_digest_is_of_what_was_sent() -> None
     ("headers", "content", "told"),
     [
         ((NDJSON, GZIP), lines(["a"]), "$: the body is not gzip"),
-        ((NDJSON, GZIP), gzip.compress(lines(["a"]))[:-3], "the body is not whole"),
+        ((NDJSON, GZIP), gzip.compress(lines(["a"]), mtime=0)[:-3], "the body is not whole"),
         ((NDJSON, ("Content-Encoding", "br")), lines(["a"]), "header Content-Encoding: must be gzip, or absent"),
         ((NDJSON,), b"\n\n", "has no rows"),
         ((CSV,), b"requestId,accessToken\n", "has no rows"),
@@ -526,6 +534,34 @@ def test_a_part_that_comes_while_too_many_do_is_unknown() -> None:
     assert uploaded(desk, 1, content).code == "SUCCESS"
 
 
+@pytest.mark.parametrize("more", [-1, 0, 1])
+@pytest.mark.parametrize("padding", ["x", " "], ids=["in a field", "white space"])
+def test_R15_a_line_of_64_kib_is_taken_and_one_byte_more_is_rejected(padding: str, more: int) -> None:
+    fields = {"requestId": "a", "accessToken": TOKEN, "appId": APP, "pad": ""}
+    room = MAX_BODY + more - len(orjson.dumps(fields))
+    whole = orjson.dumps(fields | {"pad": "x" * room})
+    # The batch adds nothing to it: it has the one common field itself.
+    written = whole if padding == "x" else whole.replace(b"x" * room, b"")[:-1] + b" " * room + b"}"
+    desk = FrontDesk()
+    assert created(desk, **dict.fromkeys(DEFAULTS))["result"]["resultStatus"] == "S"
+
+    answer = uploaded(desk, 1, written + b"\n").json
+
+    (code,) = answer["codes"]
+    too_large = "larger than" in str(answer["codes"])
+    assert (len(written), code, too_large) == (MAX_BODY + more, "PARAM_ILLEGAL", more > 0)
+
+
+@pytest.mark.parametrize("size", [MAX_BODY // 2, 2 * MAX_BODY + 1, 3 * MAX_BODY])
+def test_a_csv_row_with_a_cell_of_whatever_size_is_judged_alone(size: int) -> None:
+    head = b"requestId,accessToken,extendInfo\n"
+    rows = [f"r{number},{TOKEN},{'x' * (size if number == 1 else 1)}\n".encode() for number in range(3)]
+
+    answer = uploaded(with_batch(), 1, head + b"".join(rows), CSV)
+
+    assert (answer.code, numbers(answer.json)) == ("SUCCESS", (2, 0, 1))
+
+
 def test_rows_of_a_batch_come_under_no_rate_limit() -> None:
     desk = with_batch()
     desk.app_rates[APP] = 1
@@ -715,15 +751,15 @@ def test_large_rows_are_taken_a_few_at_a_time(
     desk = with_batch(**common)
     sizes: list[int] = []
 
-    take = desk.intake.take_rows
+    accept = desk.ledger.accept
 
     async def watched(
-        headers: Mapping[str, str], batch: BatchPart, rows: Sequence[BatchedSend], callbacks: Outcomes
-    ) -> list[SendResult]:
-        sizes.append(len(rows))
-        return await take(headers, batch, rows, callbacks)
+        app_id: str, lane: Lane, messages: Sequence[NewMessage], told: Outcomes, part: BatchPart
+    ) -> list[Acceptance]:
+        sizes.append(len(messages))
+        return await accept(app_id, lane, messages, told, part)
 
-    monkeypatch.setattr(desk.intake, "take_rows", watched)
+    monkeypatch.setattr(desk.ledger, "accept", watched)
     content = b"".join(line(f"r{number}", **own) for number in range(300))
 
     answer = uploaded(desk, 1, gzip.compress(content, 1), NDJSON, GZIP)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api_adapter.batch_records import RowFormat, UnreadableRowsError
+from api_adapter.batch_records import LONGEST_RECORD, RowFormat, UnreadableRowsError
 from api_adapter.batch_rows import Row, ignored_columns, measure_rows, read_rows
 from api_adapter.reading import MAX_BODY
 from worker.contract.batch_jobs import MAX_PART_ROWS, Extent
@@ -180,3 +180,25 @@ def test_whatever_a_csv_writer_wrote_is_read(cells: list[list[str]], size: int) 
         | ({"templates": [{"language": None, "templateParameters": {"x": row[2]}}]} if row[2] else {})
         for row in cells
     ]
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_a_csv_record_has_256_kib_and_not_one_byte_more(more: int) -> None:
+    around = len(b'r1,""\n')
+    record = b'r1,"' + b"x" * (LONGEST_RECORD + more - around) + b'"\n'
+
+    if more > 0:
+        assert told(HEAD + record) == f"row 2: is longer than {LONGEST_RECORD} bytes, or its quotes are not closed"
+    else:
+        assert measured(CSV, HEAD + record) == Extent(rows=1, last=2)
+
+
+@pytest.mark.parametrize("length", [63, 64, 65])
+@pytest.mark.parametrize("column", ["p.{}", "p.ja.{}", "p.{}.who"])
+def test_names_of_columns_have_up_to_64_characters_each(column: str, length: int) -> None:
+    head = f"requestId,accessToken,{column.format('n' * length)}\n".encode()
+
+    if length > 64:
+        assert told(head) == "row 1: column 3 must be p.<name> or p.<language>.<name>"
+    else:
+        assert ignored_columns([head]) == ()

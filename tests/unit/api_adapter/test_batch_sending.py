@@ -342,3 +342,10 @@ def test_an_atomic_batch_is_of_one_app() -> None:
 
 def test_atomic_is_a_boolean() -> None:
     assert faults(orjson.dumps({"sends": GOOD, "atomic": "yes"})).startswith("$.atomic: ")
+
+
+@pytest.mark.parametrize("length", [63, 64, 65])
+def test_a_requestId_that_is_too_long_is_not_told(length: int) -> None:
+    (item,) = answered(FrontDesk(), send_fields(requestId="r" * length))["items"]
+
+    assert (item["requestId"], item["result"]["resultStatus"]) == (("r" * length, "S") if length <= 64 else (None, "F"))

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from api_adapter.books import BooksError, read_books
+from api_adapter.books import LONGEST_LINE, BooksError, read_books
 from tests.samples import send_body, send_fields
 
 APP = "333301"
@@ -64,3 +64,14 @@ def test_a_line_that_can_not_be_read_is_named_and_not_shown(content: bytes, app_
         read(content, app_id)
 
     assert str(refused.value) == reason
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_a_line_has_at_most_128_kib(more: int) -> None:
+    line = b'{"requestId":"r1"'.ljust(LONGEST_LINE + more - 2) + b"}\n"
+
+    if more > 0:
+        with pytest.raises(BooksError, match=f"^line 1: is longer than {LONGEST_LINE} bytes$"):
+            read(line + b"r2")
+    else:
+        assert [number for number, *_ in read(line + b"r2")] == [1, 2]

@@ -50,7 +50,14 @@ def test_a_bomb_is_cut_off_at_the_bound() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{}", gzip.compress(b"x")[:-1], gzip.compress(b"x") + b"{}", zlib.compress(b"x"), b"\x1f\x8b"],
+    [
+        b"",
+        b"{}",
+        gzip.compress(b"x", mtime=0)[:-1],
+        gzip.compress(b"x", mtime=0) + b"{}",
+        zlib.compress(b"x"),
+        b"\x1f\x8b",
+    ],
 )
 def test_what_is_no_whole_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(NotGzipError):

@@ -235,3 +235,14 @@ def test_the_samples_show_every_kind_of_template() -> None:
     assert {definition.channels for definition in found} == {("PUSH", "INBOX"), ("PUSH",), ("INBOX",)}
     assert {definition.body_format for definition in found} == set(BodyFormat)
     assert {definition.links for definition in found} == set(LinkSource)
+
+
+@pytest.mark.parametrize("length", [63, 64, 65])
+def test_R8_a_language_has_at_most_64_characters(length: int) -> None:
+    tag = "-".join(["en-x", *(["aaaaaaaa"] * 6), "aaaaaa"])[:length]
+
+    found = faults(GOOD.replace("en-US", tag))
+
+    too_long = [reason for reason in found if "must have at most 64 characters" in reason]
+    assert len(too_long) == len(found)
+    assert bool(found) == (length > 64)

@@ -294,3 +294,15 @@ def test_R63_no_value_brings_markup_into_an_html_body(value: str) -> None:
     body = rendered(one_text("T", "<p>${v}</p>", body_format="html"), INBOX, {"v": value})["body"]["content"]
 
     assert not set("<>\"'") & set(body.removeprefix("<p>").removesuffix("</p>"))
+
+
+@pytest.mark.parametrize(("channel", "title", "body"), [(PUSH, 10, 12), (INBOX, 20, 21)], ids=str)
+def test_R63_texts_are_shown_at_their_limits(channel: Channel, title: int, body: int) -> None:
+    compiled = compile_template(
+        one_text("${title}", "${body}"), ChannelLimits(push_title=10, push_body=12, inbox_title=20, inbox_body=21)
+    )
+
+    for shorter in (0, 1):
+        parameters = {"title": "🍜" * (title - shorter), "body": "小" * (body - shorter)}
+        shown = compiled.render(channel, "en-US", parameters, "/")
+        assert (shown.count("🍜"), shown.count("小")) == (title - shorter, body - shorter)

@@ -67,22 +67,74 @@ def test_every_number_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, na
     assert f"{PREFIX}{name.upper()}: Input should be " in fault(monkeypatch, **{name: value})
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("api_port", "65536"),
-        ("gateway_port", "65536"),
-        ("shards", "1025"),
-        ("sweep_size", "5001"),
-        ("max_tries", "101"),
-        ("call_size", "21"),
-        ("lease", "0"),
-        ("slots", "19"),
-        ("waiting_per_gateway", "19"),
-    ],
-)
-def test_a_number_out_of_its_range_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    assert f"{PREFIX}{name.upper()}: Input should be " in fault(monkeypatch, **{name: value})
+CENTURY = 36_500 * 86_400_000
+DURATIONS = [
+    *("introspection_timeout", "introspection_ttl", "request_skew", "head_timeout", "body_timeout"),
+    *("lease", "grace", "longest_grace", "sweep_interval", "retention", "schedule_ahead", "deliver_within"),
+    *("backoff_base", "backoff_cap", "call_timeout", "breaker_first", "breaker_longest", "drain_timeout"),
+    *("callback_timeout", "callback_backoff_base", "callback_backoff_cap", "callback_give_up"),
+]
+COUNTS = [
+    *("introspection_calls", "introspection_cache", "window_single", "window_bulk", "waiting_per_merchant"),
+    *("calls_per_gateway", "fewest_calls_per_gateway", "breaker_failures"),
+]
+BOUNDS: dict[str, tuple[int, int | None]] = {
+    **dict.fromkeys(DURATIONS, (1, CENTURY)),
+    **dict.fromkeys(COUNTS, (1, None)),
+    "signing_key_version": (1, 999_999_999),
+    "api_port": (0, 65_535),
+    "gateway_port": (0, 65_535),
+    "shards": (1, 1_024),
+    "sweep_size": (1, 5_000),
+    "max_tries": (1, 100),
+    "call_size": (1, 20),
+    "waiting_per_gateway": (20, None),
+    "slots": (20, None),
+    "callback_calls_per_merchant": (1, 1_000),
+    "callback_calls": (1, 10_000),
+    "watchdog": (0, None),
+}
+"""The least and the most that each number may be."""
+LIMITS = [
+    (name, edge, outside)
+    for name, (least, most) in BOUNDS.items()
+    for edge, outside in [(least, least - 1), *([(most, most + 1)] if most is not None else [])]
+]
+
+
+def test_every_number_has_its_bounds_tried() -> None:
+    assert set(BOUNDS) == set(NUMBERS)
+
+
+@pytest.mark.parametrize(("name", "edge", "outside"), LIMITS)
+def test_a_number_is_taken_at_its_bounds_and_named_beyond(
+    monkeypatch: pytest.MonkeyPatch, name: str, edge: int, outside: int
+) -> None:
+    inside = edge + 1 if outside < edge else edge - 1
+    # Two settings that are bound to each other as well, which other tests are about.
+    usual = {"sweep_interval": 1} if name == "lease" else {"lease": CENTURY} if name == "sweep_interval" else {}
+    for value in (edge, inside):
+        if (name, value) not in {("lease", 1), ("sweep_interval", CENTURY), ("sweep_interval", CENTURY - 1)}:
+            assert getattr(Settings(**{**usual, name: value}), name) == value  # type: ignore[arg-type]
+
+    assert f"{PREFIX}{name.upper()}: Input should be " in fault(monkeypatch, **{name: str(outside)})
+
+
+@pytest.mark.parametrize(("length", "is_taken"), [(63, True), (64, True), (65, False)])
+def test_R11_a_wallet_of_introspected_users_has_at_most_64_characters(
+    monkeypatch: pytest.MonkeyPatch,
+    length: int,
+    is_taken: bool,  # noqa: FBT001
+) -> None:
+    if is_taken:
+        assert Settings(introspection_wallet="w" * length).introspection_wallet == "w" * length
+    else:
+        assert "TIDINGS_INTROSPECTION_WALLET: " in fault(monkeypatch, introspection_wallet="w" * length)
+
+
+def test_a_scope_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings(introspection_scope="s").introspection_scope == "s"
+    assert "TIDINGS_INTROSPECTION_SCOPE: " in fault(monkeypatch, introspection_scope="")
 
 
 @pytest.mark.parametrize(

@@ -168,3 +168,11 @@ def test_a_key_of_another_kind_or_size_signs_nothing(tmp_path: Path) -> None:
         Signer((tmp_path / "ed.pem").read_bytes(), 1)
     with pytest.raises(UnusableKeyError, match="must have 2048 to 4096 bits"):
         Signer((tmp_path / "small.pem").read_bytes(), 1)
+
+
+@pytest.mark.parametrize("version", ["1", "9" * 8, "9" * 9])
+def test_R22_a_key_version_has_up_to_nine_digits(version: str) -> None:
+    found = read_signature(f"algorithm=RSA256, keyVersion={version}, signature={STANDARD}")
+
+    assert found is not None
+    assert found.key_version == int(version)

@@ -93,14 +93,12 @@ INBOX      settle,
            claim
 attempt    claim        fencing token, raised by each claim
 alone      claim        1 while the newest claim is of the message alone
-claim      claim        claim id of the newest claim
+held       claim,       who holds it: `<lease>|<claimed>|<claim>`, ms until which the newest claim holds the message (0
+           settle       once it is settled), ms of that claim, and its claim id
 cb         accept,      `<outcomes>|<finality>`: what the merchant is told of, as in `FSU`, and how often the message
            settle       became final; absent: its merchant is not called back
 cbs        callback     the newest callback: `<finality>|<state>|<since>|<ms>|<tries>|<detail>`; W waiting, D delivered,
                         X dead
-lease      claim,       ms until which that claim holds the message; 0 once it is settled
-           settle
-claimed    claim        ms of the newest claim
 tries      settle       how often a gateway answered or timed out
 crashes    claim        claims that ended without being settled; each left the open channels UNANSWERED
 lone       claim        those of them that were of the message alone
@@ -167,7 +165,7 @@ from worker.contract.rates import RateLimit
 from worker.contract.users import User
 
 PREFIX = "tidings"
-SCHEMA = 2
+SCHEMA = 3
 JOBS: Final = "jobs"
 Slot: TypeAlias = int | Literal["jobs"]
 """What has an outbox of its own: a shard, or the batch jobs."""

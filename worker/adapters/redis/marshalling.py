@@ -23,6 +23,7 @@ from worker.contract.messages import (
 )
 
 _NO_EXTRAS = (None, None, None)
+_NO_PAST = (0, 0, 0)
 _NO_GATEWAYS: Mapping[Channel, str] = MappingProxyType({})
 
 
@@ -90,7 +91,8 @@ def _update(update: DeliveryUpdate | None) -> str:
 
 def read_claim(row: Sequence[Any], claim_id: str) -> Claim:
     """Return the claim in one row of the reply of `claim_messages`."""
-    message_id, attempt, tries, crashes, lone, taken, claimed, expires, push, inbox, payload, app, *asked = row
+    message_id, attempt, taken, claimed, expires, push, inbox, app, payload, *past = row
+    tries, crashes, lone, *asked = past or _NO_PAST
     fields = ((Channel.PUSH, text(push)), (Channel.INBOX, text(inbox)))
     return Claim(
         message_id=text(message_id),

@@ -8,6 +8,9 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict, Processor
 
+from worker.adapters.telemetry.repeats import Repeats
+from worker.clock import SystemClock
+
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -23,6 +26,7 @@ def configure_logs(log_format: Literal["json", "console"], level: str) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            Repeats(SystemClock().monotonic),
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],

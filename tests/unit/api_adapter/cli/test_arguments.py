@@ -113,3 +113,40 @@ def test_what_is_no_gateway_is_refused_and_not_repeated(text: str, reason: str) 
     with pytest.raises(ArgumentError, match=reason) as refusal:
         gateway(text, "gcash")
     assert "hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("milliseconds", [1, CENTURY - 1, CENTURY])
+def test_a_duration_has_from_a_millisecond_to_100_years(milliseconds: int) -> None:
+    assert duration(f"{milliseconds}ms") == milliseconds
+
+
+@pytest.mark.parametrize("milliseconds", [0, CENTURY + 1])
+def test_a_duration_beyond_is_refused(milliseconds: int) -> None:
+    with pytest.raises(ArgumentError, match="at most 100 years"):
+        duration(f"{milliseconds}ms")
+
+
+@pytest.mark.parametrize("messages", [1, 10**8, 10**9 - 1])
+def test_a_cap_has_up_to_nine_digits(messages: int) -> None:
+    assert cap(f"{messages}/1h").messages == messages
+
+
+@pytest.mark.parametrize("rate", [1, 10**6, 10**7 - 1])
+def test_the_rate_of_a_gateway_has_up_to_seven_digits(rate: int) -> None:
+    assert gateway(f"http://10.0.0.7;rate={rate}/s", "x").rate == rate
+
+
+@pytest.mark.parametrize("length", [1, 63, 64])
+def test_the_name_of_a_gateway_has_up_to_64_characters(length: int) -> None:
+    assert gateway(f"{'n' * length}=http://10.0.0.7", "x").name == "n" * length
+
+
+@pytest.mark.parametrize("beyond", ["http://10.0.0.7;rate=10000000/s", f"{'n' * 65}=http://10.0.0.7"])
+def test_a_gateway_beyond_its_limits_is_refused(beyond: str) -> None:
+    with pytest.raises(ArgumentError, match="such as"):
+        gateway(beyond, "x")
+
+
+def test_a_cap_beyond_nine_digits_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="such as"):
+        cap(f"{10**9}/1h")

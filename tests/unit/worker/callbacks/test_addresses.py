@@ -107,3 +107,15 @@ def test_what_is_no_plain_url_is_refused(url: str) -> None:
 
 def test_a_url_of_2048_characters_is_taken() -> None:
     assert target_of("https://shop.example/" + "x" * 2_027).host == "shop.example"
+
+
+@pytest.mark.parametrize(("length", "is_taken"), [(252, True), (253, True), (254, False)])
+def test_the_name_of_a_host_has_at_most_253_characters(length: int, is_taken: bool) -> None:  # noqa: FBT001
+    label = "a" * 49 + "."
+    host = (label * 6)[: length - 8] + ".example"
+
+    if is_taken:
+        assert target_of(f"https://{host}/").host == host
+    else:
+        with pytest.raises(UnfitUrlError, match="must name its host"):
+            target_of(f"https://{host}/")

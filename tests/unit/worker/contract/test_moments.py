@@ -40,3 +40,10 @@ def test_R21_any_text_is_read_or_none(text: str) -> None:
 @given(st.integers(0, 4_000_000_000_000))
 def test_a_moment_is_read_back_from_its_text(milliseconds: int) -> None:
     assert read_moment(moment_text(milliseconds)) == milliseconds
+
+
+@pytest.mark.parametrize(("length", "is_read"), [(63, True), (64, True), (65, False)])
+def test_R21_a_moment_has_at_most_64_characters(length: int, is_read: bool) -> None:  # noqa: FBT001
+    text = "2019-05-28T04:12:14.".ljust(length - 1, "0") + "Z"
+
+    assert read_moment(text) == (AT if is_read else None)

@@ -30,7 +30,7 @@ local function obstacle(r)
   if not r[1] or r[1] ~= app or r[2] ~= lane or (r[3] or '') ~= batch then return 6 end
   local open = string.sub(r[4], 1, 1) == 'O' or string.sub(r[5], 1, 1) == 'O'
   if not open then return string.find(r[4] .. '#' .. r[5], 'F|%d+|CANCELLED|') and 1 or 2 end
-  if staged or tonumber(r[6] or 0) > 0 then return 4 end
+  if staged or r[6] and string.sub(r[6], 1, 2) ~= '0|' then return 4 end
   -- A dead letter that was replayed was tried in its first life.
   if tonumber(r[7] or 0) > 0 or tonumber(r[8] or 0) > 0 or r[9] then return 3 end
   if string.find(r[4] .. '#' .. r[5], 'O|%d+|UNANSWERED|') then return 3 end
@@ -39,7 +39,7 @@ end
 
 for i = 1, #ARGV - FIXED do
   local id, record = ARGV[FIXED + i], KEYS[12 + i * 2]
-  local r = redis.call('HMGET', record, 'app', 'lane', 'batch', 'PUSH', 'INBOX', 'lease', 'tries', 'crashes', 'run', 'taken',
+  local r = redis.call('HMGET', record, 'app', 'lane', 'batch', 'PUSH', 'INBOX', 'held', 'tries', 'crashes', 'run', 'taken',
     'attempt', 'cb', 'exp')
   result[i] = obstacle(r)
   if result[i] == 0 then

@@ -7,9 +7,9 @@
 -- KEYS  1 due, 2 unanswered, then 2 for each message: record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 claim id, 3 lease in ms, 4 kind (normal takes what never crashed,
 --       suspects at most one crash, alone any), 5 lone crashes that make poison, then the ids
--- RETURNS  an array of arrays, one for each message taken:
---          {id, attempt, tries, crashes, lone, taken, claimed, exp, PUSH, INBOX, payload ('' of poison), appId,
---          gateway asked last for PUSH, and for INBOX ('' = none is written down)}
+-- RETURNS  an array of arrays, one for each message taken: {id, attempt, taken, claimed, exp, PUSH, INBOX, appId,
+--          payload ('' of poison)}, and of one that was claimed before also {tries, crashes, lone, gateway asked last for
+--          PUSH, and for INBOX ('' = none is written down)}
 local FIXED = 5
 local now = tonumber(ARGV[1])
 if not now then
@@ -19,51 +19,70 @@ end
 -- Numbers are written as text once: Redis would format each anew.
 local claim, until_ms, now_text = ARGV[2], string.format('%.0f', now + ARGV[3]), string.format('%.0f', now)
 local alone, most_crashes = ARGV[4] == 'alone', ({ normal = 0, suspects = 1 })[ARGV[4]] or math.huge
-local poison = tonumber(ARGV[5])
+local poison, held = tonumber(ARGV[5]), until_ms .. '|' .. now_text .. '|' .. claim
 local taken, due, unanswered = {}, {}, {}
 
 -- Note a crash in the record and in what was read of it.
-local function crash(record, r)
-  r.crashes, r.lone = r.crashes + 1, r.lone + (r[13] and 1 or 0)
-  redis.call('HSET', record, 'crashes', r.crashes, 'lone', r.lone)
+local function crash(record, r, past)
+  past.crashes, past.lone = past.crashes + 1, past.lone + (past[3] and 1 or 0)
+  redis.call('HSET', record, 'crashes', past.crashes, 'lone', past.lone)
   for c, channel in ipairs({ 'PUSH', 'INBOX' }) do
-    local field = r[5 + c] or ''
+    local field = r[c] or ''
     if string.sub(field, 1, 1) == 'O' and not string.match(field, '^O|%d+|UNANSWERED|') then
-      r[5 + c] = 'O|' .. now_text .. '|UNANSWERED|a worker died or froze while it held the message'
-      redis.call('HSET', record, channel, r[5 + c])
+      r[c] = 'O|' .. now_text .. '|UNANSWERED|a worker died or froze while it held the message'
+      redis.call('HSET', record, channel, r[c])
     end
   end
 end
 
+-- Read what earlier claims left in a record; most messages have none, and then nobody looks for it.
+local function past_of(record)
+  local past = redis.call('HMGET', record, 'held', 'crashes', 'alone', 'lone', 'tries', 'gPUSH', 'gINBOX')
+  local lease, claimed, holder = string.match(past[1], '^(%d+)|(%d+)|(.*)$')
+  past.lease, past.claimed, past.mine = tonumber(lease), tonumber(claimed), holder == claim
+  past.crashes, past.lone = tonumber(past[2] or 0), tonumber(past[4] or 0)
+  return past
+end
+
+local ids, payloads = {}, {}
 for i = 1, #ARGV - FIXED do
-  local id, record = ARGV[FIXED + i], KEYS[1 + i * 2]
-  if redis.call('ZSCORE', KEYS[1], id) then
-    local r = redis.call('HMGET', record, 'attempt', 'tries', 'crashes', 'taken', 'exp', 'PUSH', 'INBOX', 'claim', 'lease', 'nb',
-      'claimed', 'hints', 'alone', 'lone', 'gPUSH', 'gINBOX', 'app')
-    local lease, attempt = tonumber(r[9] or 0), tonumber(r[1] or 0)
-    r.crashes, r.lone = tonumber(r[3] or 0), tonumber(r[14] or 0)
-    local mine = lease > now and r[8] == claim
-    local crashed = lease > 0 and lease <= now
-    local free = lease <= now and tonumber(r[10] or 0) <= now and r.crashes + (crashed and 1 or 0) <= most_crashes
+  ids[i], payloads[i] = ARGV[FIXED + i], KEYS[2 + i * 2]
+end
+local scores = redis.call('ZMSCORE', KEYS[1], unpack(ids))
+payloads = redis.call('MGET', unpack(payloads))
+for i, id in ipairs(ids) do
+  if scores[i] then
+    local record = KEYS[1 + i * 2]
+    local r = redis.call('HMGET', record, 'PUSH', 'INBOX', 'app', 'taken', 'exp', 'attempt', 'nb', 'hints')
+    local past, mine, crashed = r[6] and past_of(record), false, false
+    if past then mine, crashed = past.lease > now and past.mine, past.lease > 0 and past.lease <= now end
+    local free = tonumber(r[7] or 0) <= now
+      and (not past or past.lease <= now and past.crashes + (crashed and 1 or 0) <= most_crashes)
     if r[4] and (mine or free) then
-      local claimed = now
+      local attempt, claimed = tonumber(r[6] or 0), now
       if mine then
-        claimed = tonumber(r[11])
+        claimed = past.claimed
       else
         if crashed then
-          crash(record, r)
+          crash(record, r, past)
           unanswered[#unanswered + 1] = now_text
           unanswered[#unanswered + 1] = id
         end
         attempt = attempt + 1
-        redis.call('HSET', record, 'attempt', attempt, 'claim', claim, 'lease', until_ms, 'claimed', now_text)
-        if r[10] or r[12] or r[13] then redis.call('HDEL', record, 'hints', 'nb', 'alone', 'why') end
+        redis.call('HSET', record, 'attempt', attempt, 'held', held)
+        if r[7] or r[8] or past and past[3] then redis.call('HDEL', record, 'hints', 'nb', 'alone', 'why') end
         if alone then redis.call('HSET', record, 'alone', 1) end
         due[#due + 1] = until_ms
         due[#due + 1] = id
       end
-      taken[#taken + 1] = { id, attempt, tonumber(r[2] or 0), r.crashes, r.lone, tonumber(r[4]), claimed, tonumber(r[5]),
-        r[6], r[7], r.lone >= poison and '' or redis.call('GET', KEYS[2 + i * 2]), r[17], r[15] or '', r[16] or '' }
+      local row = { id, attempt, tonumber(r[4]), claimed, tonumber(r[5]), r[1], r[2], r[3], payloads[i] }
+      if attempt > 1 or past and (past[6] or past[7]) then
+        if past.lone >= poison then row[9] = '' end
+        for _, part in ipairs({ tonumber(past[5] or 0), past.crashes, past.lone, past[6] or '', past[7] or '' }) do
+          row[#row + 1] = part
+        end
+      end
+      taken[#taken + 1] = row
     end
   end
 end

@@ -9,9 +9,10 @@
 local result = {}
 for i, record in ipairs(KEYS) do
   local a = i * 4 - 3
-  local r = redis.call('HMGET', record, 'claim', 'attempt', 'lease')
+  local r = redis.call('HMGET', record, 'attempt', 'held')
+  local lease, claim = string.match(r[2] or '', '^(%d+)|%d+|(.*)$')
   result[i] = 0
-  if r[1] == ARGV[a] and r[2] == ARGV[a + 1] and tonumber(r[3]) > 0 then
+  if r[1] == ARGV[a + 1] and claim == ARGV[a] and lease ~= '0' then
     if ARGV[a + 2] ~= '' then redis.call('HSET', record, 'gPUSH', ARGV[a + 2]) end
     if ARGV[a + 3] ~= '' then redis.call('HSET', record, 'gINBOX', ARGV[a + 3]) end
     result[i] = 1

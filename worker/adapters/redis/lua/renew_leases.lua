@@ -10,14 +10,15 @@ if not now then
   local t = redis.call('TIME')
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 end
-local until_ms = now + ARGV[2]
+local until_ms = string.format('%.0f', now + ARGV[2])
 local result = {}
 for i = 1, #KEYS - 1 do
   local a, record = i * 3, KEYS[1 + i]
-  local r = redis.call('HMGET', record, 'claim', 'attempt', 'lease')
+  local r = redis.call('HMGET', record, 'attempt', 'held')
+  local lease, claimed, claim = string.match(r[2] or '', '^(%d+)|(%d+)|(.*)$')
   result[i] = 0
-  if r[1] == ARGV[a + 1] and r[2] == ARGV[a + 2] and tonumber(r[3]) > 0 then
-    redis.call('HSET', record, 'lease', until_ms)
+  if r[1] == ARGV[a + 2] and claim == ARGV[a + 1] and lease ~= '0' then
+    redis.call('HSET', record, 'held', until_ms .. '|' .. claimed .. '|' .. claim)
     redis.call('ZADD', KEYS[1], until_ms, ARGV[a])
     result[i] = 1
   end

@@ -18,10 +18,11 @@ if not now then
 end
 -- Numbers are written as text once: Redis would format each anew.
 local forget_at, now_text = string.format('%.0f', now + ARGV[2]), string.format('%.0f', now)
-local result, gone, idle, waiting, later, kept, dead, moves, calls, ended = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
-local fields = { 'claim', 'attempt', 'lease', 'app', 'lane', 'claimed', 'tries', 'PUSH', 'INBOX', 'cb' }
+local result, gone, idle, waiting, later, kept, payloads, dead, moves, calls, ended = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+local fields = { 'attempt', 'held', 'app', 'lane', 'PUSH', 'INBOX', 'tries', 'cb' }
 -- Where there is no batch, nobody pays for the question.
 if redis.call('EXISTS', KEYS[10]) == 1 then fields[#fields + 1] = 'batch' end
+local CHANNELS = { 'PUSH', 'INBOX' }
 
 local function count(app, channel, status, number)
   local field = app .. '#' .. channel .. '#' .. status
@@ -33,50 +34,64 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
   local id, attempt, verdict = ARGV[a + 1], ARGV[a + 3], ARGV[a + 4]
   local record, payload = KEYS[11 + i * 2], KEYS[12 + i * 2]
   local r = redis.call('HMGET', record, unpack(fields))
-  if r[1] ~= ARGV[a + 2] or r[2] ~= attempt then
+  local lease, claimed, claim
+  if r[1] == attempt then lease, claimed, claim = string.match(r[2], '^(%d+)|(%d+)|(.*)$') end
+  if claim ~= ARGV[a + 2] then
     result[i] = 0
-  elseif tonumber(r[3]) == 0 then
+  elseif lease == '0' then
     result[i] = 2
   else
     result[i] = 1
-    local changes, notes, delivered, unknown, missed, misses = { 'lease', 0 }, '', true, false, false, false
-    for c, channel in ipairs({ 'PUSH', 'INBOX' }) do
-      local update, before = ARGV[a + 8 + c], string.sub(r[7 + c], 1, 1)
-      local unanswered = #r[7 + c] > 1 and string.find(r[7 + c], '^O|%d+|UNANSWERED|') ~= nil
+    local app, place = r[3], r[4] .. '#' .. r[3] .. '#' .. id
+    local changes, notes, delivered, unknown, missed, misses = { 'held', '0|' .. claimed .. '|' .. claim }, '', true, false, false, false
+    for c, channel in ipairs(CHANNELS) do
+      local update, before = ARGV[a + 8 + c], r[4 + c]
+      local unanswered = false
+      if #before > 1 then
+        unanswered = string.find(before, '^O|%d+|UNANSWERED|') ~= nil
+        before = string.sub(before, 1, 1)
+      end
       missed = missed or unanswered
       if update ~= '' and before == 'O' then
-        local state, gateway, rest = update, '', ''
-        if #update > 1 then state, gateway, rest = string.match(update, '^(.)|([^|]*)(.*)$') end
-        if gateway ~= '' then
-          changes[#changes + 1] = 'g' .. channel
-          changes[#changes + 1] = gateway
+        local state, code = update, ''
+        if #update == 1 then
+          changes[#changes + 1] = channel
+          changes[#changes + 1] = state .. '|' .. now_text
+        else
+          local gateway, rest
+          state, gateway, rest = string.match(update, '^(.)|([^|]*)(.*)$')
+          code = string.match(rest, '^|([^|]*)') or ''
+          if gateway ~= '' then
+            changes[#changes + 1] = 'g' .. channel
+            changes[#changes + 1] = gateway
+          end
+          changes[#changes + 1] = channel
+          changes[#changes + 1] = state .. '|' .. now_text .. rest
         end
-        changes[#changes + 1] = channel
-        changes[#changes + 1] = state .. '|' .. now_text .. rest
-        notes = notes .. '|' .. channel .. '=' .. state .. ':' .. (string.match(rest, '^|([^|]*)') or '')
+        notes = notes .. '|' .. channel .. '=' .. state .. ':' .. code
         if state ~= 'O' then
-          count(r[4], channel, 'open', -1)
-          count(r[4], channel, state, 1)
+          count(app, channel, 'open', -1)
+          count(app, channel, state, 1)
         end
         before = state
-        unanswered = state == 'O' and string.find(rest, '^|UNANSWERED|') ~= nil
+        unanswered = state == 'O' and code == 'UNANSWERED'
       end
       unknown, misses = unknown or before == 'U', misses or unanswered
       delivered = delivered and before ~= 'O' and before ~= 'F' and before ~= 'U'
     end
     if ARGV[a + 6] ~= '0' then
       changes[#changes + 1] = 'tries'
-      changes[#changes + 1] = tonumber(r[7] or 0) + ARGV[a + 6]
+      changes[#changes + 1] = (r[7] or 0) + ARGV[a + 6]
     end
     changes[#changes + 1] = 't' .. attempt
-    changes[#changes + 1] = r[6] .. '|' .. now_text .. '|' .. ARGV[a + 8] .. notes
+    changes[#changes + 1] = claimed .. '|' .. now_text .. '|' .. ARGV[a + 8] .. notes
     local stale = attempt - KEPT_LAST
     if stale > KEPT_FIRST then redis.call('HDEL', record, 't' .. string.format('%d', stale)) end
-    idle[#idle + 1] = r[5] .. '#' .. r[4] .. '#' .. id
+    idle[#idle + 1] = place
     if verdict == 'defer' then
       local d = redis.call('HMGET', record, 'exp', 'batch')
       local at = string.format('%.0f', math.min(now + ARGV[a + 5], tonumber(d[1])))
-      local plan = r[5] .. '#' .. r[4] .. '#' .. (d[2] or '') .. '#' .. id .. '#' .. d[1]
+      local plan = r[4] .. '#' .. app .. '#' .. (d[2] or '') .. '#' .. id .. '#' .. d[1]
       for _, change in ipairs({ 'nb', at, 'why', ARGV[a + 7] }) do changes[#changes + 1] = change end
       gone[#gone + 1] = id
       redis.call('ZADD', KEYS[11], at, plan)
@@ -88,21 +103,21 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
       later[#later + 1] = at
       later[#later + 1] = id
       waiting[#waiting + 1] = 0
-      waiting[#waiting + 1] = idle[#idle]
+      waiting[#waiting + 1] = place
     else
       gone[#gone + 1] = id
-      if r[10] then
-        local wanted, finality = string.match(r[10], '^(%a*)|(%d+)$')
+      if r[8] then
+        local wanted, finality = string.match(r[8], '^(%a*)|(%d+)$')
         finality = string.format('%d', finality + 1)
         changes[#changes + 1] = 'cb'
         changes[#changes + 1] = wanted .. '|' .. finality
         if string.find(wanted, unknown and 'U' or delivered and 'S' or 'F', 1, true) then
           calls[#calls + 1] = now_text
-          calls[#calls + 1] = r[4] .. '#' .. id .. '#' .. finality
+          calls[#calls + 1] = app .. '#' .. id .. '#' .. finality
         end
       end
-      if r[11] then
-        local batch = r[4] .. '#' .. r[11] .. '#'
+      if r[9] then
+        local batch = app .. '#' .. r[9] .. '#'
         local status = batch .. (unknown and 'U' or delivered and 'S' or 'F')
         ended[batch .. 'open'] = (ended[batch .. 'open'] or 0) - 1
         ended[status] = (ended[status] or 0) + 1
@@ -116,7 +131,7 @@ for i = 1, (#ARGV - FIXED) / WIDTH do
       else
         kept[#kept + 1] = forget_at
         kept[#kept + 1] = id
-        if delivered then redis.call('DEL', payload) end
+        if delivered then payloads[#payloads + 1] = payload end
       end
     end
     if misses and not missed then redis.call('ZADD', KEYS[7], 'NX', now_text, id) end
@@ -131,6 +146,7 @@ if #idle > 0 then
   redis.call('ZREM', KEYS[6], unpack(idle))
 end
 if #waiting > 0 then redis.call('ZADD', KEYS[6], unpack(waiting)) end
+if #payloads > 0 then redis.call('DEL', unpack(payloads)) end
 if #kept > 0 then redis.call('ZADD', KEYS[4], unpack(kept)) end
 if #dead > 0 then redis.call('ZADD', KEYS[5], unpack(dead)) end
 if #calls > 0 then redis.call('ZADD', KEYS[9], unpack(calls)) end

@@ -27,9 +27,9 @@ for i = 1, #ARGV - 3 do
   local id, record = ARGV[3 + i], KEYS[5 + i]
   local score = redis.call('ZSCORE', KEYS[1], id)
   if score and tonumber(score) <= now then
-    local r = redis.call('HMGET', record, 'app', 'lane', 'hints', 'crashes', 'lease', 'batch', 'exp', 'tries')
+    local r = redis.call('HMGET', record, 'app', 'lane', 'hints', 'crashes', 'held', 'batch', 'exp', 'tries')
     local hints = tonumber(r[3] or 0)
-    local expired_lease = tonumber(r[5] or 0) > 0
+    local expired_lease = r[5] and string.sub(r[5], 1, 2) ~= '0|' or false
     local tried = expired_lease or tonumber(r[4] or 0) > 0 or tonumber(r[8] or 0) > 0
     local paused = r[1] and is_paused(r[1], r[6], r[7], tried)
     due[#due + 1] = paused and math.min(now + ARGV[3], tonumber(r[7])) or now + math.min(ARGV[2] * 2 ^ hints, tonumber(ARGV[3]))

@@ -39,13 +39,6 @@ class Loops:
         return self.made[-1]
 
 
-@pytest.fixture
-def app() -> Iterator[Celery]:
-    found = publishing_app("memory://")
-    yield found
-    found.close()
-
-
 def waiting(app: Celery, queue: str) -> list[tuple[dict[str, Any], Any]]:
     """Return properties and content of what waits in a queue, and empty it."""
     with app.connection_for_read() as connection, connection.SimpleQueue(queue) as simple:
@@ -55,6 +48,16 @@ def waiting(app: Celery, queue: str) -> list[tuple[dict[str, Any], Any]]:
             found.append(({**message.headers, **message.delivery_info}, message.payload))
             message.ack()
     return found
+
+
+@pytest.fixture
+def app() -> Iterator[Celery]:
+    """The broker in memory is the process', so what other tests left there goes first."""
+    found = publishing_app("memory://")
+    for lane in Lane:
+        waiting(found, lane)
+    yield found
+    found.close()
 
 
 @pytest.mark.parametrize("lane", Lane)

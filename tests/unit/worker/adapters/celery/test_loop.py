@@ -157,7 +157,7 @@ def test_many_threads_may_hand_in_hints_at_once() -> None:
     office, messages = BackOffice(OfficeHours(slots=50)), notices(100)
     accepted(office, *messages)
 
-    with loop_of(office) as loop:
+    with loop_of(office, patience=60_000) as loop:
         hints = [Hint(Lane.SINGLE, 0, (message.message_id,)) for message in messages]
         threads = [threading.Thread(target=loop.take, args=([hint],)) for hint in hints]
         for thread in threads:

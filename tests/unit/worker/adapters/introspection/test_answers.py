@@ -163,3 +163,12 @@ def test_R37_a_token_expires_when_the_answer_says(exp: float) -> None:
 def test_R31_what_is_no_introspection_answer_grants_and_denies_nothing(body: bytes) -> None:
     with pytest.raises(NotIntrospectedError, match=r"^what answers at TIDINGS_INTROSPECTION_URL is no introspection"):
         AnswerReader().read(body)
+
+
+@pytest.mark.parametrize(("member", "most"), [("sub", 32), ("wallet", 64), ("client_id", 64)])
+def test_R64_what_names_user_wallet_and_app_is_read_at_its_limit_and_no_further(member: str, most: int) -> None:
+    for length in (1, most - 1, most):
+        assert read(**{member: "x" * length}) is not None
+    for length in (0, most + 1):
+        with pytest.raises(NotIntrospectedError, match=f"is no string of 1 to {most} characters"):
+            read(**{member: "x" * length})

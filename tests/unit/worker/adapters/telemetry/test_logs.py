@@ -148,3 +148,14 @@ def test_configuring_twice_does_not_double_the_lines(entries: Entries) -> None:
     ours().info("once")
 
     assert len(entries()) == 1
+
+
+def test_what_is_said_again_at_once_is_left_out(entries: Entries) -> None:
+    configure_logs("json", "info")
+    log = structlog.get_logger("test")
+
+    for _ in range(100):
+        log.warning("intake_unknown", reason="Redis is away")
+    log.warning("intake_unknown", reason="Redis is full")
+
+    assert [line["reason"] for line in entries()] == ["Redis is away", "Redis is full"]
