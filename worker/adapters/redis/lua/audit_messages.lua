@@ -7,8 +7,9 @@
 --       does, the member of scheduled or plans that does ('' = none was seen)
 -- RETURNS  an array of arrays, one for each message: {appId, requestId, PUSH, INBOX, 1 due or 0 not, window, waiting, 1
 --          unanswered or 0, 1 unknown or 0, 1 dead or 0, 1 scheduled or 0, 1 planned or 0, batchId, cb, cbs, 1 to be forgotten
---          or 0, 1 among the dead letters or 0, 1 has a row in its batch that no index names, or 0}; window and waiting are 1 in it, plus 2 for the member seen, where it is
---          another merchant's or lane's; texts are nil where there is no record, or none in it
+--          or 0, 1 among the dead letters or 0, 1 has a row in its batch that no index names, or 0}; window and waiting are
+--          1 in it, plus 2 for the member seen, where it is another merchant's or lane's; texts are nil where there is no
+--          record, or none in it
 local result = {}
 for i = 1, #KEYS - 10 do
   local id = ARGV[i * 4 - 3]
