@@ -138,11 +138,13 @@ def _channels(channels: tuple[Channel, ...], user: User) -> tuple[tuple[Channel,
 
 
 def _choice(request: SendRequest, template: CompiledTemplate, user: User, facts: Facts) -> Choice | Result:
-    faults = template.missing(request.templates)
+    faults = [] if template.fits(request.templates) else template.missing(request.templates)
     if template.needs_link and not request.link:
         faults.append("$.redirectUrl: is required by the template's channels")
-    faults += _default_language_twice(request, template)
-    faults += _faults_of_times(request, facts)
+    if len(request.templates) > 1:
+        faults += _default_language_twice(request, template)
+    if request.sendAt is not None or request.expireAt is not None:
+        faults += _faults_of_times(request, facts)
     if faults:
         return Result.refused(ResultCode.PARAM_ILLEGAL, "; ".join(faults))
     try:
@@ -152,8 +154,6 @@ def _choice(request: SendRequest, template: CompiledTemplate, user: User, facts:
 
 
 def _default_language_twice(request: SendRequest, template: CompiledTemplate) -> list[str]:
-    if len(request.templates) == 1:
-        return []
     languages = [entry.language for entry in request.templates]
     default = template.version.default_language
     if None not in languages or default not in languages:
@@ -171,7 +171,7 @@ def _wallet(
     if request.customerBelongsTo not in {None, user.wallet}:
         return Result.refused(ResultCode.PARAM_ILLEGAL, "$.customerBelongsTo: is not the wallet of the token's user")
     wallet = facts.wallets.get(user.wallet)
-    lacking = [channel for channel in channels if wallet is None or not wallet.gateways_for(channel)]
+    lacking = [channel for channel in channels if wallet is None or not wallet.serves(channel)]
     if wallet is None or lacking:
         return Result.refused(
             ResultCode.PROCESS_FAIL,
@@ -181,6 +181,8 @@ def _wallet(
 
 
 def _remarks(request: SendRequest, template: CompiledTemplate) -> tuple[str, ...]:
+    if request.actionUrl is None and template.fits(request.templates):
+        return ()
     remarks = template.superfluous(request.templates)
     if request.actionUrl is not None:
         used = "is used in place of redirectUrl" if request.redirectUrl is None else "is ignored beside redirectUrl"

@@ -92,10 +92,14 @@ class CompiledTemplate:
             return self._default(entries[0].parameters)
         return Choice(chosen.language, entries[chosen.entry].parameters, chosen.entry, chosen.why)
 
+    def fits(self, entries: Sequence[ContentTemplate]) -> bool:
+        """Say whether nothing is missing and nothing superfluous: the usual send has one entry with what it needs."""
+        entry = entries[0]
+        required = self._required.get(entry.language or self.languages[0])
+        return len(entries) == 1 and required is not None and entry.parameters.keys() == required
+
     def missing(self, entries: Sequence[ContentTemplate]) -> list[str]:
         """Return a fault for each parameter that an entry of a language of the template lacks (R9)."""
-        if self._fits(entries):
-            return []
         return [
             fault
             for language, index in candidates(self.languages, _sent(entries)).items()
@@ -104,8 +108,6 @@ class CompiledTemplate:
 
     def superfluous(self, entries: Sequence[ContentTemplate]) -> list[str]:
         """Return a remark for each entry and each parameter that the template has no use for (R9, the send's lint)."""
-        if self._fits(entries):
-            return []
         languages = {index: language for language, index in self.offered(entries).items()}
         return [
             remark for index, entry in enumerate(entries) for remark in self._unused(languages.get(index), index, entry)
@@ -143,12 +145,6 @@ class CompiledTemplate:
     def target(self, channel: Channel, language: str, parameters: Mapping[str, str], link: str) -> str:
         """Return where a click on a channel's message leads, the wallet's redirectUrl (R66); arguments as `render`."""
         return self._contents[language, channel].target(parameters, link)
-
-    def _fits(self, entries: Sequence[ContentTemplate]) -> bool:
-        """Return whether there is nothing to say: the usual send has one entry with just what its language needs."""
-        entry = entries[0]
-        required = self._required.get(entry.language or self.languages[0])
-        return len(entries) == 1 and required is not None and entry.parameters.keys() == required
 
     def _default(self, parameters: Mapping[str, str]) -> Choice:
         faults = self._lacking(self.languages[0], 0, parameters)

@@ -17,6 +17,7 @@ from worker.contract.users import TokenGrant, User
 
 _HASH_BYTES = 16
 _SCAN = 1000
+_NONE: frozenset[Channel] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +98,12 @@ def _pack(grant: TokenGrant) -> bytes:
 
 def _grant(packed: bytes) -> TokenGrant:
     fields = orjson.loads(packed)
-    quiet_hours = fields.get("quietHours")
+    quiet_hours, opted_out = fields.get("quietHours"), fields["optedOut"]
     user = User(
         customer_id=fields["customerId"],
         wallet=fields["wallet"],
         languages=tuple(fields["languages"]),
-        opted_out=frozenset(map(Channel, fields["optedOut"])),
+        opted_out=frozenset(map(Channel, opted_out)) if opted_out else _NONE,
         time_zone=fields.get("timeZone"),  # grants that were put before users had one lack it
         quiet_hours=QuietHours(*quiet_hours) if quiet_hours else None,
     )
