@@ -296,3 +296,14 @@ def test_the_certificate_has_to_be_of_the_urls_name_although_an_address_is_calle
 
     posting(Names(["127.0.0.1"]), story, roots=[root])
     assert seen == ["shop.test"]
+
+
+@pytest.mark.parametrize(("before", "reply"), [(1, OK), (2, OK), (3, UNREACHABLE)])
+def test_of_a_names_addresses_the_first_three_are_tried(before: int, reply: Reply) -> None:
+    nobody = [f"127.0.0.{number}" for number in range(2, 2 + before)]
+
+    async def story(poster: HttpPoster) -> None:
+        async with receiver() as merchant:
+            assert await poster.post(f"http://shop.test:{merchant.port}/", {}, b"{}") == reply
+
+    posting(Names([*nobody, "127.0.0.1"]), story)

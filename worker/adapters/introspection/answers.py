@@ -16,7 +16,7 @@ from worker.contract.quiet_hours import QuietHours, known_time_zone
 from worker.contract.requests import normal_language
 from worker.contract.users import SEND_SCOPE, TokenGrant, User
 
-_LONGEST_CUSTOMER_ID = 32
+LONGEST_CUSTOMER_ID = 32
 """Characters (R66)."""
 _LONGEST_EXPIRY = 2**53
 """Seconds since 1970: what a JSON number holds."""
@@ -49,7 +49,7 @@ class AnswerReader:
             return None
         names = self.names
         user = User(
-            customer_id=answer.text(names.customerId, "customerId", _LONGEST_CUSTOMER_ID),
+            customer_id=answer.text(names.customerId, "customerId", LONGEST_CUSTOMER_ID),
             wallet=answer.text(names.wallet, "wallet") if not self.wallet or answer.has(names.wallet) else self.wallet,
             languages=tuple(self._each(answer, names.languages, normal_language)),
             opted_out=frozenset(self._each(answer, names.optedOut, _channel)),

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from api_adapter.batch_records import LONGEST_RECORD
 from api_adapter.batch_uploading import MAX_PART_BODY, MAX_PART_CONTENT
+from api_adapter.cli.arguments import ArgumentError, cap, gateway
 from api_adapter.decompressing import FREE_MEMBERS
 from api_adapter.http.endpoints import ENDPOINTS
 from api_adapter.paths import BATCHES, PARTS
@@ -20,9 +21,11 @@ from api_adapter.reading import MAX_BODY
 from tests.asgi_calls import JSON, Answer, Call, exchange_all
 from tests.front_desk import APP, CLIENT, FrontDesk
 from tests.samples import send_fields
+from worker.adapters.introspection.answers import LONGEST_CUSTOMER_ID
 from worker.contract.batch_jobs import MAX_PART_ROWS, MAX_ROWS
 from worker.contract.batch_requests import PartName
 from worker.contract.codes import MAX_RESULT_MESSAGE
+from worker.contract.dead_letters import MAX_REASON
 from worker.message_content import ChannelLimits
 
 PAGE = Path(__file__).parents[4] / "docs" / "limits.md"
@@ -277,6 +280,20 @@ def test_the_limits_of_batch_jobs_are_told() -> None:
     assert told == [MAX_ROWS, MAX_PART_ROWS, MAX_BODY, LONGEST_RECORD, 64, AT_ONCE, AT_ONCE_PER_CLIENT, FREE_MEMBERS]
     assert f"{MAX_PART_CONTENT // 1024**2} MiB for batchPart" in PAGE.read_text(encoding="utf-8")
     assert f"at most {MAX_RESULT_MESSAGE} characters" in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_limits_of_what_an_operator_gives_are_told() -> None:
+    name, rate, messages, customer, reason, days = (number(most) for _, most in table("What the operator gives"))
+
+    assert gateway(f"{'n' * name}=http://10.0.0.7;rate={rate}/s", "x").rate == rate
+    assert cap(f"{messages}/{days}d").messages == messages
+    assert (customer, reason) == (LONGEST_CUSTOMER_ID, MAX_REASON)
+    for beyond in (f"{'n' * (name + 1)}=http://10.0.0.7", f"http://10.0.0.7;rate={rate + 1}/s"):
+        with pytest.raises(ArgumentError):
+            gateway(beyond, "x")
+    for beyond in (f"{messages + 1}/1d", f"1/{days + 1}d"):
+        with pytest.raises(ArgumentError):
+            cap(beyond)
 
 
 @pytest.mark.parametrize("digest", ["a" * 63, "a" * 65, "g" * 64, "", "a" * 63 + "@"])
