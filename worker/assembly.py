@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-import structlog
-
 from worker.adapters.callbacks.poster import HttpPoster
 from worker.adapters.callbacks.resolver import Resolver
 from worker.adapters.celery.loop import Opener
@@ -34,6 +32,7 @@ from worker.delivery import Delivery, DeliveryTimes
 from worker.dispatch import Dispatcher
 from worker.gate import Gate
 from worker.holding import Holdings
+from worker.outage import Outage
 from worker.pacing import Paces
 from worker.packing import Packer
 from worker.parcels import CALL_SIZE
@@ -48,8 +47,6 @@ from worker.sweeping import Sweeper
 _PATIENCE = 1.0
 _NAME_BYTES = 8
 """Of a process' name where it must be no other's: containers may share host name and process id."""
-
-log = structlog.get_logger(__name__)
 
 
 class Fitting:
@@ -88,7 +85,7 @@ async def dispatcher(
 ) -> AsyncIterator[Dispatcher]:
     """Give the delivery loop of one worker process; see `worker.dispatch`."""
     async with services(settings, addresses) as found:
-        await _open_patiently(found.ledger)
+        await _open_patiently(found.ledger, found.clock)
         clock = fitting.clock(found.clock)
         gateway = WalletGateway(clock, settings.call_timeout)
         try:
@@ -193,18 +190,17 @@ def _dispatcher(found: Services, parts: Parts, hints: Hints, died: Callable[[], 
     )
 
 
-async def _open_patiently(ledger: RedisLedger) -> None:
+async def _open_patiently(ledger: RedisLedger, clock: Clock) -> None:
     """Wait for the ledger, however long it is away; raise LedgerMismatchError when it is another's."""
-    waiting = False
+    outage = Outage("waiting_for_ledger", "ledger_available_again", clock)
     while True:
         try:
             await ledger.open()
         except LedgerUnavailableError as error:
-            if not waiting:
-                log.warning("waiting_for_ledger", reason=str(error))
-            waiting = True
+            outage.goes_on(error)
             await asyncio.sleep(_PATIENCE)
         else:
+            outage.ends()
             return
 
 

@@ -10,8 +10,8 @@ from kombu import Connection
 from kombu.common import ignore_errors
 from typing_extensions import override
 
-from worker.adapters.celery.outage import Outage
 from worker.clock import SystemClock
+from worker.outage import Outage
 
 _HEARTBEAT = 10
 """Seconds; asked of RabbitMQ alone."""
@@ -44,7 +44,7 @@ class HintConsumer(Consumer):
         """Connect, however long the broker is away, and within two seconds of its return."""
         patient: Any = conn
         connect = patient.ensure_connection
-        outage = Outage(conn.as_uri(), SystemClock())
+        outage = Outage("broker_unavailable", "broker_available_again", SystemClock(), broker=conn.as_uri())
 
         def connected(_tell: object = None, *arguments: object, **options: object) -> object:
             # Kombu's pauses grow to 30 s: after a long outage that is how long a worker would sit idle. Celery would

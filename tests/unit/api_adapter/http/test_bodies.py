@@ -45,10 +45,10 @@ def test_a_part_that_stops_is_cut_off_when_the_time_of_what_came_is_over() -> No
 
 
 def test_every_step_that_comes_gives_more_time() -> None:
-    # Far more than the first time in all; a step's worth of it is always there.
-    pace = Pace(first=500, more=500, step=10)
+    # They take longer than the first time in all, and far less than what the first of them gives.
+    pace = Pace(first=200, more=10_000, step=10)
 
-    found = read(pace, 100, *[(0.12, 10)] * 11)
+    found = read(pace, 100, (SOON, 10), *[(0.03, 10)] * 10)
 
     assert isinstance(found, Reply)
     assert found.status == 413

@@ -4,12 +4,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.fakes.clock import FakeClock
-from worker.adapters.celery.outage import Outage
+from worker.outage import Outage
 
 
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+def outage_of(clock: FakeClock) -> Outage:
+    return Outage("broker_unavailable", "broker_available_again", clock, broker="redis://:**@broker.test/1")
 
 
 def told(outage: Outage, clock: FakeClock, seconds: int) -> Iterator[int]:
@@ -26,13 +30,13 @@ def told(outage: Outage, clock: FakeClock, seconds: int) -> Iterator[int]:
 
 
 def test_an_outage_is_told_at_once_then_ever_more_rarely_and_every_minute_in_the_end(clock: FakeClock) -> None:
-    outage = Outage("redis://broker.test/1", clock)
+    outage = outage_of(clock)
 
     assert list(told(outage, clock, 250)) == [0, 4, 12, 28, 60, 120, 180, 240]
 
 
 def test_its_end_is_told_once_with_its_length(clock: FakeClock) -> None:
-    outage = Outage("redis://broker.test/1", clock)
+    outage = outage_of(clock)
     list(told(outage, clock, 30))
 
     with capture_logs() as logs:
@@ -43,13 +47,13 @@ def test_its_end_is_told_once_with_its_length(clock: FakeClock) -> None:
 
 def test_of_a_broker_that_is_there_nothing_is_said(clock: FakeClock) -> None:
     with capture_logs() as logs:
-        Outage("redis://broker.test/1", clock).ends()
+        outage_of(clock).ends()
 
     assert logs == []
 
 
-def test_the_reason_is_told_and_the_password_is_not(clock: FakeClock) -> None:
+def test_the_reason_and_the_facts_are_told(clock: FakeClock) -> None:
     with capture_logs() as logs:
-        Outage("redis://:**@broker.test/1", clock).goes_on(ConnectionError("Error 111"))
+        outage_of(clock).goes_on(ConnectionError("Error 111"))
 
     assert (logs[0]["reason"], logs[0]["broker"]) == ("Error 111", "redis://:**@broker.test/1")
