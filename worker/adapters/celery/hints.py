@@ -14,6 +14,10 @@ from worker.contract.messages import CHUNK, Hint, HintKind, Lane
 _MOST_WAITING = 200_000
 """Ids beyond which new hints are dropped: they fall due in the ledger."""
 
+_TASK = 4 * CHUNK
+"""Most ids of a task. A task costs what 20 messages do, so a backlog's should be large; but what a process can't start
+soon it keeps from others until it gives it back, so not larger."""
+
 _PACE = 0.004
 """Seconds between the beginnings of two rounds of publishing: what comes meanwhile shares tasks. A task costs two
 processes a millisecond, however few messages it names."""
@@ -21,7 +25,7 @@ processes a millisecond, however few messages it names."""
 log = structlog.get_logger(__name__)
 
 Send = Callable[[Sequence[Hint]], None]
-"""Takes hints of one lane: at most a chunk of ids in all."""
+"""Takes hints of one lane, which become one task."""
 
 
 class HintPublisher:
@@ -97,7 +101,7 @@ def _together(waiting: dict[tuple[Lane, int], list[str]]) -> Iterator[list[Hint]
     for lane in Lane:
         together, size = list[Hint](), 0
         for hint in _merged(waiting, lane):
-            if size + len(hint.message_ids) > CHUNK:
+            if size + len(hint.message_ids) > _TASK:
                 yield together
                 together, size = [], 0
             together.append(hint)
