@@ -1,6 +1,7 @@
 """How every operation is called: content type, size, who calls, and the signed answer (CONTRACT R15, R25, R26, R40)."""
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from traceback import walk_tb
 from typing import TypeVar
 
@@ -60,12 +61,13 @@ def called(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
 def signed(request: Request, reply: Reply) -> Response:
     """Return an answer with the headers that prove who gave it."""
     api: Api = request.state.api
-    make = Response if isinstance(reply.content, bytes) else JsonResponse
-    response = make(reply.content, reply.status)
-    if reply.headers:
-        response.headers.update(reply.headers)
-    response.headers.update(api.answer_headers(request.method, _path(request), request.headers, bytes(response.body)))
-    return response
+    content = reply.content
+    body, media_type = (
+        (content, None) if isinstance(content, bytes) else (orjson.dumps(content), JsonResponse.media_type)
+    )
+    # Response would look through all its headers for each one that is added later.
+    headers = {**reply.headers, **api.answer_headers(request.method, _path(request), request.headers, body)}
+    return Response(body, reply.status, headers, media_type)
 
 
 def _path(request: Request) -> str:
@@ -132,6 +134,7 @@ def _places(error: Exception) -> list[str]:
     return [f"{frame.f_code.co_qualname}:{line}" for frame, line in walk_tb(error.__traceback__)]
 
 
+@lru_cache(64)
 def is_media_type(wanted: str, content_type: str) -> bool:
     """Return whether a Content-Type is the one that is wanted, in UTF-8 (R25)."""
     media_type, _, parameters = content_type.partition(";")
