@@ -115,6 +115,10 @@ $(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
 	@touch $@
 
 $(COMPILED)/.built: $(DEVELOPMENT) $(shell find worker api_adapter -name __pycache__ -prune -o -type f -print)
+	@command -v cc >/dev/null || { \
+		echo "To compile takes a C compiler and Python's headers. On Debian and Ubuntu: apt install gcc libc6-dev python3-dev" >&2; \
+		exit 1; \
+	}
 	@echo "Compiling the hot path, for about a minute ..."
 	@rm -rf build/source $(COMPILED) dist
 	@mkdir -p build/source

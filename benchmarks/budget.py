@@ -1,5 +1,7 @@
 """Where each microsecond goes: the main job once more, with py-spy in the worker processes and Redis' own statistics.
 
+It is the product as Python source, since py-spy can't tell what compiled code does.
+
 What the processes use is read from the operating system, so the parts add up to the whole; py-spy's samples only say
 how the time of Python threads is parted. Threads of other languages (the HTTP client's) are counted by their own CPU
 times. What Redis spends on commands is INFO commandstats, which goes by the clock: on a machine that others use too it
@@ -20,11 +22,11 @@ from pathlib import Path
 import psutil
 
 from benchmarks import charts
-from benchmarks.producing import bulk
+from benchmarks.producing import produce
 from benchmarks.results_file import Report, four
 from benchmarks.rounds import Reading, await_deliveries, first_delivery
 from benchmarks.stack import Servers, servers, started
-from benchmarks.systems import PROCESSES, tidings_worker
+from benchmarks.systems import NOT_COMPILED
 
 NAME = "budget"
 _RATE = 200
@@ -135,8 +137,10 @@ def commands(found: Servers) -> dict[str, float]:
 def budget(found: Servers, messages: int) -> Report:
     """Deliver a batch and return microseconds a message, by process and part."""
     found.reset()
-    produced = bulk(found, messages)
-    with started(tidings_worker(PROCESSES), found.environment(), found.directory / "worker.log") as worker:
+    environ = {**found.environment(), **NOT_COMPILED.environ}
+    produced = produce(NOT_COMPILED.producer, environ, messages, NOT_COMPILED.home)
+    (command,) = NOT_COMPILED.workers
+    with started(command, environ, found.directory / "worker.log", NOT_COMPILED.home) as worker:
         begin = first_delivery(found, [worker.pid])
         threads, scripts = thread_seconds(worker.pid), commands(found)
         with sampled(found, worker.pid) as samplings:
