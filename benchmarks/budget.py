@@ -23,7 +23,7 @@ import psutil
 
 from benchmarks import charts
 from benchmarks.producing import produce
-from benchmarks.results_file import Report, four
+from benchmarks.results_file import Report, four, machine
 from benchmarks.rounds import Reading, await_deliveries, first_delivery
 from benchmarks.stack import Servers, servers, started
 from benchmarks.systems import NOT_COMPILED
@@ -202,4 +202,4 @@ def measure(given: argparse.Namespace) -> Report:
     """Measure; return the report."""
     with servers() as found:
         os.environ.update(found.environment())
-        return budget(found, given.messages)
+        return {"machine": machine(NOT_COMPILED.home), **budget(found, given.messages)}

@@ -31,11 +31,14 @@ def read(name: str) -> Report:
     return report
 
 
-def machine() -> str:
-    """Return what figures are about to be measured on, and how busy it is already."""
+def machine(home: Path | None = None) -> str:
+    """Return what figures are about to be measured on, and how busy it is already.
+
+    The product runs from `home`, or from where it does if none is named.
+    """
     memory = round(psutil.virtual_memory().total / 2**30)
     parts = f"{os.cpu_count()} cores, {memory} GiB, {platform.machine()}, Python {platform.python_version()}"
-    compiled = "tidings compiled" if product() == COMPILED else "tidings not compiled"
+    compiled = "tidings compiled" if (home or product()) == COMPILED else "tidings not compiled"
     allocates = "Valkey with jemalloc" if allocator() else "Valkey with the C library's allocator"
     return f"{parts}, {compiled}, {allocates}, load {os.getloadavg()[0]:.1f} before the run"
 
