@@ -8,9 +8,8 @@ import orjson
 import typer
 
 from api_adapter.cli import batch_errors, batch_upload
-from api_adapter.cli.api_access import ApiOptions, Key, KeyVersion, ServerKey, ServerKeyVersion, Url
 from api_adapter.cli.arguments import ArgumentError
-from api_adapter.cli.batch_asking import App, Batch, ClientId, Name, Way, as_answered, counts
+from api_adapter.cli.batch_asking import App, Batch, Name, Way, as_answered, counts, with_way
 from api_adapter.cli.batch_upload import EXIT_REJECTED
 from api_adapter.cli.context import run, told
 from api_adapter.cli.printing import AsJson, counted, harmless, print_json, utc
@@ -34,6 +33,7 @@ app = typer.Typer(
     epilog="Examples:\n\ntidings batch create 333301 june --common common.json\n\n"
     "tidings batch create 333301 june --common common.json --callback-outcomes FU --no-progress-callbacks",
 )
+@with_way
 def create(  # noqa: PLR0913 - a typer option is a parameter
     app_id: App,
     batch_id: Name,
@@ -57,101 +57,76 @@ def create(  # noqa: PLR0913 - a typer option is a parameter
             show_default="they do",
         ),
     ] = None,
-    client_id: ClientId = "tidings-cli",
-    url: Url = None,
-    key: Key = None,
-    key_version: KeyVersion = 1,
-    server_key: ServerKey = None,
-    server_key_version: ServerKeyVersion = 1,
+    way: Way,
     as_json: AsJson = False,
 ) -> None:
     """Define a batch. The same definition again changes nothing."""
-    with told():
-        fields = {} if common is None else _read_common(common)
-        if callback_outcomes is not None:
-            fields["callbackOutcomes"] = list(callback_outcomes)
-        if progress_callbacks is not None:
-            fields["progressCallbacks"] = progress_callbacks
-        way = Way(ApiOptions(url, key, key_version, server_key, server_key_version), client_id)
-        _show(way.ask(app_id, batch_id, lambda batch: batch.create(**fields)), as_json=as_json)
+    fields = {} if common is None else _read_common(common)
+    if callback_outcomes is not None:
+        fields["callbackOutcomes"] = list(callback_outcomes)
+    if progress_callbacks is not None:
+        fields["progressCallbacks"] = progress_callbacks
+    _show(way.ask(app_id, batch_id, lambda batch: batch.create(**fields)), as_json=as_json)
 
 
 app.command("upload", epilog=batch_upload.EPILOG)(batch_upload.upload)
 
 
 @app.command("lint", epilog="Example:\n\ntidings batch lint 333301 june")
-def lint(  # noqa: PLR0913 - a typer option is a parameter
+@with_way
+def lint(
     app_id: App,
     batch_id: Name,
     *,
-    client_id: ClientId = "tidings-cli",
-    url: Url = None,
-    key: Key = None,
-    key_version: KeyVersion = 1,
-    server_key: ServerKey = None,
-    server_key_version: ServerKeyVersion = 1,
+    way: Way,
     as_json: AsJson = False,
 ) -> None:
     """Tell what is wrong with a batch, before it runs. Exit code 2 if it would not run, or rows were rejected."""
-    with told():
-        way = Way(ApiOptions(url, key, key_version, server_key, server_key_version), client_id)
-        answer = as_answered(way.ask(app_id, batch_id, lambda batch: batch.lint()))
-        if as_json:
-            print_json(answer)
-        else:
-            typer.echo(f"{'ready' if answer['ready'] else 'not ready'}: {counts(answer)}")
-            for part in answer["lacking"]:
-                typer.echo(f"part {part}: was not taken whole; upload it again")
-            for part in answer["parts"]:
-                for what, example in {**part["codes"], **part["remarks"]}.items():
-                    rest = f": {harmless(example['message'])}" if example["message"] else ""
-                    typer.echo(
-                        f"part {part['part']}: {example['rows']:,} {harmless(what)}, "
-                        f"first in row {example['firstRow']}{rest}"
-                    )
-        raise typer.Exit(0 if answer["ready"] and not answer["rejected"] else EXIT_REJECTED)
+    answer = as_answered(way.ask(app_id, batch_id, lambda batch: batch.lint()))
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(f"{'ready' if answer['ready'] else 'not ready'}: {counts(answer)}")
+        for part in answer["lacking"]:
+            typer.echo(f"part {part}: was not taken whole; upload it again")
+        for part in answer["parts"]:
+            for what, example in {**part["codes"], **part["remarks"]}.items():
+                rest = f": {harmless(example['message'])}" if example["message"] else ""
+                typer.echo(
+                    f"part {part['part']}: {example['rows']:,} {harmless(what)}, "
+                    f"first in row {example['firstRow']}{rest}"
+                )
+    raise typer.Exit(0 if answer["ready"] and not answer["rejected"] else EXIT_REJECTED)
 
 
 @app.command("run", epilog="Example:\n\ntidings batch run 333301 june --parts 20 --rows 400000")
-def run_batch(  # noqa: PLR0913 - a typer option is a parameter
+@with_way
+def run_batch(
     app_id: App,
     batch_id: Name,
     *,
     parts: Annotated[int | None, typer.Option(min=1, help="How many parts it must have.")] = None,
     rows: Annotated[int | None, typer.Option(min=1, help="How many rows it must have.")] = None,
-    client_id: ClientId = "tidings-cli",
-    url: Url = None,
-    key: Key = None,
-    key_version: KeyVersion = 1,
-    server_key: ServerKey = None,
-    server_key_version: ServerKeyVersion = 1,
+    way: Way,
     as_json: AsJson = False,
 ) -> None:
     """Let a batch be sent."""
-    with told():
-        way = Way(ApiOptions(url, key, key_version, server_key, server_key_version), client_id)
-        _show(way.ask(app_id, batch_id, lambda batch: batch.run(parts=parts, rows=rows)), as_json=as_json)
+    _show(way.ask(app_id, batch_id, lambda batch: batch.run(parts=parts, rows=rows)), as_json=as_json)
 
 
 def _tell(verb: str, ask: Callable[[Batch], Awaitable["BatchStatus"]], text: str) -> None:
     """Add a verb that names a batch and shows how it is then."""
 
     @app.command(verb, help=text, epilog=f"Example:\n\ntidings batch {verb} 333301 june")
-    def told_of(  # noqa: PLR0913 - a typer option is a parameter
+    @with_way
+    def told_of(
         app_id: App,
         batch_id: Name,
         *,
-        client_id: ClientId = "tidings-cli",
-        url: Url = None,
-        key: Key = None,
-        key_version: KeyVersion = 1,
-        server_key: ServerKey = None,
-        server_key_version: ServerKeyVersion = 1,
+        way: Way,
         as_json: AsJson = False,
     ) -> None:
-        with told():
-            way = Way(ApiOptions(url, key, key_version, server_key, server_key_version), client_id)
-            _show(way.ask(app_id, batch_id, ask), as_json=as_json)
+        _show(way.ask(app_id, batch_id, ask), as_json=as_json)
 
 
 _tell("pause", lambda batch: batch.pause(), "Keep what was not sent from being sent.")
@@ -176,22 +151,16 @@ def list_batches(*, as_json: AsJson = False) -> None:
 
 
 @app.command("results", epilog="Example:\n\ntidings batch results 333301 june --status F > failed.jsonl")
-def results(  # noqa: PLR0913 - a typer option is a parameter
+@with_way
+def results(
     app_id: App,
     batch_id: Name,
     *,
     only: Annotated[ResultStatus | None, typer.Option("--status", help="Only these.")] = None,
-    client_id: ClientId = "tidings-cli",
-    url: Url = None,
-    key: Key = None,
-    key_version: KeyVersion = 1,
-    server_key: ServerKey = None,
-    server_key_version: ServerKeyVersion = 1,
+    way: Way,
 ) -> None:
     """Print the outcome of each row as JSON lines, in the order of parts and rows."""
-    with told():
-        way = Way(ApiOptions(url, key, key_version, server_key, server_key_version), client_id)
-        way.ask(app_id, batch_id, lambda batch: _print_results(batch, only))
+    way.ask(app_id, batch_id, lambda batch: _print_results(batch, only))
 
 
 async def _print_results(batch: Batch, only: ResultStatus | None) -> None:

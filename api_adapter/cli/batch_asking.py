@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import wraps
+from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
 import typer
 from pydantic import BaseModel
 
-from api_adapter.cli.api_access import ApiOptions
-from api_adapter.cli.context import run_front
+from api_adapter.cli.api_access import ApiOptions, Key, KeyVersion, ServerKey, ServerKeyVersion, Url
+from api_adapter.cli.context import run_front, told
 from worker.contract.batch_requests import BatchName
 from worker.contract.requests import parse_fields
 
@@ -55,6 +57,38 @@ class Way(NamedTuple):
     def remark(self) -> str:
         """What is added to a command that is proposed."""
         return "" if self.options.url is None else "  (with --url, --client-id and --key as here)"
+
+
+def _way(
+    *,
+    client_id: ClientId = "tidings-cli",
+    url: Url = None,
+    key: Key = None,
+    key_version: KeyVersion = 1,
+    server_key: ServerKey = None,
+    server_key_version: ServerKeyVersion = 1,
+) -> Way:
+    return Way(ApiOptions(url, key, key_version, server_key, server_key_version), client_id)
+
+
+def with_way(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options that say who asks and where, and hand it what they come to as `way`.
+
+    What it raises is told as each command tells it.
+    """
+    own, shared = signature(verb), signature(_way)
+
+    @wraps(verb)
+    def asked(**given: Any) -> None:  # noqa: ANN401 - whatever typer read
+        with told():
+            options = {name: given.pop(name) for name in shared.parameters}
+            verb(way=_way(**options), **given)
+
+    mine = [parameter for parameter in own.parameters.values() if parameter.name != "way"]
+    # Typer reads both.
+    asked.__signature__ = own.replace(parameters=[*mine, *shared.parameters.values()])  # type: ignore[attr-defined]
+    asked.__annotations__ = {**verb.__annotations__, **_way.__annotations__, "return": None}
+    return asked
 
 
 def as_answered(model: BaseModel) -> Answer:

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from api_adapter.cli.api_access import ApiOptions, Key, KeyVersion, ServerKey, ServerKeyVersion, Url
 from api_adapter.cli.arguments import ArgumentError
-from api_adapter.cli.batch_asking import App, Batch, ClientId, Name, Way, as_answered
-from api_adapter.cli.context import told
+from api_adapter.cli.batch_asking import App, Batch, Name, Way, as_answered, with_way
 from api_adapter.cli.printing import AsJson, counted, print_json
 from api_adapter.http.batch_jobs import CSV_COLUMNS
 from worker.contract.batch_jobs import MAX_PARTS, MAX_ROWS, JobState
@@ -35,6 +33,7 @@ EPILOG = (
 )
 
 
+@with_way
 def errors(  # noqa: PLR0913 - a typer option is a parameter
     app_id: App,
     batch_id: Name,
@@ -49,12 +48,7 @@ def errors(  # noqa: PLR0913 - a typer option is a parameter
         int | None,
         typer.Option(min=1, max=MAX_PARTS, help="The file is this part, and was not cut by `tidings batch upload`."),
     ] = None,
-    client_id: ClientId = "tidings-cli",
-    url: Url = None,
-    key: Key = None,
-    key_version: KeyVersion = 1,
-    server_key: ServerKey = None,
-    server_key_version: ServerKeyVersion = 1,
+    way: Way,
     as_json: AsJson = False,
 ) -> None:
     """Tell which rows were rejected, and write them down to be corrected and uploaded again.
@@ -62,22 +56,20 @@ def errors(  # noqa: PLR0913 - a typer option is a parameter
     With FILE: FILE.failed.csv (or .jsonl, as FILE is) and FILE.errors.csv, there as a whole or not at all, and only if
     FILE still is what was uploaded. Without: part, row, requestId and reason, as CSV.
     """
-    with told():
-        way = Way(ApiOptions(url, key, key_version, server_key, server_key_version), client_id)
-        if part is not None and first_part != 1:
-            raise ArgumentError("--part, --first-part: give one of them")
+    if part is not None and first_part != 1:
+        raise ArgumentError("--part, --first-part: give one of them")
 
-        if file is None:
-            way.ask(app_id, batch_id, _print)
-            return
-        from api_adapter.client.batch_joining import cut_file, one_part  # noqa: PLC0415 - who prints needs none of it
+    if file is None:
+        way.ask(app_id, batch_id, _print)
+        return
+    from api_adapter.client.batch_joining import cut_file, one_part  # noqa: PLC0415 - who prints needs none of it
 
-        wanted = cut_file(file, first_part) if part is None else one_part(file, part)
-        done = way.ask(app_id, batch_id, lambda batch: _join(batch, wanted))
-        if as_json:
-            print_json(_done_json(done))
-        else:
-            typer.echo("\n".join(_told_of(done, f"{quote(app_id)} {quote(batch_id)}", way.remark)))
+    wanted = cut_file(file, first_part) if part is None else one_part(file, part)
+    done = way.ask(app_id, batch_id, lambda batch: _join(batch, wanted))
+    if as_json:
+        print_json(_done_json(done))
+    else:
+        typer.echo("\n".join(_told_of(done, f"{quote(app_id)} {quote(batch_id)}", way.remark)))
 
 
 class _Done(NamedTuple):

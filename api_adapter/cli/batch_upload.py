@@ -9,10 +9,8 @@ import typer
 
 from api_adapter.batch_files import UNKNOWN_FORMAT, format_of, opened, parts_of
 from api_adapter.batch_records import RowFormat
-from api_adapter.cli.api_access import ApiOptions, Key, KeyVersion, ServerKey, ServerKeyVersion, Url
 from api_adapter.cli.arguments import ArgumentError
-from api_adapter.cli.batch_asking import Answer, App, Batch, ClientId, Name, Way, as_answered, counts
-from api_adapter.cli.context import told
+from api_adapter.cli.batch_asking import Answer, App, Batch, Name, Way, as_answered, counts, with_way
 from api_adapter.cli.printing import AsJson, print_json
 from api_adapter.stack.cancellation import heed_cancellation
 from worker.contract.batch_jobs import MAX_PARTS
@@ -30,43 +28,37 @@ EPILOG = (
 )
 
 
-def upload(  # noqa: PLR0913 - a typer option is a parameter
+@with_way
+def upload(
     app_id: App,
     batch_id: Name,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines or CSV, .gz or not, by its name.")],
     *,
     first_part: Annotated[int, typer.Option(min=1, max=MAX_PARTS, help="Number of the file's first part.")] = 1,
-    client_id: ClientId = "tidings-cli",
-    url: Url = None,
-    key: Key = None,
-    key_version: KeyVersion = 1,
-    server_key: ServerKey = None,
-    server_key_version: ServerKeyVersion = 1,
+    way: Way,
     as_json: AsJson = False,
 ) -> None:
     """Upload a file of rows in as many parts as it takes; they wait until `tidings batch run`."""
-    with told():
-        rows = format_of(file)
-        if rows is None:
-            raise ArgumentError(f"FILE: {UNKNOWN_FORMAT}")
-        way = Way(ApiOptions(url, key, key_version, server_key, server_key_version), client_id)
+    rows = format_of(file)
+    if rows is None:
+        raise ArgumentError(f"FILE: {UNKNOWN_FORMAT}")
 
-        def tell(part: Answer) -> None:
-            if not as_json:
-                typer.echo(f"part {part['part']}: {counts(part)}")
+    def tell(part: Answer) -> None:
+        if not as_json:
+            typer.echo(f"part {part['part']}: {counts(part)}")
 
-        try:
-            parts = way.ask(app_id, batch_id, lambda batch: _upload(batch, rows, file, first_part, tell))
-        except (OSError, EOFError) as error:
-            raise ArgumentError(f"{file}: can't be read ({error})") from error
-        if as_json:
-            print_json(parts)
-        if not any(part["rejected"] for part in parts):
-            return
-        more = ("" if first_part == 1 else f" --first-part {first_part}") + way.remark
-        batch = f"{quote(app_id)} {quote(batch_id)}"
-        typer.echo(f"to get the rejected rows back: tidings batch errors {batch} {quote(str(file))}{more}", err=True)
-        raise typer.Exit(EXIT_REJECTED)
+    try:
+        parts = way.ask(app_id, batch_id, lambda batch: _upload(batch, rows, file, first_part, tell))
+    except (OSError, EOFError) as error:
+        raise ArgumentError(f"{file}: can't be read ({error})") from error
+    if as_json:
+        print_json(parts)
+    if not any(part["rejected"] for part in parts):
+        return
+    more = ("" if first_part == 1 else f" --first-part {first_part}") + way.remark
+    batch = f"{quote(app_id)} {quote(batch_id)}"
+    typer.echo(f"to get the rejected rows back: tidings batch errors {batch} {quote(str(file))}{more}", err=True)
+    raise typer.Exit(EXIT_REJECTED)
 
 
 async def _upload(
