@@ -17,6 +17,8 @@ _MOST_WAITING = 200_000
 _TASK = 4 * CHUNK
 """Most ids of a task. A task costs what 20 messages do, so a backlog's should be large; but what a process can't start
 soon it keeps from others until it gives it back, so not larger."""
+_TASKS = 4
+"""Tasks that what goes out together is spread over at least, where each would still be a chunk: others work too."""
 
 _PACE = 0.004
 """Seconds between the beginnings of two rounds of publishing: what comes meanwhile shares tasks. A task costs two
@@ -99,9 +101,11 @@ class HintPublisher:
 def _together(waiting: dict[tuple[Lane, int], list[str]]) -> Iterator[list[Hint]]:
     """Yield the hints of each task, interactive sends first."""
     for lane in Lane:
+        hints = list(_merged(waiting, lane))
+        most = min(_TASK, max(CHUNK, sum(len(hint.message_ids) for hint in hints) // _TASKS))
         together, size = list[Hint](), 0
-        for hint in _merged(waiting, lane):
-            if size + len(hint.message_ids) > _TASK:
+        for hint in hints:
+            if size + len(hint.message_ids) > most:
                 yield together
                 together, size = [], 0
             together.append(hint)

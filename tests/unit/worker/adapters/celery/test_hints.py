@@ -98,15 +98,22 @@ def test_what_gathers_while_a_hint_is_sent_is_merged_by_lane_and_shard_single_fi
     assert broker.tasks == [1, 1, 2]
 
 
-def test_hints_of_several_shards_share_a_task_up_to_four_chunks() -> None:
+@pytest.mark.parametrize(
+    ("shards", "ids", "tasks"),
+    [(7, 60, [1, 3, 3, 1]), (8, 150, [1, 2, 2, 2, 2]), (20, 150, [1, 5, 5, 5, 5]), (40, 150, [1, *[5] * 8])],
+    ids=["a chunk", "a quarter of the whole", "four chunks", "four chunks of many"],
+)
+def test_hints_of_several_shards_share_a_task_up_to(shards: int, ids: int, tasks: list[int]) -> None:
     broker = Broker()
     publisher = HintPublisher(broker)
 
     with broker.busy_with(publisher):
-        publisher.publish([hint(*(f"{shard}-{number}" for number in range(150)), shard=shard) for shard in range(7)])
+        publisher.publish(
+            [hint(*(f"{shard}-{number}" for number in range(ids)), shard=shard) for shard in range(shards)]
+        )
 
     assert publisher.flush(10)
-    assert broker.tasks == [1, 5, 2]
+    assert broker.tasks == tasks
 
 
 def test_no_hint_holds_more_than_one_script_may_claim() -> None:
