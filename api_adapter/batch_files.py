@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from api_adapter.batch_records import RowFormat
+from api_adapter.batch_records import LONGEST_RECORD, RowFormat
 
 _BYTES = 8 * 1024 * 1024
 """After which a part ends: half of what one may have."""
@@ -61,12 +61,17 @@ def parts_of(rows: RowFormat, stream: BinaryIO) -> Iterator[FilePart]:
 
 
 def _records(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield records of CSV with their ends: a line break inside quotes ends none (RFC 4180)."""
-    record = b""
+    """Yield records of CSV with their ends: a line break inside quotes ends none (RFC 4180).
+
+    What is longer than a record may be is yielded as it is: whoever reads the part says what is wrong with it.
+    """
+    lines, size, quotes = list[bytes](), 0, 0
     for line in stream:
-        record += line
-        if record.count(b'"') % 2 == 0 or len(record) > _BYTES:
-            yield record
-            record = b""
-    if record:
-        yield record
+        lines.append(line)
+        size += len(line)
+        quotes += line.count(b'"')
+        if quotes % 2 == 0 or size > LONGEST_RECORD:
+            yield b"".join(lines)
+            lines, size, quotes = [], 0, 0
+    if lines:
+        yield b"".join(lines)

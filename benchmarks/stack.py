@@ -106,7 +106,8 @@ def product() -> Path:
     sources = [path for name in ("worker", "api_adapter") for path in (ROOT / name).rglob("*") if path.is_file()]
     names = [str(path.relative_to(ROOT)) for path in sources if path.suffix != ".pyc"]
     same, _, _ = filecmp.cmpfiles(ROOT, COMPILED, names, shallow=False)
-    return COMPILED if len(same) == len(names) else ROOT
+    built = sum(1 for name in ("worker", "api_adapter") for _ in (COMPILED / name).rglob("*.py"))
+    return COMPILED if len(same) == len(names) and built == sum(name.endswith(".py") for name in names) else ROOT
 
 
 def allocator() -> str:

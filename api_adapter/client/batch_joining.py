@@ -109,11 +109,18 @@ class Joining:
                 output.check()
             return tuple(output.publish() for output in self._outputs)
 
+    def _refuse_names_taken(self, output: JoinOutputs) -> None:
+        taken = {target for other in self._outputs for target in other.targets}
+        for target in output.targets:
+            if target in taken:
+                raise JoinError(f"{target}: would be written about two of the files; join them one by one elsewhere")
+
     def _parts_of(self, files: Iterable[PartsFile]) -> Generator["_Part"]:
         last = 0
         for file in files:
             form = _format_of(file.path)
             output = JoinOutputs(file.path)
+            self._refuse_names_taken(output)
             self._outputs.append(output)
             with opened(file.path) as stream:
                 for number, (pieces, shift) in enumerate(file.split(form, stream), file.first):

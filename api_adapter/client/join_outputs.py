@@ -39,10 +39,11 @@ class JoinOutputs:
         """Name them after the file; nothing is written before there is something to write."""
         base = Path(file.name.removesuffix(".gz"))
         self._file = file
-        self._targets = (
+        self.targets = (
             file.with_name(f"{base.stem}.failed{base.suffix}"),
             file.with_name(f"{base.stem}.errors.csv"),
         )
+        """What was rejected, and why; nothing else may have these names."""
         self._rejected = 0
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._opened = ExitStack()
@@ -61,7 +62,7 @@ class JoinOutputs:
     def _begin(self, head: bytes) -> "_Writing":
         directory = tempfile.TemporaryDirectory(prefix=f".{self._file.name}.", dir=self._file.parent)
         self._directory = directory
-        failed, errors = (Path(directory.name, target.name) for target in self._targets)
+        failed, errors = (Path(directory.name, target.name) for target in self.targets)
         writing = _Writing(
             self._opened.enter_context(os.fdopen(os.open(failed, os.O_WRONLY | os.O_CREAT, OWNER_ALONE), "wb")),
             self._opened.enter_context(errors.open("w", encoding="utf-8", newline="")),
@@ -87,7 +88,7 @@ class JoinOutputs:
         """Put the files where they belong. Raises OSError."""
         for spare, target in self._moves():
             spare.replace(target)
-        failed, errors = self._targets if self._rejected else (None, None)
+        failed, errors = self.targets if self._rejected else (None, None)
         return Joined(self._file, self._rejected, failed, errors)
 
     def discard(self) -> None:
@@ -98,7 +99,7 @@ class JoinOutputs:
 
     def _moves(self) -> Iterator[tuple[Path, Path]]:
         if self._directory is not None:
-            for target in self._targets:
+            for target in self.targets:
                 yield Path(self._directory.name, target.name), target
 
 

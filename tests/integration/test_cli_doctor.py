@@ -149,7 +149,7 @@ def test_settings_that_do_not_fit_the_ledger_are_an_error(tidings: CommandLine) 
 
     assert code == 1
     assert found["ledger"][0][0] == "error"
-    assert "the settings say" in found["ledger"][0][1]
+    assert "its settings need" in found["ledger"][0][1]
 
 
 def test_a_wrong_setting_is_an_error_of_its_own(tidings: CommandLine) -> None:

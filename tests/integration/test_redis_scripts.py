@@ -20,7 +20,7 @@ from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.scripts import Call, Script, run
 from worker.contract.cancellations import Cancelled
 from worker.contract.dead_letters import Discarded, Replayed
-from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
+from worker.contract.errors import LedgerFaultError, LedgerMismatchError, LedgerUnavailableError
 from worker.contract.messages import Acceptance, Channel, Hint, Lane, Settled
 from worker.contract.outcomes import Tally
 from worker.contract.template_history import Published
@@ -201,8 +201,44 @@ def test_a_ledger_of_another_schema_is_refused(redis_url: str) -> None:
     async def story(redis: Redis) -> None:
         await redis.hset(KEYS.ledger(), "schema", "0")
 
-        with pytest.raises(LedgerMismatchError, match="another Redis"):
+        with pytest.raises(LedgerMismatchError, match="let the release that made it deliver what it holds"):
             await RedisLedger(redis, Keys(16)).open()
+
+    on_redis(redis_url, story)
+
+
+def test_a_key_that_holds_no_record_takes_nothing_with_it_that_its_chunk_claims_or_settles(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        ledger, messages = RedisLedger(redis, Keys(1)), new_messages(3)
+        await ledger.accept("shop-4711", Lane.BULK, messages)
+        good, other, bad = (message.message_id for message in messages)
+        claims = await ledger.claim(0, [good, bad], "claim-1")
+        await redis.set(Keys(1).message(0, bad), "no record")
+        before = [await redis.hgetall(Keys(1).message(0, one)) for one in (good, other)]
+
+        with pytest.raises(LedgerFaultError):
+            await ledger.settle([final(claim) for claim in claims])
+        with pytest.raises(LedgerFaultError):
+            await ledger.claim(0, [other, bad], "claim-2")
+
+        assert [await redis.hgetall(Keys(1).message(0, one)) for one in (good, other)] == before
+        assert await ledger.settle([final(claims[0])]) == [Settled.DONE]
+        assert [claim.message_id for claim in await ledger.claim(0, [other], "claim-3")] == [other]
+
+    on_redis(redis_url, story)
+
+
+def test_a_record_that_was_claimed_and_does_not_say_by_whom_is_claimed_anew(redis_url: str) -> None:
+    async def story(redis: Redis) -> None:
+        ledger, (message,) = RedisLedger(redis, Keys(1)), new_messages(1)
+        await ledger.accept("shop-4711", Lane.BULK, [message])
+        (lost,) = await ledger.claim(0, [message.message_id], "claim-1")
+        await redis.hdel(Keys(1).message(0, message.message_id), "held")
+
+        assert await ledger.settle([final(lost)]) == [Settled.STALE]
+        (claim,) = await ledger.claim(0, [message.message_id], "claim-2")
+
+        assert (claim.attempt, claim.crashes) == (2, 0)
 
     on_redis(redis_url, story)
 

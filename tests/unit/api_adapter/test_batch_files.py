@@ -31,6 +31,15 @@ def test_a_file_without_rows_has_no_part() -> None:
     assert list(parts_of(RowFormat.JSONL, io.BytesIO(b""))) == []
 
 
+def test_a_quote_that_is_never_closed_ends_with_what_a_record_may_have() -> None:
+    rows = b'r,t,"\n' + b"r,t,x\n" * 200_000
+
+    parts = [part.content for part in parts_of(RowFormat.CSV, io.BytesIO(HEAD + rows))]
+
+    assert b"".join(part.removeprefix(HEAD) for part in parts) == rows
+    assert len(parts) > 1
+
+
 @given(st.lists(st.text(st.sampled_from('ab"\n'), max_size=5)))
 def test_whatever_is_quoted_no_record_is_cut(cells: list[str]) -> None:
     rows = "".join('r,t,"{}"\n'.format(cell.replace('"', '""')) for cell in cells).encode()

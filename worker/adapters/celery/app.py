@@ -1,4 +1,4 @@
-"""The Celery application: one task, which hands hints of at most a chunk of messages to this process' delivery loop."""
+"""The Celery application: one task, which hands hints to this process' delivery loop."""
 
 import os
 from collections.abc import Callable, Sequence

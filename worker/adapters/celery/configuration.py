@@ -35,7 +35,7 @@ def configuration(broker_url: str) -> dict[str, Any]:
         # A hint is a lane, a number and ids. Pickle would run what it reads.
         "task_serializer": "json",
         "accept_content": ["json"],
-        # A few hundred ids: compressing them costs more than it brings.
+        # Some hundred ids: compressing them costs more than it brings.
         "task_compression": None,
         # An event a hint, for nobody.
         "task_send_sent_event": False,
@@ -60,7 +60,7 @@ def _receiving() -> dict[str, Any]:
         # A hint is acknowledged as it is begun: losing one costs a grace, running one twice costs nothing.
         "task_acks_late": False,
         "task_reject_on_worker_lost": False,
-        # A chunk of ids waits for slots in a child, and one task behind it: what a SIGKILL can delay stays small.
+        # One task waits for slots in a child, and one behind it: what a SIGKILL can delay for a grace stays small.
         "worker_prefetch_multiplier": 1,
         # A lost connection says nothing of what the loops are sending, so that goes on. (This cancels tasks that are
         # acknowledged late; ours are not, so it cancels none, and Celery does not warn of its default.)

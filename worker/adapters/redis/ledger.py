@@ -1,6 +1,6 @@
 """The ledger in Redis: one Lua script a transition, each for a chunk of messages of one shard (DESIGN 1-9)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
@@ -83,8 +83,8 @@ class RedisLedger:
                 theirs = await self._parameters()
         if theirs != ours:
             raise LedgerMismatchError(
-                f"this Redis holds a ledger with {theirs}, the settings say {ours}; "
-                f"set TIDINGS_SHARDS={theirs.get('shards')} or use another Redis",
+                f"this Redis holds a ledger with {theirs}, this release and its settings need {ours}; "
+                + _way_out(theirs),
             )
 
     async def _parameters(self) -> dict[str, str]:
@@ -274,3 +274,9 @@ class RedisLedger:
         for message in messages:
             keys += (self._keys.message(shard, message.message_id), self._keys.payload(shard, message.message_id))
         return keys
+
+
+def _way_out(theirs: Mapping[str, str]) -> str:
+    if theirs.get("schema") != str(SCHEMA):
+        return "let the release that made it deliver what it holds, or use another Redis"
+    return f"set TIDINGS_SHARDS={theirs.get('shards')} or use another Redis"

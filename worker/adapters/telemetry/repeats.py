@@ -12,7 +12,10 @@ _KEPT = 1_000
 
 
 class Repeats:
-    """A processor of structlog: drops a line that was just said word for word, and says later how many there were."""
+    """A processor of structlog: drops a line that was just said word for word, and says later how many there were.
+
+    A line with a traceback is always said: what it will show is not known yet.
+    """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         """Begin with nothing said; `monotonic` gives seconds."""
@@ -22,6 +25,8 @@ class Repeats:
 
     def __call__(self, _logger: object, level: str, event: EventDict) -> EventDict:
         """Return the line, with `repeated` where some were dropped since it was said; raise DropEvent."""
+        if event.get("exc_info"):
+            return event
         line, now = f"{level} {sorted(event.items())!r}", self._monotonic()
         if now - self._said.get(line, float("-inf")) < _PAUSE:
             self._dropped[line] = self._dropped.get(line, 0) + 1

@@ -276,3 +276,18 @@ def test_who_stops_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:
         assert len(list(tmp_path.iterdir())) == 2
 
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(("first", "second"), [("june.csv", "june.csv.gz"), ("june.csv", "june.jsonl")])
+def test_files_whose_results_would_have_one_name_are_not_joined_together(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    files = [written(tmp_path / first, csv_rows("a")), tmp_path / second]
+    written(files[1], csv_rows("b") if "csv" in second else '{"requestId": "b"}\n')
+
+    with pytest.raises(JoinError, match=r"june\.(failed|errors)\.csv: would be written about two of the files"):
+        joined(
+            lint({1: 1, 2: 1}), [error(1, 2, "a"), error(2, 2, "b")], *(one_part(f, n) for n, f in enumerate(files, 1))
+        )
+
+    assert sorted(tmp_path.iterdir()) == sorted(files)

@@ -38,7 +38,7 @@ end
 -- Read what earlier claims left in a record; most messages have none, and then nobody looks for it.
 local function past_of(record)
   local past = redis.call('HMGET', record, 'held', 'crashes', 'alone', 'lone', 'tries', 'gPUSH', 'gINBOX')
-  local lease, claimed, holder = string.match(past[1], '^(%d+)|(%d+)|(.*)$')
+  local lease, claimed, holder = string.match(past[1] or '0|0|', '^(%d+)|(%d+)|(.*)$')
   past.lease, past.claimed, past.mine = tonumber(lease), tonumber(claimed), holder == claim
   past.crashes, past.lone = tonumber(past[2] or 0), tonumber(past[4] or 0)
   return past
@@ -50,11 +50,18 @@ for i = 1, #ARGV - FIXED do
 end
 local scores = redis.call('ZMSCORE', KEYS[1], unpack(ids))
 payloads = redis.call('MGET', unpack(payloads))
-for i, id in ipairs(ids) do
+-- All is read before anything is written: a key that holds what no tidings wrote ends the script, and changes nothing.
+local found, pasts = {}, {}
+for i in ipairs(ids) do
   if scores[i] then
     local record = KEYS[1 + i * 2]
-    local r = redis.call('HMGET', record, 'PUSH', 'INBOX', 'app', 'taken', 'exp', 'attempt', 'nb', 'hints')
-    local past, mine, crashed = r[6] and past_of(record), false, false
+    found[i] = redis.call('HMGET', record, 'PUSH', 'INBOX', 'app', 'taken', 'exp', 'attempt', 'nb', 'hints')
+    pasts[i] = found[i][6] and past_of(record)
+  end
+end
+for i, id in ipairs(ids) do
+  if scores[i] then
+    local record, r, past, mine, crashed = KEYS[1 + i * 2], found[i], pasts[i], false, false
     if past then mine, crashed = past.lease > now and past.mine, past.lease > 0 and past.lease <= now end
     local free = tonumber(r[7] or 0) <= now
       and (not past or past.lease <= now and past.crashes + (crashed and 1 or 0) <= most_crashes)

@@ -29,13 +29,18 @@ local function count(app, channel, status, number)
   moves[field] = (moves[field] or 0) + number
 end
 
+-- All is read before anything is written: a key that holds what no tidings wrote ends the script, and changes nothing.
+local found, named = {}, {}
+for i = 1, (#ARGV - FIXED) / WIDTH do found[i] = redis.call('HMGET', KEYS[11 + i * 2], unpack(fields)) end
+
 for i = 1, (#ARGV - FIXED) / WIDTH do
   local a = FIXED + (i - 1) * WIDTH
   local id, attempt, verdict = ARGV[a + 1], ARGV[a + 3], ARGV[a + 4]
   local record, payload = KEYS[11 + i * 2], KEYS[12 + i * 2]
-  local r = redis.call('HMGET', record, unpack(fields))
+  local r = named[id] and redis.call('HMGET', record, unpack(fields)) or found[i]
   local lease, claimed, claim
-  if r[1] == attempt then lease, claimed, claim = string.match(r[2], '^(%d+)|(%d+)|(.*)$') end
+  named[id] = true
+  if r[1] == attempt then lease, claimed, claim = string.match(r[2] or '', '^(%d+)|(%d+)|(.*)$') end
   if claim ~= ARGV[a + 2] then
     result[i] = 0
   elseif lease == '0' then

@@ -57,3 +57,9 @@ def test_only_so_many_lines_are_remembered() -> None:
         log.said(event="other", number=number)
 
     assert log.said(event="first") is not None
+
+
+def test_a_line_with_a_traceback_is_always_said() -> None:
+    log = Log()
+
+    assert all(log.said("error", event="delivery_broke", exc_info=True) for _ in range(2))
