@@ -1,6 +1,6 @@
 """From what the gateways said to what happens next: the one place where answers become outcomes. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -97,8 +97,7 @@ def decide(
         return _settlement(claim, Verdict.FINAL, updates, tries=min(1, len(updates)), worker=worker)
     burnt = int(any(answer.kind in _BURNS_A_TRY for answer in answers.values()))
     open_still = [answer for answer in answers.values() if _is_open(answer)]
-    waits = any(answer.kind in _WAITS_FOR_GATEWAY for answer in open_still)
-    again = waits or claim.tries + burnt < policy.max_tries
+    again = claim.tries + burnt < policy.max_tries or _may_wait_on(open_still, burnt)
     quiet = [answer for answer in open_still if answer.kind is AnswerKind.QUIET]
     if quiet and (len(quiet) == len(open_still) or not again):
         # A channel that has used its tries up has one more when the other one is tried: they end together.
@@ -110,7 +109,7 @@ def decide(
         delay = min(_delay(claim, open_still, policy, draw), max(0, claim.expires_at - claim.claimed_at))
         return _settlement(claim, Verdict.RETRY, updates, tries=burnt, delay=delay, worker=worker)
     if open_still:
-        updates = tuple(_given_up(update) for update in _updates(claim, answers))
+        updates = _ends(claim, answers)
         return _settlement(claim, Verdict.DEAD, updates, tries=burnt, cause=_cause(updates), worker=worker)
     updates = _updates(claim, answers)
     if any(answer.kind is AnswerKind.UNDELIVERABLE for answer in answers.values()):
@@ -183,6 +182,25 @@ def _update(claim: Claim, channel: Channel, answer: Answer) -> DeliveryUpdate | 
         if answer.kind is AnswerKind.UNDELIVERABLE:
             return DeliveryUpdate(channel, DeliveryState.U, UNANSWERED, shorten(answer.message))
     return DeliveryUpdate(channel, state, answer.code or ResultCode.PROCESS_FAIL, shorten(answer.message))
+
+
+def _may_wait_on(open_still: Sequence[Answer], burnt: int) -> bool:
+    """Say whether a message may be claimed again though its tries are used up.
+
+    What only waits for its gateway burns no try, so it may; not where the other channel was tried meanwhile, or a
+    gateway that never answers the one and never lets the other in would be asked for ever.
+    """
+    waits = [answer for answer in open_still if answer.kind in _WAITS_FOR_GATEWAY]
+    return bool(waits) and (not burnt or any(answer.kind is AnswerKind.NOT_SENT for answer in waits))
+
+
+def _ends(claim: Claim, answers: Mapping[Channel, Answer]) -> tuple[DeliveryUpdate, ...]:
+    """Return the end of every channel that is open: U where nobody knows what became of an earlier call."""
+    ends = {update.channel: _given_up(update) for update in _updates(claim, answers)}
+    for channel, answer in answers.items():
+        if channel not in ends and _is_open(answer):
+            ends[channel] = DeliveryUpdate(channel, DeliveryState.U, UNANSWERED, "the gateway's answer never came")
+    return tuple(ends.values())
 
 
 def _given_up(update: DeliveryUpdate) -> DeliveryUpdate:

@@ -189,12 +189,42 @@ def test_both_channels_of_one_claim_burn_one_try_together() -> None:
     assert settlement.tries == 1
 
 
-@pytest.mark.parametrize("kind", [AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.PACED, AnswerKind.NOT_SENT])
-def test_a_message_whose_other_channel_waits_for_its_gateway_is_not_given_up(kind: AnswerKind) -> None:
-    settlement = decided(claim(tries=3), {PUSH: ANSWERS[AnswerKind.RETRYABLE], INBOX: ANSWERS[kind]})
+def test_a_message_whose_other_channel_was_not_sent_is_not_given_up() -> None:
+    answers = {PUSH: ANSWERS[AnswerKind.RETRYABLE], INBOX: ANSWERS[AnswerKind.NOT_SENT]}
 
-    assert settlement.verdict is RETRY
-    assert settlement.tries == 1
+    settlement = decided(claim(tries=3), answers)
+
+    assert (settlement.verdict, settlement.tries) == (RETRY, 1)
+
+
+WAITS = [AnswerKind.THROTTLED, AnswerKind.UNREACHABLE, AnswerKind.PACED]
+
+
+@pytest.mark.parametrize("kind", WAITS)
+@pytest.mark.parametrize(
+    ("earlier", "ends"),
+    [
+        (FRESH, DeliveryUpdate(INBOX, F, *GAVE_UP)),
+        (WAS_UNANSWERED, DeliveryUpdate(INBOX, U, UNANSWERED, "the gateway's answer never came")),
+    ],
+    ids=["fresh", "unanswered"],
+)
+def test_a_channel_that_waits_for_its_gateway_ends_with_the_last_try_of_the_other(
+    kind: AnswerKind, earlier: str, ends: DeliveryUpdate
+) -> None:
+    one = claim(tries=3, deliveries={PUSH: OPEN, INBOX: earlier})
+
+    settlement = decided(one, {PUSH: ANSWERS[AnswerKind.UNANSWERED], INBOX: ANSWERS[kind]})
+
+    assert (settlement.verdict, settlement.tries, settlement.cause) == (DEAD, 1, DeadCause.UNANSWERED)
+    assert settlement.updates == (DeliveryUpdate(PUSH, U, UNANSWERED, "text"), ends)
+
+
+@pytest.mark.parametrize("kind", WAITS)
+def test_while_both_channels_wait_for_their_gateways_no_try_is_the_last(kind: AnswerKind) -> None:
+    settlement = decided(claim(tries=4), dict.fromkeys(Channel, ANSWERS[kind]))
+
+    assert (settlement.verdict, settlement.tries) == (RETRY, 0)
 
 
 def test_giving_up_settles_each_channel_by_what_is_known_of_it() -> None:
