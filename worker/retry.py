@@ -59,7 +59,7 @@ def call_size(most: int, tries: int) -> int:
 def expire(claim: Claim, worker: str) -> Settlement:
     """Return the end of a message that is past its deadline: U where an answer never came, else F EXPIRED (R43)."""
     updates = tuple(
-        DeliveryUpdate(channel, DeliveryState.U, UNANSWERED, "the gateway's answer never came")
+        _never_answered(channel)
         if was_unanswered(claim, channel)
         else DeliveryUpdate(channel, DeliveryState.F, ResultCode.EXPIRED, "not delivered before its deadline")
         for channel in open_channels(claim)
@@ -199,8 +199,12 @@ def _ends(claim: Claim, answers: Mapping[Channel, Answer]) -> tuple[DeliveryUpda
     ends = {update.channel: _given_up(update) for update in _updates(claim, answers)}
     for channel, answer in answers.items():
         if channel not in ends and _is_open(answer):
-            ends[channel] = DeliveryUpdate(channel, DeliveryState.U, UNANSWERED, "the gateway's answer never came")
+            ends[channel] = _never_answered(channel)
     return tuple(ends.values())
+
+
+def _never_answered(channel: Channel) -> DeliveryUpdate:
+    return DeliveryUpdate(channel, DeliveryState.U, UNANSWERED, "the gateway's answer never came")
 
 
 def _given_up(update: DeliveryUpdate) -> DeliveryUpdate:

@@ -7,7 +7,8 @@ import typer
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson, print_json
+from api_adapter.cli.printing import AsJson
+from api_adapter.cli.removal import Yes, print_removal
 from worker.contract.clients import RegisteredClient
 from worker.settings import Settings
 
@@ -20,7 +21,7 @@ EPILOG = (
 def remove(
     client_id: Annotated[str, typer.Argument(metavar="CLIENT_ID", help="What the client sends as Client-Id.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it only say what depends on it.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Forget a client with its keys, rate and addresses: API processes refuse it within a second.
@@ -39,15 +40,7 @@ def remove(
                 raise ArgumentError("CLIENT_ID: somebody else has just removed it")
             return found
 
-        found = run(main)
-        if as_json:
-            print_json({"dryRun": not yes, "clientId": client_id, "consequences": found})
-            return
-        typer.echo(f"{client_id} is removed" if yes else f"would remove {client_id}")
-        for consequence in found:
-            typer.echo(f"  {consequence}")
-        if not yes:
-            typer.echo("nothing was changed; add --yes to remove it")
+        print_removal("clientId", client_id, run(main), yes=yes, as_json=as_json)
 
 
 def consequences(client_id: str, known: Mapping[str, RegisteredClient], settings: Settings) -> list[str]:

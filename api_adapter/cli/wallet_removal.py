@@ -7,7 +7,8 @@ import typer
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson, counted, print_json
+from api_adapter.cli.printing import AsJson, counted
+from api_adapter.cli.removal import Yes, print_removal
 from worker.contract.errors import SettingsError
 from worker.contract.users import Wallet
 
@@ -29,7 +30,7 @@ class _Users(NamedTuple):
 def remove(
     name: Annotated[str, typer.Argument(help="Name of the super app, as in tidings wallet list.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it only say what depends on it.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Forget a wallet with its gateways, their rates and its cap: workers and API know it no more within a second.
@@ -47,15 +48,7 @@ def remove(
                 raise ArgumentError("NAME: somebody else has just removed it")
             return found
 
-        found = run(main)
-        if as_json:
-            print_json({"dryRun": not yes, "name": name, "consequences": found})
-            return
-        typer.echo(f"{name} is removed" if yes else f"would remove {name}")
-        for consequence in found:
-            typer.echo(f"  {consequence}")
-        if not yes:
-            typer.echo("nothing was changed; add --yes to remove it")
+        print_removal("name", name, run(main), yes=yes, as_json=as_json)
 
 
 async def _users(services: Services, name: str) -> _Users | None:
