@@ -37,7 +37,8 @@ MAX_INQUIRIES = 10_000
 MAX_SENDS = 500
 """Sends of one batchSend."""
 _LONGEST_EXTEND_INFO = 4096
-_FINGERPRINT_BYTES = 16
+_NO_CONTENT = blake2b(digest_size=16)
+"""What each fingerprint begins as."""
 
 Id64 = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^@#?\s\p{Cc}]+$")]
 AppId = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^@#?\s\p{Cc}]+$")]
@@ -129,7 +130,9 @@ class SendRequest:
         if (self.sendAt, self.expireAt) != (None, None):
             content += (self.sendAt, self.expireAt)
         canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-        return blake2b(canonical, digest_size=_FINGERPRINT_BYTES).hexdigest()
+        digest = _NO_CONTENT.copy()
+        digest.update(canonical)
+        return digest.hexdigest()
 
 
 def _object_as_text(value: object) -> object:
