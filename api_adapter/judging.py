@@ -3,7 +3,7 @@
 The order of the rules is the order in which a merchant can mend things: token, template, user, parameters, wallet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
@@ -86,7 +86,8 @@ def judge(request: SendRequest, facts: Facts) -> Admission | Result:
     channels, skipped = _channels(template.version.channels, grant.user)
     if not channels:
         return Result.refused(ResultCode.USER_NOT_SUBSCRIBED, "the user opted out of every channel of the template")
-    choice = _choice(request, template, grant.user, facts)
+    fits = template.fits(request.templates)
+    choice = _choice(request, template, grant.user, facts, () if fits else template.missing(request.templates))
     if isinstance(choice, Result):
         return choice
     wallet = _wallet(request, grant.user, channels, facts)
@@ -101,7 +102,7 @@ def judge(request: SendRequest, facts: Facts) -> Admission | Result:
         channels,
         skipped,
         request.link or "",
-        _remarks(request, template),
+        () if fits and request.actionUrl is None else _remarks(request, template),
     )
 
 
@@ -141,8 +142,10 @@ def _channels(channels: tuple[Channel, ...], user: User) -> tuple[tuple[Channel,
     return wanted, tuple(channel for channel in channels if channel in user.opted_out)
 
 
-def _choice(request: SendRequest, template: CompiledTemplate, user: User, facts: Facts) -> Choice | Result:
-    faults = [] if template.fits(request.templates) else template.missing(request.templates)
+def _choice(
+    request: SendRequest, template: CompiledTemplate, user: User, facts: Facts, missing: Sequence[str]
+) -> Choice | Result:
+    faults = [*missing]
     if template.needs_link and not request.link:
         faults.append("$.redirectUrl: is required by the template's channels")
     if len(request.templates) > 1:
@@ -185,8 +188,6 @@ def _wallet(
 
 
 def _remarks(request: SendRequest, template: CompiledTemplate) -> tuple[str, ...]:
-    if request.actionUrl is None and template.fits(request.templates):
-        return ()
     remarks = template.superfluous(request.templates)
     if request.actionUrl is not None:
         used = "is used in place of redirectUrl" if request.redirectUrl is None else "is ignored beside redirectUrl"
