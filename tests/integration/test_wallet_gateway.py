@@ -129,12 +129,12 @@ def test_R66_a_message_arrives_as_the_wallet_wants_it() -> None:
             assert await send([message]) == [DELIVERED]
             (delivery,) = served._routes._deliveries.of_customer("ann")
             return {
-                "messageId": delivery.message_id,
-                "channel": delivery.channel,
-                "templateCode": delivery.template_code,
-                "content": delivery.content,
-                "redirectUrl": delivery.redirect_url,
-                "extendInfo": delivery.extend_info,
+                "messageId": delivery.message["messageId"],
+                "channel": delivery.message["messageChannel"],
+                "templateCode": delivery.message["templateCode"],
+                "content": delivery.message["messageContent"],
+                "redirectUrl": delivery.message["redirectUrl"],
+                "extendInfo": delivery.message["extendInfo"],
             }
 
     assert asyncio.run(main()) == {
@@ -152,7 +152,7 @@ def test_R66_without_extend_info_the_wallet_gets_its_own_template_code_alone() -
         async with simulator() as (served, url), gateway_of(url) as send:
             await send([to("ann")])
             (delivery,) = served._routes._deliveries.of_customer("ann")
-            return delivery.extend_info
+            return delivery.message["extendInfo"]
 
     assert asyncio.run(main()) == {"platformTemplateCode": "PAY"}
 

@@ -1,6 +1,6 @@
 """The record of what the gateway was asked to deliver and what each user got. Pure: it is told the time."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from worker.adapters.gateways.simulator.calls import CallMessage, ExtendInfo
+from worker.adapters.gateways.simulator.calls import CallMessage
 from worker.contract.messages import Channel
 
 KEPT_DELIVERIES = 10_000
@@ -42,23 +42,25 @@ def _tally(calls: int, turns: int, delivered: int) -> Tally:
 
 
 UNSEEN = _tally(0, 0, 0)
+_SHOWN_ONCE = _tally(1, 0, 1)
+"""What nearly every messageId comes to."""
+
+
+def _next(seen: Tally, turns: int, shown: int) -> Tally:
+    if seen is UNSEEN and shown and not turns:
+        return _SHOWN_ONCE
+    return _tally(seen.calls + 1, seen.turns + turns, seen.delivered + shown)
 
 
 class Delivery(NamedTuple):
-    """One time that a user saw a message. A tuple, because up to 20 a call are made."""
+    """One time that a user saw a message."""
 
     number: int
     """1 for the first since the last reset."""
     at: int
     """Milliseconds since 1970."""
-    message_id: str
-    customer_id: str
-    channel: Channel
-    template_code: str
-    content: str
-    """messageContent as it was sent."""
-    redirect_url: str | None
-    extend_info: ExtendInfo
+    message: CallMessage
+    """As it was sent."""
 
 
 @dataclass(slots=True)
@@ -81,9 +83,9 @@ class Counts:
     """Different messageIds that were delivered more than once: 0 unless idempotency is ignored."""
     repeated_calls: int = 0
     """Times that a messageId was asked for after it had been delivered."""
-    messages_by_channel: Counter[Channel] = field(default_factory=Counter)
-    delivered_by_channel: Counter[Channel] = field(default_factory=Counter)
-    messages_by_behaviour: Counter[str] = field(default_factory=Counter)
+    messages_by_channel: dict[Channel, int] = field(default_factory=dict)
+    delivered_by_channel: dict[Channel, int] = field(default_factory=dict)
+    messages_by_behaviour: dict[str, int] = field(default_factory=dict)
     """By what the message met, which may be another message's call-wide behaviour."""
 
 
@@ -94,7 +96,7 @@ class Deliveries:
         """Start empty."""
         self._idempotency = idempotency
         self._tallies: dict[str, Tally] = {}
-        self._kept: deque[Delivery] = deque(maxlen=kept)
+        self._kept: deque[tuple[int, CallMessage]] = deque(maxlen=kept)
         self.counts = Counts()
 
     @property
@@ -108,7 +110,10 @@ class Deliveries:
 
     def is_settled(self, message_id: str) -> bool:
         """Whether a repeated call has nothing left to do: the user has it, and idempotency is honoured."""
-        return self._tallies.get(message_id, UNSEEN).delivered > 0 and self._idempotency is Idempotency.HONOURED
+        return self._settles(self.tally(message_id))
+
+    def _settles(self, tally: Tally) -> bool:
+        return tally.delivered > 0 and self._idempotency is Idempotency.HONOURED
 
     def count_call(self) -> None:
         """Count one call of the endpoint."""
@@ -124,56 +129,53 @@ class Deliveries:
 
     def withhold(self, message: CallMessage, behaviour: str, turns: int) -> None:
         """Count a message that its user doesn't get, with the behaviour it met and the turns (0 or 1) it took."""
-        self._count(message, behaviour, turns, shown=0)
+        self._count(message, behaviour, self.tally(message["messageId"]), turns, 0)
 
     def deliver(self, message: CallMessage, behaviour: str, turns: int, at: int) -> None:
         """Count a message and show it, unless its user has it already and idempotency is honoured."""
-        shown = int(not self.is_settled(message.messageId))
-        self._count(message, behaviour, turns, shown)
-        if shown:
-            self._keep(message, at)
+        seen = self.tally(message["messageId"])
+        if self._settles(seen):
+            self._count(message, behaviour, seen, turns, 0)
+        else:
+            self._count(message, behaviour, seen, turns, 1)
+            self._show(message, seen, at)
 
-    def _count(self, message: CallMessage, behaviour: str, turns: int, shown: int) -> None:
-        key, channel, counts = message.messageId, message.messageChannel, self.counts
-        seen = self._tallies.get(key, UNSEEN)
-        self._tallies[key] = _tally(seen.calls + 1, seen.turns + turns, seen.delivered + shown)
+    def _count(self, message: CallMessage, behaviour: str, seen: Tally, turns: int, shown: int) -> None:
+        counts, channel = self.counts, message["messageChannel"]
+        self._tallies[message["messageId"]] = _next(seen, turns, shown)
         counts.messages += 1
-        counts.messages_by_channel[channel] += 1
-        counts.messages_by_behaviour[behaviour] += 1
-        counts.repeated_calls += seen.delivered > 0
-        if shown:
-            counts.delivered += 1
-            counts.delivered_by_channel[channel] += 1
-            counts.delivered_keys += seen.delivered == 0
-            counts.delivered_twice += seen.delivered == 1
+        counts.messages_by_channel[channel] = counts.messages_by_channel.get(channel, 0) + 1
+        counts.messages_by_behaviour[behaviour] = counts.messages_by_behaviour.get(behaviour, 0) + 1
+        if seen.delivered:
+            counts.repeated_calls += 1
 
-    def _keep(self, message: CallMessage, at: int) -> None:
-        delivery = Delivery(
-            self.counts.delivered,
-            at,
-            message.messageId,
-            message.customerId,
-            message.messageChannel,
-            message.templateCode,
-            message.messageContent,
-            message.redirectUrl,
-            message.extendInfo,
-        )
-        self._kept.append(delivery)
+    def _show(self, message: CallMessage, seen: Tally, at: int) -> None:
+        counts, channel = self.counts, message["messageChannel"]
+        counts.delivered += 1
+        counts.delivered_by_channel[channel] = counts.delivered_by_channel.get(channel, 0) + 1
+        if seen.delivered == 0:
+            counts.delivered_keys += 1
+        elif seen.delivered == 1:
+            counts.delivered_twice += 1
+        self._kept.append((at, message))
 
     def of_message(self, message_id: str) -> Iterator[Delivery]:
         """Yield the kept deliveries of a messageId, oldest first."""
-        return (delivery for delivery in self._kept if delivery.message_id == message_id)
+        return (delivery for delivery in self._from(0) if delivery.message["messageId"] == message_id)
 
     def of_customer(self, customer_id: str) -> Iterator[Delivery]:
         """Yield the kept deliveries to a user, oldest first."""
-        return (delivery for delivery in self._kept if delivery.customer_id == customer_id)
+        return (delivery for delivery in self._from(0) if delivery.message["customerId"] == customer_id)
 
     def page(self, after: int, limit: int) -> list[Delivery]:
         """Return at most `limit` kept deliveries whose number is above `after`, oldest first."""
+        return list(islice(self._from(after), limit))
+
+    def _from(self, after: int) -> Iterator[Delivery]:
         gone = self.counts.delivered - len(self._kept)
-        start = max(after - gone, 0)
-        return list(islice(self._kept, start, start + limit))
+        start = max(after, gone)
+        for number, (at, message) in enumerate(islice(self._kept, start - gone, None), start + 1):
+            yield Delivery(number, at, message)
 
     def reset(self) -> None:
         """Forget everything."""

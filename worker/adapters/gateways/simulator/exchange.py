@@ -1,17 +1,21 @@
 """What passes between the HTTP connection and the routes: a whole request, and the three things that may follow."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
+from types import MappingProxyType
+from typing import NamedTuple
 
 import orjson
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One request, complete."""
 
     method: str
@@ -24,14 +28,13 @@ class Request:
     """Why it can't be served at all: not HTTP, too large, or another protocol."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """An HTTP answer."""
 
     status: HTTPStatus
     body: bytes
     content_type: str = JSON
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NO_HEADERS
     delay: int = 0
     """Milliseconds to wait before it is sent."""
 
@@ -51,20 +54,22 @@ Reply = Response | Silence | Reset
 
 def json_response(content: object, status: HTTPStatus = HTTPStatus.OK, delay: int = 0) -> Response:
     """Return an answer in JSON."""
-    return Response(status, orjson.dumps(content), delay=delay)
+    return Response(status, orjson.dumps(content), JSON, _NO_HEADERS, delay)
 
 
-def text_response(status: HTTPStatus, text: str, headers: dict[str, str] | None = None) -> Response:
+def text_response(status: HTTPStatus, text: str, headers: Mapping[str, str] = _NO_HEADERS) -> Response:
     """Return an answer in plain text."""
-    return Response(status, f"{text}\n".encode(), TEXT, headers or {})
+    return Response(status, f"{text}\n".encode(), TEXT, headers)
 
 
 def encode_head(response: Response, *, is_last: bool) -> bytes:
     """Return status line and headers as they go over the wire."""
-    extra = "".join(f"{name}: {value}\r\n" for name, value in response.headers.items())
+    extra = "".join(f"{name}: {value}\r\n" for name, value in response.headers.items()) if response.headers else ""
     closing = "Connection: close\r\n" if is_last else ""
-    return (
-        f"HTTP/1.1 {response.status:d} {response.status.phrase}\r\n"
-        f"Content-Type: {response.content_type}\r\n"
-        f"Content-Length: {len(response.body)}\r\n{extra}{closing}\r\n"
-    ).encode()
+    opening = _opening(response.status, response.content_type)
+    return f"{opening}{len(response.body)}\r\n{extra}{closing}\r\n".encode()
+
+
+@lru_cache
+def _opening(status: HTTPStatus, content_type: str) -> str:
+    return f"HTTP/1.1 {status:d} {status.phrase}\r\nContent-Type: {content_type}\r\nContent-Length: "

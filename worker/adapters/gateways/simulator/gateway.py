@@ -4,7 +4,14 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from worker.adapters.gateways.simulator.behaviours import DELIVER, Behaviour, Kind, behaviour_of, first_call_wide
+from worker.adapters.gateways.simulator.behaviours import (
+    DELIVER,
+    PREFIX,
+    Behaviour,
+    Kind,
+    behaviour_of,
+    first_call_wide,
+)
 from worker.adapters.gateways.simulator.calls import CallMessage, parse_call, parse_inquiry
 from worker.adapters.gateways.simulator.deliveries import Deliveries
 from worker.adapters.gateways.simulator.exchange import Reply, Reset, Response, Silence, json_response, text_response
@@ -56,20 +63,15 @@ class SimulatedGateway:
             messages = parse_call(body)
         except ContractViolationError as error:
             return self._refuse(str(error))
-        turns = [self._turn(message) for message in messages]
-        return self._play(turns) if self._journal is keep_nothing else self._journalled(turns)
-
-    def _journalled(self, turns: Sequence[_Turn]) -> Reply:
-        at, before = self._now(), [self._deliveries.tally(turn.message.messageId).delivered for turn in turns]
-        reply = self._play(turns)
-        self._note(at, turns, before)
-        return reply
-
-    def _note(self, at: int, turns: Sequence[_Turn], before: Sequence[int]) -> None:
-        ids = [turn.message.messageId for turn in turns]
+        at = self._now()
+        if self._journal is keep_nothing:
+            return self._play(messages, at)[1]
+        ids = [message["messageId"] for message in messages]
+        before = [self._deliveries.tally(key).delivered for key in ids]
+        met, reply = self._play(messages, at)
         shown = (key for key, seen in zip(ids, before, strict=True) if self._deliveries.tally(key).delivered > seen)
-        met = next((turn.behaviour for turn in turns if turn.behaviour is not DELIVER), DELIVER)
         self._journal(JournalledCall(at, tuple(ids), tuple(shown), met.name))
+        return reply
 
     def inquire(self, body: bytes) -> Reply:
         """Say of each message whether its user has it; what is not there was not delivered.
@@ -84,26 +86,31 @@ class SimulatedGateway:
         if self.everybody is not None and self.everybody.is_call_wide:
             return self._reply(self.everybody)
         known = [message_id for message_id in message_ids if self._deliveries.tally(message_id).delivered]
-        return _answer(SUCCESS, [{"messageId": one, "success": True, "retry": False} for one in known])
+        return _answer(SUCCESS, [_success(message_id) for message_id in known])
+
+    def _play(self, messages: Sequence[CallMessage], at: int) -> tuple[Behaviour, Reply]:
+        """Return what the call met, which is the first that was not plain delivery if there is one, and the answer."""
+        if self.everybody is None and not any(message["customerId"].startswith(PREFIX) for message in messages):
+            return DELIVER, self._deliver_all(messages, at)
+        turns = [self._turn(message) for message in messages]
+        met = next((turn.behaviour for turn in turns if turn.behaviour is not DELIVER), DELIVER)
+        held = first_call_wide(turn.behaviour for turn in turns)
+        return met, self._answer_each(turns, at) if held is None else self._hold_all(turns, held, at)
+
+    def _deliver_all(self, messages: Sequence[CallMessage], at: int) -> Response:
+        """Show a call that holds nothing scripted, as nearly every one."""
+        for message in messages:
+            self._deliveries.deliver(message, DELIVER.name, 0, at)
+        return _answer(SUCCESS, [_success(message["messageId"]) for message in messages])
 
     def _turn(self, message: CallMessage) -> _Turn:
-        script = self.everybody or behaviour_of(message.customerId)
+        script = self.everybody or behaviour_of(message["customerId"])
         if script is DELIVER:
             return _Turn(message, script, script)
-        turn = self._deliveries.tally(message.messageId).turns + 1
-        return _Turn(message, script, script.at_turn(turn, message.messageId))
+        turn = self._deliveries.tally(message["messageId"]).turns + 1
+        return _Turn(message, script, script.at_turn(turn, message["messageId"]))
 
-    def _play(self, turns: Sequence[_Turn]) -> Reply:
-        held = first_call_wide(turn.behaviour for turn in turns)
-        if held is None:
-            return self._answer_each(turns)
-        at = self._now()
-        for turn in turns:
-            self._hold(turn, held, at)
-        return self._reply(held)
-
-    def _answer_each(self, turns: Sequence[_Turn]) -> Response:
-        at = self._now()
+    def _answer_each(self, turns: Sequence[_Turn], at: int) -> Response:
         entries = [entry for turn in turns if (entry := self._settle(turn, at)) is not None]
         delay = max(turn.behaviour.value if turn.behaviour.kind is Kind.SLOW else 0 for turn in turns)
         return _answer(SUCCESS, entries, delay)
@@ -118,9 +125,14 @@ class SimulatedGateway:
         if behaviour.kind is Kind.MISSING:
             return None
         refusal = _REFUSALS.get(behaviour.kind)
-        if refusal is None or self._deliveries.is_settled(message.messageId):
-            return {"messageId": message.messageId, "success": True, "retry": False}
-        return {"messageId": message.messageId, "success": False, **refusal}
+        if refusal is None or self._deliveries.is_settled(message["messageId"]):
+            return _success(message["messageId"])
+        return {"messageId": message["messageId"], "success": False, **refusal}
+
+    def _hold_all(self, turns: Sequence[_Turn], held: Behaviour, at: int) -> Reply:
+        for turn in turns:
+            self._hold(turn, held, at)
+        return self._reply(held)
 
     def _hold(self, turn: _Turn, held: Behaviour, at: int) -> None:
         """Act on one message of a call that another one, or itself, decides."""
@@ -154,6 +166,10 @@ class SimulatedGateway:
 def _turns_of(script: Behaviour) -> int:
     """Return the turns a call takes of a script: none of plain delivery, so that a later script has all its own."""
     return 0 if script is DELIVER else 1
+
+
+def _success(message_id: str) -> dict[str, Any]:
+    return {"messageId": message_id, "success": True, "retry": False}
 
 
 def _answer(result: Result, entries: list[dict[str, Any]], delay: int = 0) -> Response:

@@ -6,10 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
 from socket import SO_LINGER, SOL_SOCKET
-from typing import assert_never, cast
+from typing import assert_never, cast, final
 
 import httptools
-from typing_extensions import override
 
 from worker.adapters.gateways.simulator.exchange import Reply, Request, Reset, Response, Silence, encode_head
 
@@ -20,11 +19,16 @@ _LINGER_NOT_AT_ALL = struct.pack("ii", 1, 0)
 """SO_LINGER switched on with 0 seconds: closing sends RST."""
 
 
-class Connection(asyncio.Protocol):
-    """A client's connection, from `connection_made` to `connection_lost` in `connections`."""
+@final
+class Connection:
+    """A client's connection, from `connection_made` to `connection_lost` in `connections`.
+
+    An `asyncio.Protocol` in all but name: compiled, it could not have that one's attributes and be quick as well.
+    """
 
     closed: asyncio.Future[None]
     """Done once the connection is gone."""
+    _transport: asyncio.Transport
 
     def __init__(self, serve: Callable[[Request], Reply], connections: set["Connection"], max_body: int) -> None:
         """Ask `serve` what follows each request; a body above `max_body` bytes is thrown away and marked."""
@@ -39,6 +43,9 @@ class Connection(asyncio.Protocol):
         self._is_choked = False  # the client doesn't take its answers
         self._is_paused = False
         self._is_finishing = False
+        self._target = b""
+        self._body: list[bytes] = []
+        self._size = 0
 
     @property
     def is_held(self) -> bool:
@@ -57,31 +64,34 @@ class Connection(asyncio.Protocol):
         """Close without sending what is left."""
         self._transport.abort()
 
-    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin (called by the transport)."""
         self._transport = cast("asyncio.Transport", transport)
         self.closed = asyncio.get_running_loop().create_future()
         self._connections.add(self)
 
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
+        """End (called by the transport)."""
         self._connections.discard(self)
         self.closed.set_result(None)
         self._waiting.clear()
         if self._timer is not None:
             self._timer.cancel()
 
-    @override
     def pause_writing(self) -> None:
+        """Answer nothing more for now (called by the transport)."""
         self._is_choked = True
 
-    @override
     def resume_writing(self) -> None:
+        """Answer again (called by the transport)."""
         self._is_choked = False
         self._serve_waiting()
 
-    @override
+    def eof_received(self) -> None:
+        """Let the transport close (called by it)."""
+
     def data_received(self, data: bytes) -> None:
+        """Serve what is complete with this (called by the transport)."""
         if not self._is_deaf:
             self._parse(data)
             self._serve_waiting()
@@ -89,7 +99,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Begin a request (called by the parser)."""
         self._target = b""
-        self._body: list[bytes] = []
+        self._body = []
         self._size = 0
 
     def on_url(self, part: bytes) -> None:
@@ -134,19 +144,19 @@ class Connection(asyncio.Protocol):
         self._regulate_reading()
 
     def _follow(self, request: Request, reply: Reply) -> None:
-        match reply:
-            case Response(delay=0):
-                self._write(request, reply)
-            case Response():
+        if isinstance(reply, Response):
+            if reply.delay:
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(reply.delay / 1000, self._write_late, request, reply)
-            case Silence():
-                self._is_deaf = self._is_silent = True
-                self._waiting.clear()
-            case Reset():
-                self._reset()
-            case _:
-                assert_never(reply)
+            else:
+                self._write(request, reply)
+        elif isinstance(reply, Silence):
+            self._is_deaf = self._is_silent = True
+            self._waiting.clear()
+        elif isinstance(reply, Reset):
+            self._reset()
+        else:
+            assert_never(reply)
 
     def _write(self, request: Request, response: Response) -> None:
         is_last = request.is_last or self._is_finishing

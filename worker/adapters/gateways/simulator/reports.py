@@ -39,8 +39,8 @@ def counts_report(deliveries: Deliveries, standing: Standing) -> dict[str, Any]:
         "repeatedCalls": counts.repeated_calls,
         "byChannel": {
             str(channel): {
-                "messages": counts.messages_by_channel[channel],
-                "delivered": counts.delivered_by_channel[channel],
+                "messages": counts.messages_by_channel.get(channel, 0),
+                "delivered": counts.delivered_by_channel.get(channel, 0),
             }
             for channel in Channel
         },
@@ -82,20 +82,21 @@ def deliveries_report(deliveries: Deliveries, chosen: Iterable[Delivery]) -> lis
 
 
 def _delivery_report(deliveries: Deliveries, delivery: Delivery) -> dict[str, Any]:
-    tally = deliveries.tally(delivery.message_id)
-    seen = shown(delivery.channel, delivery.content)
+    message = delivery.message
+    tally = deliveries.tally(message["messageId"])
+    seen = shown(message["messageChannel"], message["messageContent"])
     return {
         "number": delivery.number,
         "time": delivery.at,
-        "messageId": delivery.message_id,
-        "customerId": delivery.customer_id,
-        "channel": delivery.channel,
-        "templateCode": delivery.template_code,
+        "messageId": message["messageId"],
+        "customerId": message["customerId"],
+        "channel": message["messageChannel"],
+        "templateCode": message["templateCode"],
         "title": seen["title"],
         "body": seen["content"],
-        "messageContent": orjson.loads(delivery.content),
-        "redirectUrl": delivery.redirect_url,
-        "extendInfo": delivery.extend_info,
+        "messageContent": orjson.loads(message["messageContent"]),
+        "redirectUrl": message["redirectUrl"],
+        "extendInfo": message["extendInfo"],
         "calls": tally.calls,
         "delivered": tally.delivered,
     }

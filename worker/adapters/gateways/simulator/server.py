@@ -2,9 +2,11 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import structlog
 import uvloop
@@ -64,8 +66,9 @@ class Simulator:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen, and return the actual port. Raises SimulatorStartError where that is impossible."""
         connect = partial(Connection, self._routes.serve, self._connections, MAX_BODY)
+        protocol = cast("Callable[[], asyncio.Protocol]", connect)
         try:
-            server = await asyncio.get_running_loop().create_server(connect, host, port, backlog=_BACKLOG)
+            server = await asyncio.get_running_loop().create_server(protocol, host, port, backlog=_BACKLOG)
         except (OSError, OverflowError) as error:
             text = f"the gateway simulator can't listen on {host}:{port} ({error}); choose another host or port"
             raise SimulatorStartError(text) from error

@@ -117,7 +117,7 @@ def test_R66_redirect_url_has_at_most_2048_characters(fields: MessageFields) -> 
 def test_R66_extend_info_may_be_an_object_or_a_text(fields: MessageFields, extend_info: object) -> None:
     [message] = parse_call(orjson.dumps({"messages": [fields(extendInfo=extend_info)]}))
 
-    assert message.extendInfo == extend_info
+    assert message["extendInfo"] == extend_info
 
 
 @pytest.mark.parametrize("extend_info", [[], 1, "x" * 4097])
@@ -138,7 +138,17 @@ def test_R66_links_and_extend_info_may_be_absent(fields: MessageFields) -> None:
     del lean["redirectUrl"], lean["extendInfo"]
     [message] = parse_call(orjson.dumps({"messages": [lean]}))
 
-    assert (message.redirectUrl, message.extendInfo) == (None, None)
+    assert (message["redirectUrl"], message["extendInfo"]) == (None, None)
+
+
+def test_R66_every_fault_of_a_call_is_named(fields: MessageFields) -> None:
+    faulty = fields(messageContent="plain", templateCode="")
+
+    assert [fault.partition(":")[0] for fault in faults(faulty, fields(), fields(customerId="a b"))] == [
+        "$.messages[0].templateCode",
+        "$.messages[0].messageContent",
+        "$.messages[2].customerId",
+    ]
 
 
 def test_faults_name_rules_and_never_values(fields: MessageFields) -> None:

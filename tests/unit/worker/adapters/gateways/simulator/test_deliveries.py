@@ -16,12 +16,14 @@ NOON = 1_700_000_000_000
 
 def message(key: str, customer: str = "ann") -> CallMessage:
     """Return a message without validating it."""
-    return CallMessage.model_construct(
+    return CallMessage(
         messageId=key,
         customerId=customer,
         messageChannel=Channel.PUSH,
         templateCode="T",
         messageContent="{}",
+        redirectUrl=None,
+        extendInfo=None,
     )
 
 
@@ -118,7 +120,7 @@ def test_what_a_user_got_is_found_by_customer() -> None:
     for key, customer in (("a", "ann"), ("b", "bob"), ("c", "ann")):
         deliveries.deliver(message(key, customer), "deliver", turns=0, at=NOON)
 
-    assert [delivery.message_id for delivery in deliveries.of_customer("ann")] == ["a", "c"]
+    assert [delivery.message["messageId"] for delivery in deliveries.of_customer("ann")] == ["a", "c"]
 
 
 def test_a_reset_forgets_everything() -> None:
