@@ -128,8 +128,7 @@ class RedisLedger:
             arguments: list[str | bytes | int] = [self._now(), app_id, lane]
             arguments += (limits.grace, limits.window(lane), limits.waiting, outcomes_text(told))
             arguments += (part.batch_id, part.start, limits.staging)
-            for message in chunk:
-                arguments += new_message_arguments(message)
+            arguments += new_message_arguments(chunk)
             arguments += extra_arguments(chunk)
             return Call(_ACCEPT, shared + self._pairs(shard, chunk), arguments)
 
