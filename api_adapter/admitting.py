@@ -31,34 +31,34 @@ class Send(NamedTuple):
 
 def new_message(send: Send, admission: Admission, deliver_within: int) -> NewMessage:
     """Return what the ledger keeps of a send; `deliver_within` is in milliseconds. Its token goes no further (R64)."""
-    template, choice = admission.template, admission.choice
+    user, template, choice = admission.user, admission.template, admission.choice
     payload = Payload(
-        customer_id=admission.user.customer_id,
-        wallet=admission.wallet.name,
-        template_code=template.code,
-        template_version=template.version,
-        language=choice.language,
-        parameters=choice.parameters,
-        redirect_url=admission.link,
-        extend_info=send.request.extendInfo,
-        quiet=_quiet(admission.user),
+        user.customer_id,
+        admission.wallet.name,
+        template.code,
+        template.version,
+        choice.language,
+        choice.parameters,
+        admission.link,
+        send.request.extendInfo,
+        _quiet(user),
     )
     return NewMessage(
-        message_id=send.message_id,
-        request_id=send.request.requestId,
-        fingerprint=send.fingerprint,
-        user=user_digest(admission.user),
-        client_id=send.client_id,
-        template_code=template.code,
-        template_version=template.version,
-        language=choice.language,
-        channels=admission.channels,
-        skipped=admission.skipped,
-        deliver_within=deliver_within,
-        payload=payload.pack(),
-        row=send.row,
-        send_at=send.request.sendAt,
-        expire_at=send.request.expireAt,
+        send.message_id,
+        send.request.requestId,
+        send.fingerprint,
+        user_digest(user),
+        send.client_id,
+        template.code,
+        template.version,
+        choice.language,
+        admission.channels,
+        admission.skipped,
+        deliver_within,
+        payload.pack(),
+        send.row,
+        send.request.sendAt,
+        send.request.expireAt,
     )
 
 

@@ -199,7 +199,7 @@ def _shown(send: Send, verdict: Admission | Result, facts: Facts) -> SendLint:
     choice = chosen(template, request.templates, user.languages) if user else None
     skipped = [channel for channel in template.version.channels if user and channel in user.opted_out]
     shown = [channel for channel in template.version.channels if channel not in skipped]
-    lacks = choice is None or template.lacking(choice.language, request.templates[choice.index])
+    lacks = choice is None or template.lacking(choice.language, request.templates[choice.entry])
     faults = () if choice is None or lacks else preview.faults(choice, shown)
     return SendLint(answer, preview=preview, choice=choice, faults=faults, skipped=tuple(skipped))
 

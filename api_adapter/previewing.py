@@ -169,4 +169,4 @@ def choice_json(choice: Choice | None) -> Json | None:
     """Return which language a user gets and why, as the API shows it."""
     if choice is None:
         return None
-    return {"language": choice.language, "entry": choice.index, "why": choice.why, "reason": REASONS[choice.why]}
+    return {"language": choice.language, "entry": choice.entry, "why": choice.why, "reason": REASONS[choice.why]}

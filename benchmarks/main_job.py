@@ -99,7 +99,8 @@ def add_options(options: argparse.ArgumentParser) -> None:
     """Add this benchmark's options."""
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--scale", type=float, default=1.0, help="share of the usual number of messages a round")
-    options.add_argument("--systems", nargs="*", help="only these, by name")
+    names = [system.name for system in (*PEERS, *OURS)]
+    options.add_argument("--systems", nargs="+", choices=names, metavar="NAME", help=f"only these: {', '.join(names)}")
 
 
 def measure(given: argparse.Namespace) -> Report:

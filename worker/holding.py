@@ -3,7 +3,6 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from worker.batching import chunks
 from worker.contract.answers import Answer, AnswerKind
@@ -12,24 +11,34 @@ from worker.contract.messages import Channel, Claim, Hint, HintKind, Lane
 from worker.ports import Clock, Ledger
 
 
-@dataclass(slots=True, eq=False)
 class Held:
     """One claimed message. It may be sent only before `deadline`, the local end of its lease."""
 
-    claim: Claim
-    lane: Lane
-    shard: int
-    deadline: float
-    """Seconds of the monotonic clock; taken before the claim was asked for, so never later than the ledger's lease."""
-    renew_until: float
-    """Seconds of the monotonic clock after which the lease is no longer extended."""
-    expires: float = math.inf
-    """Seconds of the monotonic clock: the message's own deadline, after which nothing of it is sent (R43)."""
-    waiting: int = 0
-    """Channels whose answer is still out."""
-    answers: dict[Channel, Answer] = field(default_factory=dict)
-    gateways: dict[Channel, str] = field(default_factory=dict)
-    """Name of the gateway that each channel was put on the way to."""
+    def __init__(
+        self,
+        claim: Claim,
+        lane: Lane,
+        shard: int,
+        deadline: float,
+        renew_until: float,
+        expires: float = math.inf,
+    ) -> None:
+        """Begin without an answer."""
+        self.claim = claim
+        self.lane = lane
+        self.shard = shard
+        self.deadline = deadline
+        """Seconds of the monotonic clock; taken before the claim was asked for, so never later than the ledger's
+        lease."""
+        self.renew_until = renew_until
+        """Seconds of the monotonic clock after which the lease is no longer extended."""
+        self.expires = expires
+        """Seconds of the monotonic clock: the message's own deadline, after which nothing of it is sent (R43)."""
+        self.waiting = 0
+        """Channels whose answer is still out."""
+        self.answers: dict[Channel, Answer] = {}
+        self.gateways: dict[Channel, str] = {}
+        """Name of the gateway that each channel was put on the way to."""
 
     @property
     def expired(self) -> bool:

@@ -116,12 +116,12 @@ def render(message_id: str, channel: Channel, payload: Payload, surroundings: Su
         raise UndeliverableError(str(template)) from template
     arguments = (channel, payload.language, payload.parameters, payload.redirect_url)
     return WalletMessage(
-        message_id=delivery_key(message_id, channel),
-        customer_id=payload.customer_id,
-        channel=channel,
-        template_code=payload.template_code,
-        content=template.render(*arguments),
-        redirect_url=template.target(*arguments),
-        platform_template_code=template.version.platform_template_code or payload.template_code,
-        extend_info=payload.extend_info,
+        delivery_key(message_id, channel),
+        payload.customer_id,
+        channel,
+        payload.template_code,
+        template.render(*arguments),
+        template.target(*arguments),
+        template.version.platform_template_code or payload.template_code,
+        payload.extend_info,
     )

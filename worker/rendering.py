@@ -5,6 +5,7 @@ A version is compiled once; a message then costs a few dict look-ups, two `%` fi
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -35,15 +36,14 @@ class TemplateSyntaxError(TidingsError):
         self.faults = faults
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The language that a user gets, and the parameters for it."""
 
     language: str
     """A language of the template."""
     parameters: Mapping[str, str]
-    index: int
-    """Which entry of the send's `templates` they come from."""
+    entry: int
+    """Index of the entry of the send's `templates` they come from."""
     why: Why
 
 

@@ -129,13 +129,17 @@ def _deferred(claim: Claim, answers: Mapping[Channel, Answer], burnt: int, worke
     )
 
 
-def _settlement(
+def _settlement(  # noqa: PLR0913 - a settlement's own fields
     claim: Claim,
     verdict: Verdict,
     updates: tuple[DeliveryUpdate, ...],
-    **rest: int | str,
+    *,
+    worker: str,
+    tries: int = 0,
+    delay: int = 0,
+    cause: str = "",
 ) -> Settlement:
-    return Settlement(claim.message_id, claim.claim_id, claim.attempt, verdict, updates, **rest)  # type: ignore[arg-type]
+    return Settlement(claim.message_id, claim.claim_id, claim.attempt, verdict, updates, tries, delay, cause, worker)
 
 
 def _is_open(answer: Answer) -> bool:

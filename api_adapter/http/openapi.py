@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 
 from api_adapter.http.batch_parts import PART_SCHEMA, UPLOADING
 from api_adapter.http.endpoint import Endpoint
@@ -22,8 +22,12 @@ _CLIENT_ID: Json = {"type": "string", "minLength": 1, "maxLength": 128, "pattern
 @cache
 def openapi_document() -> Json:
     """Return the whole document (OpenAPI 3.1)."""
-    _, schemas = models_json_schema(
-        [(endpoint.request, "validation") for endpoint in ENDPOINTS if endpoint.method == "POST"],
+    _, schemas = TypeAdapter.json_schemas(
+        [
+            (endpoint.name, "validation", TypeAdapter(endpoint.request))
+            for endpoint in ENDPOINTS
+            if endpoint.method == "POST"
+        ],
         ref_template=REF,
     )
     return {
@@ -67,7 +71,7 @@ def _operation(endpoint: Endpoint) -> Json:
 
 
 def _get(endpoint: Endpoint) -> Json:
-    schema = endpoint.request.model_json_schema(ref_template=REF)
+    schema = TypeAdapter(endpoint.request).json_schema(ref_template=REF)
     query = [
         {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": _portable(of)}
         for name, of in schema["properties"].items()

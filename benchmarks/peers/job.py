@@ -5,6 +5,8 @@ import os
 from string import Template
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from worker.contract.requests import SendRequest, parse
 
 REDIS_URL = os.environ["BENCH_REDIS_URL"]
@@ -12,13 +14,14 @@ GATEWAY = os.environ["BENCH_GATEWAY_URL"] + "/v2/platform/message/send"
 TIMEOUT = 10
 """Seconds of a call."""
 CHANNELS = ("PUSH", "INBOX")
+_SEND = TypeAdapter(SendRequest)
 TEXT = Template("Hello, ${who}, your payment of ${amount} has arrived")
 
 
 def validated(body: bytes) -> tuple[dict[str, Any], str]:
     """Return a send without its token, and the key under which its state is kept."""
     send = parse(SendRequest, body)
-    return send.model_dump(exclude={"accessToken"}), f"message:{send.appId}:{send.requestId}"
+    return _SEND.dump_python(send, exclude={"accessToken"}), f"message:{send.appId}:{send.requestId}"
 
 
 def rendered(send: dict[str, Any]) -> str:

@@ -7,7 +7,8 @@ from typing import TypeVar
 from redis.asyncio import Redis
 
 from worker.adapters.redis.keys import Keys
-from worker.adapters.redis.users import RedisUsers, StoredGrant
+from worker.adapters.redis.token_listing import StoredGrant
+from worker.adapters.redis.users import RedisUsers
 from worker.contract.messages import Channel
 from worker.contract.quiet_hours import QuietHours
 from worker.contract.users import SEND_SCOPE, TokenGrant, User

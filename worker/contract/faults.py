@@ -12,6 +12,7 @@ _RULES: dict[str, str] = {
     "dict_type": "must be an object",
     "list_type": "must be an array",
     "model_type": "must be an object",
+    "dataclass_type": "must be an object",
     "model_attributes_type": "must be an object",
     "string_too_short": "must have at least {min_length} character",
     "string_too_long": "must have at most {max_length} characters",

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import orjson
 from pydantic import TypeAdapter
 
 from worker.contract.quiet_hours import QuietHours
 
-_PACKED = TypeAdapter(tuple[str, str, str, int, str, dict[str, str], str, str | None])
-"""The fields in their order."""
-_WITH_QUIET = TypeAdapter(tuple[str, str, str, int, str, dict[str, str], str, str | None, tuple[int, int, str]])
+_Fields: TypeAlias = tuple[str, str, str, int, str, dict[str, str], str, str | None]
+"""Those of a payload, in their order."""
+_FieldsAndQuiet: TypeAlias = tuple[str, str, str, int, str, dict[str, str], str, str | None, tuple[int, int, str]]
 """The same with the user's quiet hours, where there are any."""
+_FIELDS = TypeAdapter(_Fields).validator
+_FIELDS_AND_QUIET = TypeAdapter(_FieldsAndQuiet).validator
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class Payload(NamedTuple):
         Raises ValueError for anything else; its text holds what was read, so it must not be logged.
         """
         if packed.endswith(b"]]"):
-            fields = _WITH_QUIET.validate_json(packed, strict=True)
-            start, end, time_zone = fields[8]
-            return cls(*fields[:8], Quiet(QuietHours(start, end), time_zone))
-        return cls(*_PACKED.validate_json(packed, strict=True))
+            known: _FieldsAndQuiet = _FIELDS_AND_QUIET.validate_json(packed, strict=True)
+            start, end, time_zone = known[8]
+            return cls(*known[:8], Quiet(QuietHours(start, end), time_zone))
+        fields: _Fields = _FIELDS.validate_json(packed, strict=True)
+        return cls(*fields)

@@ -9,7 +9,7 @@ from api_adapter.gathering import Gathering
 from api_adapter.taking import Results, SendResult
 from tests.samples import send_fields
 from worker.contract.codes import SUCCESS
-from worker.contract.requests import SendRequest
+from worker.contract.requests import SendRequest, parse_fields
 
 
 class Store:
@@ -31,7 +31,7 @@ class Store:
 
 
 def send(name: str) -> Send:
-    return Send(0, f"client-of-{name}", SendRequest.model_validate(send_fields()), name, "content")
+    return Send(0, f"client-of-{name}", parse_fields(SendRequest, send_fields()), name, "content")
 
 
 def names(number: int, start: int = 0) -> list[str]:

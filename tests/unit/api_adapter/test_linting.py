@@ -36,7 +36,7 @@ def test_a_good_send_shows_each_channel_of_each_language_and_which_the_user_gets
         (INBOX, "小明 様", "お支払い ¥5", "/pages/1"),
     ]
     assert lint.choice is not None
-    assert (lint.choice.language, lint.choice.index, lint.choice.why) == ("ja-JP", 1, Why.PREFERRED)
+    assert (lint.choice.language, lint.choice.entry, lint.choice.why) == ("ja-JP", 1, Why.PREFERRED)
     assert lint.views[0].channels[0].lengths["body"] == (15, 1024)
 
 

@@ -1,5 +1,4 @@
 import asyncio
-from dataclasses import replace
 
 from tests.back_office import notices
 from tests.fakes.clock import FakeClock
@@ -136,7 +135,7 @@ def test_what_was_given_back_is_not_held_and_not_renewed() -> None:
 def test_two_claims_of_one_message_are_held_apart() -> None:
     stand = Stand(1)
     (first,) = stand.held
-    second = replace(first)
+    second = Held(first.claim, first.lane, first.shard, first.deadline, first.renew_until)
 
     stand.holdings.add([second])
     stand.holdings.remove([first])

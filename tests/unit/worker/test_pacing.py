@@ -5,7 +5,6 @@ import heapq
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import count
 from random import Random
 
@@ -93,9 +92,8 @@ class Fleet:
     def put(self, number: int, name: str = "m", lane: Lane = Lane.BULK) -> None:
         """Bring messages of a merchant that is called as they are, spread over the processes in chunks."""
         one = held("one", math.inf, app_id=name)
-        parcels = [
-            Parcel(replace(one, lane=lane), PUSH, wallet_message(f"{name}{place}"), 20) for place in range(number)
-        ]
+        one.lane = lane
+        parcels = [Parcel(one, PUSH, wallet_message(f"{name}{place}"), 20) for place in range(number)]
         for place, start in enumerate(range(0, number, 200)):
             self._put(self.ways[place % len(self.ways)], parcels[start : start + 200])
 

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +11,9 @@ from worker.routing import Errand
 def parcel(
     name: str, lane: Lane = Lane.BULK, size: int = 20, errand: Errand = Errand.SEND, app_id: str = "shop"
 ) -> Parcel:
-    return Parcel(replace(held(name, app_id=app_id), lane=lane), PUSH, wallet_message(name), size, errand)
+    one = held(name, app_id=app_id)
+    one.lane = lane
+    return Parcel(one, PUSH, wallet_message(name), size, errand)
 
 
 def names(parcels: list[Parcel]) -> list[str]:

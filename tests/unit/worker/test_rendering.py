@@ -207,13 +207,13 @@ def test_R9_a_parameter_name_that_is_no_plain_name_is_not_echoed() -> None:
 def test_R62_the_users_preference_chooses_language_and_parameters() -> None:
     choice = compile_template(template()).choose([entry("en-US", who="a"), entry("ja", who="b")], ["ja-JP", "en"])
 
-    assert (choice.language, choice.parameters, choice.index) == ("ja-JP", {"who": "b"}, 1)
+    assert (choice.language, choice.parameters, choice.entry) == ("ja-JP", {"who": "b"}, 1)
 
 
 def test_R62_when_no_language_matches_the_first_entry_fills_the_default() -> None:
     choice = compile_template(template()).choose([entry("fr", who="a", amount="1"), entry("de")], ["fr"])
 
-    assert (choice.language, choice.parameters, choice.index) == ("en-US", {"who": "a", "amount": "1"}, 0)
+    assert (choice.language, choice.parameters, choice.entry) == ("en-US", {"who": "a", "amount": "1"}, 0)
 
 
 def test_R62_when_no_language_matches_and_the_first_entry_does_not_fit_it_is_refused() -> None:

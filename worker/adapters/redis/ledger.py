@@ -53,6 +53,10 @@ _SETTLE = Script.read("settle_messages")
 _SWEEP = Script.read("sweep_due")
 _FORGET = Script.read("forget_messages")
 
+# Looked up, as calling an enumeration costs each message four times as much.
+_ACCEPTANCES = {acceptance.value: acceptance for acceptance in Acceptance}
+_SETTLED = {settled.value: settled for settled in Settled}
+
 
 class RedisLedger:
     """Implements `ports.Ledger`. `now` gives the time for tests; in service it is Redis' own."""
@@ -124,12 +128,11 @@ class RedisLedger:
             arguments: list[str | bytes | int] = [self._now(), app_id, lane]
             arguments += (limits.grace, limits.window(lane), limits.waiting, outcomes_text(told))
             arguments += (part.batch_id, part.start, limits.staging)
-            for message in chunk:
-                arguments += new_message_arguments(message)
+            arguments += new_message_arguments(chunk)
             arguments += extra_arguments(chunk)
             return Call(_ACCEPT, shared + self._pairs(shard, chunk), arguments)
 
-        return [Acceptance(code) for code in await self._each(messages, call)]
+        return [_ACCEPTANCES[code] for code in await self._each(messages, call)]
 
     async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
         """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
@@ -142,7 +145,7 @@ class RedisLedger:
                 [text for probe in chunk for text in (probe.fingerprint, probe.user)],
             )
 
-        return [Acceptance(code) for code in await self._each(probes, call)]
+        return [_ACCEPTANCES[code] for code in await self._each(probes, call)]
 
     async def claim(
         self,
@@ -206,7 +209,7 @@ class RedisLedger:
                 arguments += settlement_arguments(settlement)
             return Call(_SETTLE, shared + self._pairs(shard, chunk), arguments)
 
-        codes = [Settled(code) for code in await self._each(settlements, call)]
+        codes = [_SETTLED[code] for code in await self._each(settlements, call)]
         dead = [one.message_id for one in settlements if one.verdict is Verdict.DEAD]
         if dead:
             await index_dead_letters(self._redis, self._keys, dead)

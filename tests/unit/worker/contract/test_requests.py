@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import orjson
@@ -420,7 +421,7 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = st.sampled_from([*SendRequest.model_fields, "unknown"])
+FIELDS = st.sampled_from([*(field.name for field in fields(SendRequest)), "unknown"])
 FAULT = re.compile(r"\$(\.[A-Za-z_][\w.-]*|\[\d+\]|\[\*\])*: .+")
 
 

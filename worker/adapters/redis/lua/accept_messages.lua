@@ -10,12 +10,13 @@
 --       record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 grace in ms, 5 window size, 6 most that may wait for
 --       a retry, 7 outcomes that the merchant is told as in SFU, 8 batchId ('' = none), 9 start of a batch (at once,
---       paused, staged), 10 how long a batch may be staged in ms, then 12 for each message: id, requestId, fingerprint,
---       user, client, template, version, language, deliver_within in ms, PUSH state, INBOX state ('' = not a channel of
---       it), payload; then, where any message has one of these, 3 for each: row in the batch, ms when to send it, ms when
---       it expires ('' = none)
+--       paused, staged), 10 how long a batch may be staged in ms, 11 how many different 7 there are that messages have
+--       in common, then these 7 for each: client, template, version, language, deliver_within in ms, PUSH state, INBOX
+--       state ('' = not a channel of it); then 6 for each message: id, requestId, fingerprint, user, which of the 7 it
+--       has (from 0), payload; then, where any message has one of these, 3 for each: row in the batch, ms when to send
+--       it, ms when it expires ('' = none)
 -- RETURNS  an array: 1 DUE, 2 BACKLOGGED, 3 REPEATED, 4 INCONSISTENT, 6 STAGED, 7 SCHEDULED
-local FIXED, WIDTH, SHARED = 10, 12, 14
+local COMMONS, COMMON, WIDTH, SHARED = 11, 7, 6, 14
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
@@ -23,7 +24,8 @@ if not now then
 end
 local app, lane, batch = ARGV[2], ARGV[3], ARGV[8]
 local number = (#KEYS - SHARED) / 2
-local extras = FIXED + number * WIDTH
+local first_message = COMMONS + ARGV[COMMONS] * COMMON
+local extras = first_message + number * WIDTH
 local has_extras = #ARGV > extras
 -- Numbers are written as text once: Redis would format each anew.
 local taken, due_at = string.format('%.0f', now), string.format('%.0f', now + ARGV[4])
@@ -56,15 +58,16 @@ local function staged(record)
 end
 
 for i = 1, number do
-  local a = FIXED + (i - 1) * WIDTH
+  local a = first_message + (i - 1) * WIDTH
   local record = KEYS[SHARED + i * 2 - 1]
   local known = redis.call('HMGET', record, 'fp', 'user')
   if known[1] then
     result[i] = staged(record) and 6 or (known[1] == ARGV[a + 3] and known[2] == ARGV[a + 4]) and 3 or 4
   else
-    local push, inbox = ARGV[a + 10], ARGV[a + 11]
-    if within ~= ARGV[a + 9] then
-      within = ARGV[a + 9]
+    local c = COMMONS + ARGV[a + 5] * COMMON
+    local push, inbox = ARGV[c + 6], ARGV[c + 7]
+    if within ~= ARGV[c + 5] then
+      within = ARGV[c + 5]
       expires = string.format('%.0f', now + within)
     end
     local row, send_at, deadline = '', 0, expires
@@ -75,9 +78,9 @@ for i = 1, number do
     end
     -- What is read most often comes first, where Redis finds it soonest.
     redis.call('HSET', record, 'PUSH', push, 'INBOX', inbox, 'app', app, 'lane', lane, 'taken', taken, 'exp', deadline,
-      'fp', ARGV[a + 3], 'user', ARGV[a + 4], 'req', ARGV[a + 2], 'client', ARGV[a + 5],
-      'tpl', ARGV[a + 6], 'ver', ARGV[a + 7], 'lang', ARGV[a + 8])
-    redis.call('SET', KEYS[SHARED + i * 2], ARGV[a + 12])
+      'fp', ARGV[a + 3], 'user', ARGV[a + 4], 'req', ARGV[a + 2], 'client', ARGV[c + 1],
+      'tpl', ARGV[c + 2], 'ver', ARGV[c + 3], 'lang', ARGV[c + 4])
+    redis.call('SET', KEYS[SHARED + i * 2], ARGV[a + 6])
     if ARGV[7] ~= '' then redis.call('HSET', record, 'cb', ARGV[7] .. '|0') end
     if push == 'O' then opened.PUSH = opened.PUSH + 1 end
     if inbox == 'O' then opened.INBOX = opened.INBOX + 1 end
