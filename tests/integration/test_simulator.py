@@ -1,6 +1,7 @@
 """The gateway simulator over real sockets: what callers of a wallet meet, byte for byte."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -223,6 +224,23 @@ def test_a_delivery_is_reported_with_everything_the_user_got() -> None:
                 }
             ],
         }
+
+    played(scene)
+
+
+@pytest.mark.parametrize(
+    ("sent", "reported"), [("9" * 30, int("9" * 30)), ("NaN", None), ("-Infinity", None), ("1e999", None)]
+)
+def test_a_delivery_is_reported_whatever_numbers_its_sender_took(sent: str, reported: object) -> None:
+    async def scene(stand: Stand) -> None:
+        content = f'{{"title":"t","content":"c","sum":{sent}}}'
+        body = orjson.dumps({"messages": [message("ann", messageContent=content, extendInfo={"sum": "here"})]})
+        body = body.replace(b'"here"', sent.encode())
+        head = f"POST {SEND_PATH} HTTP/1.1\r\nHost: wallet\r\nContent-Length: {len(body)}\r\n\r\n"
+        await stand.ask(head.encode() + body)
+        (delivery,) = json.loads((await stand.ask(request("GET", "/deliveries"))).body)["deliveries"]
+
+        assert (delivery["messageContent"]["sum"], delivery["extendInfo"]["sum"]) == (reported, reported)
 
     played(scene)
 

@@ -1,6 +1,7 @@
 """The bodies of wallet calls, validated rule by rule (CONTRACT R65-R67)."""
 
-from typing import Annotated, Any, NotRequired, assert_never
+from collections.abc import Callable
+from typing import Annotated, Any, NotRequired
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
@@ -62,26 +63,24 @@ _CONTENT_RULES = {
     Channel.INBOX: "must be JSON text: an object with body, which has the strings title and content, perhaps header",
 }
 # The validators themselves: one runs for each message, where a TypeAdapter's own method costs as much as the work.
-_read_push = TypeAdapter(PushContent).validator.validate_json
-_read_inbox = TypeAdapter(InboxContent).validator.validate_json
+_READERS: dict[Channel, Callable[[str], Any]] = {
+    Channel.PUSH: TypeAdapter(PushContent).validator.validate_json,
+    Channel.INBOX: TypeAdapter(InboxContent).validator.validate_json,
+}
 
 
 def shown(channel: Channel, content: str) -> PushContent | InboxBody:
     """Return the part of a messageContent that holds title and content; raises ValidationError if R67 is broken."""
-    if channel is Channel.PUSH:
-        push: PushContent = _read_push(content)
-        return push
-    if channel is Channel.INBOX:
-        inbox: InboxContent = _read_inbox(content)
-        return inbox["body"]
-    assert_never(channel)
+    read = _READERS[channel](content)
+    seen: PushContent | InboxBody = read["body"] if channel is Channel.INBOX else read
+    return seen
 
 
 def _suits_its_channel(content: str, info: ValidationInfo) -> str:
     channel = info.data.get("messageChannel")
     if channel is not None:  # an unknown channel is a fault of its own
         try:
-            shown(channel, content)
+            _READERS[channel](content)
         except ValidationError:
             raise PydanticCustomError("message_content", _CONTENT_RULES[channel]) from None
     return content
@@ -141,7 +140,7 @@ def parse_call(body: bytes) -> list[CallMessage]:
     try:
         call: _Call = _read_call(body)
         for message in call["messages"]:
-            shown(message["messageChannel"], message["messageContent"])
+            _READERS[message["messageChannel"]](message["messageContent"])
     except ValidationError:
         return parse(_JudgedCall, body).messages  # slower, and names every fault
     return call["messages"]

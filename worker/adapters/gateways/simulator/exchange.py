@@ -7,12 +7,12 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import NamedTuple
 
-import orjson
+from pydantic_core import to_json
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
-_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Request(NamedTuple):
@@ -34,7 +34,7 @@ class Response(NamedTuple):
     status: HTTPStatus
     body: bytes
     content_type: str = JSON
-    headers: Mapping[str, str] = _NO_HEADERS
+    headers: Mapping[str, str] = NO_HEADERS
     delay: int = 0
     """Milliseconds to wait before it is sent."""
 
@@ -52,12 +52,12 @@ class Reset:
 Reply = Response | Silence | Reset
 
 
-def json_response(content: object, status: HTTPStatus = HTTPStatus.OK, delay: int = 0) -> Response:
-    """Return an answer in JSON."""
-    return Response(status, orjson.dumps(content), JSON, _NO_HEADERS, delay)
+def json_response(content: object) -> Response:
+    """Return an answer in JSON. Numbers may have any size, as in what callers sent; one that JSON lacks is null."""
+    return Response(HTTPStatus.OK, to_json(content, inf_nan_mode="null"))
 
 
-def text_response(status: HTTPStatus, text: str, headers: Mapping[str, str] = _NO_HEADERS) -> Response:
+def text_response(status: HTTPStatus, text: str, headers: Mapping[str, str] = NO_HEADERS) -> Response:
     """Return an answer in plain text."""
     return Response(status, f"{text}\n".encode(), TEXT, headers)
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+import orjson
+
 from worker.adapters.gateways.simulator.behaviours import (
     DELIVER,
     PREFIX,
@@ -14,7 +16,7 @@ from worker.adapters.gateways.simulator.behaviours import (
 )
 from worker.adapters.gateways.simulator.calls import CallMessage, parse_call, parse_inquiry
 from worker.adapters.gateways.simulator.deliveries import Deliveries
-from worker.adapters.gateways.simulator.exchange import Reply, Reset, Response, Silence, json_response, text_response
+from worker.adapters.gateways.simulator.exchange import JSON, NO_HEADERS, Reply, Reset, Response, Silence, text_response
 from worker.adapters.gateways.simulator.journal import Journal, JournalledCall, keep_nothing
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.requests import ContractViolationError
@@ -182,7 +184,7 @@ def _answer(result: Result, entries: list[dict[str, Any]], delay: int = 0) -> Re
         "messageSendResults": entries,
         "extendInfo": None,
     }
-    return json_response(content, delay=delay)
+    return Response(HTTPStatus.OK, orjson.dumps(content), JSON, NO_HEADERS, delay)
 
 
 def _http_failure(held: Behaviour) -> Response:

@@ -23,7 +23,7 @@ _LINGER_NOT_AT_ALL = struct.pack("ii", 1, 0)
 class Connection:
     """A client's connection, from `connection_made` to `connection_lost` in `connections`.
 
-    An `asyncio.Protocol` in all but name: compiled, it could not have that one's attributes and be quick as well.
+    An `asyncio.Protocol` in all but name: a compiled class is only quick if its bases are compiled too.
     """
 
     closed: asyncio.Future[None]

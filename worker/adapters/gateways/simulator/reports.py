@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 import orjson
+from pydantic_core import from_json
 
 from worker.adapters.gateways.simulator.behaviours import Behaviour
 from worker.adapters.gateways.simulator.calls import shown
@@ -94,7 +95,7 @@ def _delivery_report(deliveries: Deliveries, delivery: Delivery) -> dict[str, An
         "templateCode": message["templateCode"],
         "title": seen["title"],
         "body": seen["content"],
-        "messageContent": orjson.loads(message["messageContent"]),
+        "messageContent": from_json(message["messageContent"]),
         "redirectUrl": message["redirectUrl"],
         "extendInfo": message["extendInfo"],
         "calls": tally.calls,
