@@ -23,7 +23,8 @@ COMPILED := build/compiled
 # What the tests of it read.
 BESIDE := tests benchmarks docs README.md pyproject.toml
 HOT_TESTS := tests/unit/worker tests/unit/api_adapter tests/conformance $(addprefix tests/integration/test_, \
-	delivery_loop.py intake_redis.py ledger_state_machine.py redis_scripts.py simulator.py wallet_gateway.py)
+	delivery_loop.py http_calls.py http_connecting.py http_pool.py intake_redis.py ledger_state_machine.py redis_scripts.py \
+	simulator.py wallet_gateway.py)
 # The peers of the benchmarks, apart from the product. Each name is that of a lock file too.
 PEERS := .venv-bench .venv-bench-older-redis
 

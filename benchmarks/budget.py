@@ -39,6 +39,7 @@ _LIBRARIES = {
     "vine": "Celery, kombu",
     "redis": "Redis client",
     "hiredis": "Redis client",
+    "httptools": "HTTP client",
     "pyreqwest": "HTTP client",
     "pydantic": "pydantic",
     "structlog": "logs",
@@ -47,6 +48,7 @@ _LIBRARIES = {
 _OURS = {
     "worker/adapters/redis": "ledger: arguments and replies",
     "worker/adapters/gateways": "calls: bodies and answers",
+    "worker/adapters/http_calls": "HTTP client",
     "worker/adapters/celery": "hints",
     "worker/rendering": "packing and rendering",
     "worker/packing": "packing and rendering",

@@ -152,11 +152,13 @@ class Delivery:
             await self._put_noted(diverted)
 
     def _put(self, addressed: Iterable[tuple[GatewayRoute, Parcel]]) -> None:
-        by_route: dict[GatewayRoute, list[Parcel]] = defaultdict(list)
+        routes: dict[int, GatewayRoute] = {}
+        parcels: dict[int, list[Parcel]] = defaultdict(list)
         for route, parcel in addressed:
-            by_route[route].append(parcel)
-        for route, parcels in by_route.items():
-            self._coalescers.to(route).put(parcels)
+            routes[id(route)] = route  # a route's own hash goes through all its fields, for each parcel
+            parcels[id(route)].append(parcel)
+        for place, together in parcels.items():
+            self._coalescers.to(routes[place]).put(together)
 
     async def _put_noted(self, addressed: Sequence[tuple[GatewayRoute, Parcel]]) -> None:
         """Note where parcels go before they do; those of messages that another claim has go nowhere."""

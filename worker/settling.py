@@ -38,8 +38,9 @@ class Settler:
 
     def put(self, held: Held) -> None:
         """Take a message whose open channels all have an answer, or that is past its deadline."""
+        if not self._answered:
+            self._wake.set()
         self._answered.append(held)
-        self._wake.set()
 
     async def run(self) -> None:
         """Settle whatever was put, for ever."""

@@ -14,8 +14,8 @@ from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
 from pyreqwest.response import Response
 
+from worker.adapters.callbacks.http_phases import was_never_sent
 from worker.adapters.callbacks.resolver import Resolver
-from worker.adapters.http_phases import was_never_sent
 from worker.callbacks.addresses import Target, UnfitUrlError, may_be_called, target_of
 from worker.callbacks.ports import Reply
 from worker.contract.clients import Network

@@ -1,39 +1,27 @@
 """Calls a wallet's `POST /v2/platform/message/send` (R65), and its inquiry: up to 20 messages, one answer each."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import orjson
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
 
 from worker.adapters.gateways.answers import read_answers, read_inquiry
-from worker.adapters.http_phases import was_never_sent
+from worker.adapters.http_calls.client import HttpClient
+from worker.adapters.http_calls.errors import AnswerTimeoutError, CallError, NeverSentError
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
 from worker.contract.users import GatewayRoute
 from worker.ports import Clock
 
 SEND_PATH = "/v2/platform/message/send"
 INQUIRY_PATH = "/v2/platform/message/inquiry"
-_CONNECT_TIMEOUT = timedelta(seconds=3)
 
 
 class WalletGateway:
     """Implements `ports.Gateway` over HTTP. One client, and so one pool of connections, a process."""
 
     def __init__(self, clock: Clock, call_timeout: int) -> None:
-        """Make the client; `call_timeout` is in milliseconds and bounds a call in all. Connects at the first call."""
+        """Connects at the first call, each of which may take `call_timeout` milliseconds in all."""
         self._clock = clock
-        self._client: Client = (
-            ClientBuilder()
-            .timeout(timedelta(milliseconds=call_timeout))
-            .connect_timeout(_CONNECT_TIMEOUT)
-            .follow_redirects(enable=False)
-            .no_proxy()
-            .user_agent("tidings")
-            .default_headers({"Content-Type": "application/json; charset=UTF-8"})
-            .build()
-        )
+        self._client = HttpClient(call_timeout / 1000)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -59,18 +47,17 @@ class WalletGateway:
     async def _post(self, url: str, content: object) -> tuple[int, str | None, bytes] | Answer:
         """Return status, Retry-After and body, or what it means for each message that there is none."""
         try:
-            response = await self._client.post(url).body_bytes(orjson.dumps(content)).build().send()
-            return response.status, response.get_header("retry-after"), bytes(await response.bytes())
-        except (PyreqwestError, ValueError) as error:
+            return await self._client.post(url, orjson.dumps(content))
+        except CallError as error:
             return _failure(error)
 
 
-def _failure(error: PyreqwestError | ValueError) -> Answer:
-    if was_never_sent(error):
+def _failure(error: CallError) -> Answer:
+    if isinstance(error, NeverSentError):
         return Answer(AnswerKind.UNREACHABLE, "GATEWAY_UNREACHABLE", type(error).__name__)
-    if isinstance(error, RequestTimeoutError):
+    if isinstance(error, AnswerTimeoutError):
         return Answer(AnswerKind.UNANSWERED, message="the gateway did not answer in time")
-    return Answer(AnswerKind.UNANSWERED, message=f"the connection broke ({type(error).__name__})")
+    return Answer(AnswerKind.UNANSWERED, message=f"the connection broke ({error})")
 
 
 def _wire(message: WalletMessage) -> dict[str, object]:
