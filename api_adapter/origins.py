@@ -56,11 +56,11 @@ class Origins:
         return cls(clients, pauses, cancellations, Turns(_AT_ONCE))
 
     async def pause(self, headers: Mapping[str, str], body: bytes) -> Json:
-        """Keep what was not sent from being sent; answers how much waits then."""
+        """Keep what was not sent from being sent; answers whether it was so before, and how much waits then."""
         return await self._answer(headers, OriginRequest, body, self._pause)
 
     async def resume(self, headers: Mapping[str, str], body: bytes) -> Json:
-        """Let it go on; answers how much waits still."""
+        """Let it go on; answers whether it was paused by itself, and how much waits still."""
         return await self._answer(headers, OriginRequest, body, self._resume)
 
     async def cancel(self, headers: Mapping[str, str], body: bytes) -> Json:
@@ -90,12 +90,12 @@ class Origins:
             return refusal(UNKNOWN)
 
     async def _pause(self, request: OriginRequest) -> Json:
-        await self.pauses.pause(request.origin)
-        return await self._standing(request.origin)
+        before = await self.pauses.pause(request.origin)
+        return {"wasPaused": before, **await self._standing(request.origin)}
 
     async def _resume(self, request: OriginRequest) -> Json:
-        await self.pauses.resume(request.origin)
-        return await self._standing(request.origin)
+        before = await self.pauses.resume(request.origin)
+        return {"wasPaused": before, **await self._standing(request.origin)}
 
     async def _standing(self, origin: Origin) -> Json:
         standing = await self.cancellations.standing(origin)

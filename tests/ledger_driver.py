@@ -218,17 +218,17 @@ class LedgerDriver:
         """Let dead letters go."""
         return self._wait(self._subject.dead_letters.discard(letters, run, reason))
 
-    def pause(self, origin: Origin) -> None:
-        """Keep an origin's messages from being sent."""
-        self._wait(self._subject.pauses.pause(origin))
+    def pause(self, origin: Origin) -> bool:
+        """Keep an origin's messages from being sent; return whether it was paused before."""
+        return self._wait(self._subject.pauses.pause(origin))
 
     def close(self, batch: Origin) -> None:
         """Pause a batch for good."""
         self._wait(self._subject.pauses.close(batch))
 
-    def resume(self, origin: Origin) -> None:
-        """Let them be sent again."""
-        self._wait(self._subject.pauses.resume(origin))
+    def resume(self, origin: Origin) -> bool:
+        """Let them be sent again; return whether they were paused by it."""
+        return self._wait(self._subject.pauses.resume(origin))
 
     def paused(self) -> list[Pause]:
         """Return what is paused."""

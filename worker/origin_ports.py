@@ -16,16 +16,22 @@ class Pauses(Protocol):
     LedgerUnavailableError when the store did not answer.
     """
 
-    async def pause(self, origin: Origin) -> None:
-        """Pause a merchant with all its batches, or one batch: what is not in a worker's hands stays."""
+    async def pause(self, origin: Origin) -> bool:
+        """Pause a merchant with all its batches, or one batch: what is not in a worker's hands stays.
+
+        Returns whether it was paused by itself before, everywhere.
+        """
         ...
 
     async def close(self, batch: Origin) -> None:
         """Pause a batch for good: what a gateway was asked for goes on, or it would be U until its deadline."""
         ...
 
-    async def resume(self, origin: Origin) -> None:
-        """Let it go on. What was paused by itself stays paused: a batch of the merchant, the merchant of the batch."""
+    async def resume(self, origin: Origin) -> bool:
+        """Let it go on. What was paused by itself stays paused: a batch of the merchant, the merchant of the batch.
+
+        Returns whether it was paused by itself before, anywhere.
+        """
         ...
 
     async def paused(self) -> list[Pause]:

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import told
+from api_adapter.listening import usable_port
 from worker.callbacks.secrets import UnusableSecretError, checked_secret
 
 if TYPE_CHECKING:
@@ -56,10 +57,7 @@ def _secret(file: Path) -> str:
 
 
 def _listening(host: str, port: int, verifier: "CallbackVerifier") -> ThreadingHTTPServer:
-    try:
-        return ThreadingHTTPServer((host, port), _handler(verifier))
-    except OSError as error:
-        raise ArgumentError(f"--port: can't be listened on ({error.strerror}); give another one") from None
+    return ThreadingHTTPServer((host, usable_port(host, port)), _handler(verifier))
 
 
 def _handler(verifier: "CallbackVerifier") -> type[BaseHTTPRequestHandler]:

@@ -1,8 +1,12 @@
 """Whether anything is known of what an operator names: a pause of a misspelt appId keeps nothing from being sent."""
 
+import typer
+
 from api_adapter.cli.context import Services
 from worker.contract.cancellations import Standing
 from worker.contract.origins import Origin
+
+_UNKNOWN = ("no message, client, callback or setting has this appId", "no message and no batch job has this batchId")
 
 
 async def is_known(services: Services, origin: Origin, standing: Standing) -> bool:
@@ -13,6 +17,11 @@ async def is_known(services: Services, origin: Origin, standing: Standing) -> bo
         (tally,) = await services.batches.tallies([origin])
         return tally.taken > 0 or await services.batch_jobs.find(origin) is not None
     return origin.app_id in await _named_apps(services)
+
+
+def note_unknown(origin: Origin, then: str) -> None:
+    """Say on standard error that nothing is known of what was named, and what follows."""
+    typer.echo(f"note: {_UNKNOWN[bool(origin.batch_id)]}; {then}", err=True)
 
 
 async def _named_apps(services: Services) -> set[str]:

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.known_origins import is_known
+from api_adapter.cli.known_origins import is_known, note_unknown
 from api_adapter.cli.printing import AsJson, counted, elapsed, print_json, utc
 from api_adapter.cli.progress import Work, progress
 from api_adapter.cli.request_id_files import read_request_ids
@@ -32,8 +32,6 @@ CANCEL_EPILOG = (
     "130 interrupted: run it again for the rest."
 )
 
-_UNKNOWN = ("no message, client, callback or setting has this appId", "no message and no batch job has this batchId")
-
 app = typer.Typer(help="Pause, resume, cancel and count what of a merchant was not sent yet.", no_args_is_help=True)
 
 AppId = Annotated[str, typer.Argument(metavar="APPID", help="The merchant's appId.")]
@@ -49,20 +47,25 @@ def pause(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> Non
     """
     with told():
         origin = _origin(app_id, batch)
-        standing, known = run(lambda services: _paused(services, origin))
-        _tell_standing(origin, standing, "is paused", as_json=as_json)
-        if not known:
-            typer.echo(f"note: {_UNKNOWN[bool(batch)]}; {_named(origin)} is paused all the same", err=True)
+        found = run(lambda services: _paused(services, origin))
+        how = "was paused already" if found.before else "is paused"
+        _tell_standing(origin, found, how, as_json=as_json)
+        if not found.known:
+            note_unknown(origin, f"{_named(origin)} is paused all the same")
 
 
 @app.command("resume", epilog="Example:\n\ntidings merchant resume 333301")
 def resume(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> None:
-    """Let what was paused go on, within seconds. A batch that was paused by itself stays so."""
+    """Let what was paused go on, within seconds. A batch that was paused by itself stays so.
+
+    What was not paused is left as it is, and that is said.
+    """
     with told():
         origin = _origin(app_id, batch)
-        standing, still = run(lambda services: _resumed(services, origin))
-        how = f"is still paused, as {_named(still.origin)} is" if still else "goes on"
-        _tell_standing(origin, standing, how, as_json=as_json)
+        found = run(lambda services: _resumed(services, origin))
+        _tell_standing(origin, found, _how_it_goes_on(found), as_json=as_json)
+        if not found.known:
+            note_unknown(origin, "it may be misspelt")
 
 
 @app.command("show", epilog="Examples:\n\ntidings merchant show\n\ntidings merchant show 333301 --json")
@@ -113,8 +116,10 @@ def cancel(
         if not yes:
             _rehearse(origin, ids, as_json=as_json)
             return
-        total = run(lambda services: _cancelled(services, origin, ids, why))
+        total, known = run(lambda services: _cancelled(services, origin, ids, why))
         _tell_cancelled(total, as_json=as_json)
+        if not known:
+            note_unknown(origin, "it may be misspelt")
         raise typer.Exit(EXIT_NOT_ALL if total.total() > total[Cancelled.CANCELLED] else 0)
 
 
@@ -134,16 +139,36 @@ def _checked(reason: str) -> str:
     return text
 
 
-async def _paused(services: Services, origin: Origin) -> tuple[Standing, bool]:
-    await services.pauses.pause(origin)
+class _Found(NamedTuple):
+    """What a pause or resume found and did."""
+
+    before: bool
+    """Whether it was paused by itself before."""
+    still: Origin | None
+    """What pauses it now."""
+    standing: Standing
+    known: bool
+    """Whether anything is known of it."""
+
+
+async def _paused(services: Services, origin: Origin) -> _Found:
+    before = await services.pauses.pause(origin)
     standing = await services.cancellations.standing(origin)
-    return standing, await is_known(services, origin, standing)
+    return _Found(before, origin, standing, await is_known(services, origin, standing))
 
 
-async def _resumed(services: Services, origin: Origin) -> tuple[Standing, Pause | None]:
-    await services.pauses.resume(origin)
-    still = [one for one in await services.pauses.paused() if one.origin in origin.pausing]
-    return await services.cancellations.standing(origin), still[0] if still else None
+async def _resumed(services: Services, origin: Origin) -> _Found:
+    before = await services.pauses.resume(origin)
+    still = next((one.origin for one in await services.pauses.paused() if one.origin in origin.pausing), None)
+    standing = await services.cancellations.standing(origin)
+    return _Found(before, still, standing, before or await is_known(services, origin, standing))
+
+
+def _how_it_goes_on(found: _Found) -> str:
+    if found.still is None:
+        return "goes on" if found.before else "was not paused"
+    itself = "" if found.before else "was not paused by itself, and "
+    return f"{itself}is still paused, as {_named(found.still)} is"
 
 
 async def _looked_at(services: Services, origin: Origin | None) -> tuple[int, list[Pause], Standing | None]:
@@ -157,7 +182,7 @@ async def _looked_at(services: Services, origin: Origin | None) -> tuple[int, li
 
 async def _cancelled(
     services: Services, origin: Origin, request_ids: Sequence[str] | None, reason: str
-) -> Counter[Cancelled]:
+) -> tuple[Counter[Cancelled], bool]:
     total, cancellations = Counter[Cancelled](), services.cancellations
     work = Work("merchant cancel", "message", None if request_ids is None else len(request_ids))
     with progress(work, services.clock) as meter:
@@ -170,7 +195,8 @@ async def _cancelled(
             for some in chunks(ids, MAX_CANCELLED):
                 total += Counter(await cancellations.cancel(origin.app_id, some, reason))
                 meter.advance(total.total(), total.total())
-    return total
+    known = total.total() > total[Cancelled.UNKNOWN] or await is_known(services, origin, Standing(0, 0, 0))
+    return total, known
 
 
 def _rehearse(origin: Origin, request_ids: Sequence[str] | None, *, as_json: bool) -> None:
@@ -180,7 +206,9 @@ def _rehearse(origin: Origin, request_ids: Sequence[str] | None, *, as_json: boo
             return
         typer.echo(f"would cancel what was not sent of {counted(len(request_ids), 'requestId')} of {_named(origin)}")
     else:
-        standing = run(lambda services: services.cancellations.standing(origin))
+        standing, known = run(lambda services: _standing(services, origin))
+        if not known:
+            note_unknown(origin, "it may be misspelt")
         if as_json:
             print_json({"dryRun": True, **_counts(standing)})
             return
@@ -188,11 +216,17 @@ def _rehearse(origin: Origin, request_ids: Sequence[str] | None, *, as_json: boo
     typer.echo("nothing was changed; add --yes to cancel")
 
 
+async def _standing(services: Services, origin: Origin) -> tuple[Standing, bool]:
+    standing = await services.cancellations.standing(origin)
+    return standing, await is_known(services, origin, standing)
+
+
 def _tell_cancelled(total: Counter[Cancelled], *, as_json: bool) -> None:
     if as_json:
         print_json({"dryRun": False, **{name: total[code] for code, name in COUNTED.items()}})
         return
-    typer.echo(f"cancelled {counted(total[Cancelled.CANCELLED], 'message')}")
+    nothing = "" if total.total() else ": nothing was open"
+    typer.echo(f"cancelled {counted(total[Cancelled.CANCELLED], 'message')}{nothing}")
     others = {
         Cancelled.FINAL: "had their outcome already",
         Cancelled.TRIED: "go on: a gateway was asked for them",
@@ -205,11 +239,13 @@ def _tell_cancelled(total: Counter[Cancelled], *, as_json: bool) -> None:
             typer.echo(f"  {total[code]:,} {what}")
 
 
-def _tell_standing(origin: Origin, standing: Standing, how: str, *, as_json: bool) -> None:
+def _tell_standing(origin: Origin, found: _Found, how: str, *, as_json: bool) -> None:
     if as_json:
-        print_json({"appId": origin.app_id, "batchId": origin.batch_id or None, **_counts(standing)})
+        named = {"appId": origin.app_id, "batchId": origin.batch_id or None}
+        paused = {"wasPaused": found.before, "paused": found.still is not None}
+        print_json({**named, **paused, **_counts(found.standing)})
     else:
-        typer.echo(f"{_named(origin)} {how}: {_open(standing)}")
+        typer.echo(f"{_named(origin)} {how}: {_open(found.standing)}")
 
 
 def _counts(standing: Standing) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from api_adapter.cli.context import told
+from api_adapter.listening import usable_port
 from api_adapter.wiring import make_answer_headers
 from worker.adapters.gateways.simulator import Idempotency, SimulatorSettings
 from worker.adapters.gateways.simulator import run as run_simulator
@@ -17,7 +18,9 @@ from worker.local_secrets import token_secret
 from worker.settings import read_settings
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; default: the setting.")]
-Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; default: the setting.")]
+Port = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one; default: the setting.")
+]
 
 
 class Pool(StrEnum):
@@ -31,7 +34,8 @@ class Pool(StrEnum):
 def serve(host: Host = None, port: Port = None) -> None:
     """Serve the HTTP API until SIGTERM or Ctrl-C.
 
-    Against TIDINGS_REDIS_URL, or the embedded Valkey of TIDINGS_DATA_DIR when that is unset.
+    Against TIDINGS_REDIS_URL, or the embedded Valkey of TIDINGS_DATA_DIR when that is unset. It listens on
+    TIDINGS_API_HOST and TIDINGS_API_PORT.
     """
     with told():
         from api_adapter.http.server import serve as serve_http  # noqa: PLC0415 - loads the HTTP server
@@ -55,7 +59,9 @@ def worker(
     """Run a delivery worker until SIGTERM or Ctrl-C; it finishes what it is sending and hands on the rest.
 
     The same as `celery -A worker worker`, which takes all of Celery's own options. Start as many as you like, anywhere.
-    Exit code 75: it lived and did not work, and ended itself to be started again.
+
+    Exit code: 0 it drained, as SIGTERM or Ctrl-C asked; 1 it was hurried, by a second Ctrl-C or SIGQUIT; 2 a setting
+    can't be used; 75 it lived and did not work, and ended itself to be started again.
     """
     with told():
         settings = read_settings()
@@ -77,16 +83,17 @@ def gateway(
 ) -> None:
     """Run the gateway simulator: a wallet that plays what each user's id says, such as sim-retry-2-ann.
 
-    GET /counts tells what it delivered, GET / shows it. The script language is in the README.
+    GET /counts tells what it delivered, GET / shows it. The script language is in the README. It listens on
+    TIDINGS_GATEWAY_HOST and TIDINGS_GATEWAY_PORT until SIGTERM or Ctrl-C.
     """
     with told():
         settings = read_settings()
         configure_logs(settings.log_format, settings.log_level)
-        run_simulator(
-            SimulatorSettings(
-                host=settings.gateway_host if host is None else host,
-                port=settings.gateway_port if port is None else port,
-                idempotency=idempotency,
-                journal=journal,
-            ),
+        chosen = SimulatorSettings(
+            host=settings.gateway_host if host is None else host,
+            port=settings.gateway_port if port is None else port,
+            idempotency=idempotency,
+            journal=journal,
         )
+        usable_port(chosen.host, chosen.port, "TIDINGS_GATEWAY")
+        run_simulator(chosen)

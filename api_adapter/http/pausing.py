@@ -31,6 +31,7 @@ async def _cancel(api: Api, headers: Mapping[str, str], body: bytes) -> Reply:
 _STANDING = object_schema(
     {
         "result": RESULT,
+        "wasPaused": {"type": "boolean", "description": "whether it was paused by itself before this call"},
         "paused": {"type": "boolean", "description": "whether it is paused now, itself or as its merchant is"},
         "waiting": {**COUNT, "description": "messages that wait for their turn or for the end of the pause"},
         "scheduled": {**COUNT, "description": "messages that wait for their time, or for the end of quiet hours"},

@@ -1,12 +1,10 @@
 """Runs the HTTP application on granian."""
 
-import socket
-
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
-from worker.contract.errors import TidingsError
+from api_adapter.listening import usable_port
 from worker.settings import Settings
 
 _BACKLOG = 1024
@@ -22,13 +20,10 @@ _OUR_LOGS = {
 """Lets granian's lines go where all others go."""
 
 
-class AddressError(TidingsError):
-    """The API can't listen where the settings say."""
-
-
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are finished. Raises AddressError."""
-    port = _checked_port(settings.api_host, settings.api_port)
+    # Granian would share an address in use with whoever listens there, and log a port of 0.
+    port = usable_port(settings.api_host, settings.api_port, "TIDINGS_API")
     Granian(
         "api_adapter.http.asgi:application",
         factory=True,
@@ -46,21 +41,3 @@ def serve(settings: Settings) -> None:
         log_dictconfig=_OUR_LOGS,
         websockets=False,
     ).serve()
-
-
-def _checked_port(host: str, port: int) -> int:
-    """Return the port, or a free one for 0: granian would log the 0.
-
-    Refuses an address in use: granian itself would share it with whoever listens there already.
-    """
-    try:
-        family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            found: int = probe.getsockname()[1]
-            return found
-    except OSError as error:
-        raise AddressError(
-            f"can't listen on {host}:{port} ({error.strerror}); set TIDINGS_API_HOST and TIDINGS_API_PORT",
-        ) from error

@@ -77,6 +77,13 @@ def test_resumed_it_has_its_turns_again(open_ledger: OpenLedger) -> None:
     assert ledger.accept([new_message("later")]) == [Acceptance.DUE]
 
 
+def test_whether_it_was_paused_by_itself_is_told(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger()
+
+    assert [ledger.resume(B1), ledger.pause(SHOP), ledger.pause(SHOP)] == [False, False, True]
+    assert [ledger.resume(B1), ledger.resume(SHOP), ledger.resume(SHOP)] == [False, True, False]
+
+
 def test_a_pause_is_of_its_merchant_alone(open_ledger: OpenLedger) -> None:
     ledger = open_ledger(window_bulk=10)
     ledger.pause(SHOP)

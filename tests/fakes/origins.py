@@ -18,10 +18,11 @@ class FakePauses:
 
     ledger: FakeLedger
 
-    async def pause(self, origin: Origin) -> None:
+    async def pause(self, origin: Origin) -> bool:
         """Pause a merchant with all its batches, or one batch: what is not in a worker's hands stays."""
         ledger = self.ledger
         await ledger.ping()
+        before = all((shard, origin) in ledger.paused for shard in range(ledger.shards))
         for shard in range(ledger.shards):
             ledger.paused.setdefault((shard, origin), ledger.now)
         for place in self._covered(ledger.released, origin):
@@ -31,6 +32,7 @@ class FakePauses:
             if origin in record.origin.pausing and record.due_at is not None and not record.attempt:
                 record.due_at = None
                 ledger._wait_in_backlog((record.shard, record.lane, record.origin), record.new.message_id)
+        return before
 
     async def close(self, batch: Origin) -> None:
         """Pause a batch for good: what a gateway was asked for goes on."""
@@ -40,10 +42,11 @@ class FakePauses:
     def _covered(self, places: Iterable[Place], origin: Origin) -> list[Place]:
         return [place for place in places if origin in place[2].pausing]
 
-    async def resume(self, origin: Origin) -> None:
+    async def resume(self, origin: Origin) -> bool:
         """Let it go on. What was paused by itself stays paused: a batch of the merchant, the merchant of the batch."""
         ledger = self.ledger
         await ledger.ping()
+        before = any((shard, origin) in ledger.paused for shard in range(ledger.shards))
         for shard in range(ledger.shards):
             ledger.paused.pop((shard, origin), None)
             ledger.staged.pop((shard, origin), None)
@@ -56,6 +59,7 @@ class FakePauses:
             if not ledger.is_paused(place[0], place[2]):
                 del ledger.stopped[place]
                 ledger.list_backlog(place)
+        return before
 
     async def paused(self) -> list[Pause]:
         """Return what is paused, by appId and batchId; staged batches too."""

@@ -58,7 +58,57 @@ def test_a_batch_whose_merchant_is_paused_is_said_to_wait_still(tidings: Command
 
     (line,) = tidings.lines("merchant", "resume", "shop", "--batch", "b1")
 
+    assert line.startswith("batch b1 of shop was not paused by itself, and is still paused, as shop is: 10 messages")
+    tidings.lines("merchant", "pause", "shop", "--batch", "b1")
+    (line,) = tidings.lines("merchant", "resume", "shop", "--batch", "b1")
     assert line.startswith("batch b1 of shop is still paused, as shop is: 10 messages waiting, 0 with workers")
+
+
+def test_a_repeat_says_that_nothing_changed_and_succeeds(tidings: CommandLine) -> None:
+    verbs = ("resume", "pause", "pause", "resume", "resume")
+
+    said = [tidings.lines("merchant", verb, "shop")[0].partition(":")[0] for verb in verbs]
+    told = [json.loads(tidings("merchant", verb, "shop", "--batch", "b1", "--json").stdout) for verb in verbs]
+
+    assert said == [
+        "shop was not paused",
+        "shop is paused",
+        "shop was paused already",
+        "shop goes on",
+        "shop was not paused",
+    ]
+    assert [(one["wasPaused"], one["paused"]) for one in told] == [
+        *((False, False), (False, True), (True, True), (True, False), (False, False))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("resume", "cofe"), "cofe was not paused: 0 messages waiting, 0 with workers or to be tried again"),
+        (("cancel", "cofe", "--yes"), "cancelled 0 messages: nothing was open"),
+    ],
+)
+def test_what_nothing_is_known_of_is_noted(tidings: CommandLine, arguments: tuple[str, ...], said: str) -> None:
+    app, batch = tidings("merchant", *arguments), tidings("merchant", *arguments, "--batch", "b7")
+
+    assert (app.exit_code, app.stdout, batch.exit_code) == (0, f"{said}\n", 0)
+    assert app.stderr == "note: no message, client, callback or setting has this appId; it may be misspelt\n"
+    assert batch.stderr == "note: no message and no batch job has this batchId; it may be misspelt\n"
+
+
+def test_a_rehearsed_cancel_notes_what_nothing_is_known_of(tidings: CommandLine) -> None:
+    assert "note: no message, client," in tidings("merchant", "cancel", "cofe").stderr
+    assert tidings("merchant", "cancel", "shop").stderr == ""
+
+
+def test_a_second_cancel_says_that_nothing_is_open(tidings: CommandLine) -> None:
+    arguments = ("merchant", "cancel", "shop", "--batch", "b1", "--yes")
+    tidings.lines(*arguments)
+
+    again = tidings(*arguments)
+
+    assert (again.exit_code, again.stdout, again.stderr) == (0, "cancelled 0 messages: nothing was open\n", "")
 
 
 def test_without_yes_nothing_is_cancelled(tidings: CommandLine) -> None:

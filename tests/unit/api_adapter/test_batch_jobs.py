@@ -645,12 +645,12 @@ def test_a_pause_that_overtakes_a_resume_stands() -> None:
         """Tells the ledger of the resume only after the pause that came later was carried out."""
 
         @override
-        async def resume(self, origin: Origin) -> None:
+        async def resume(self, origin: Origin) -> bool:
             await desk.jobs.move(batch, PAUSE, 0, 0)
             paused = await desk.jobs.find(batch)
             assert paused is not None
             await desk.keeper.carry_out(paused)
-            await super().resume(origin)
+            return await super().resume(origin)
 
     slow = BatchKeeper(
         jobs=desk.jobs,

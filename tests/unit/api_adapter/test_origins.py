@@ -37,6 +37,7 @@ def test_what_is_paused_waits_and_goes_on_when_it_is_resumed() -> None:
 
     assert asked(desk, "pause", appId=APP) == {
         "result": {"resultCode": "SUCCESS", "resultStatus": "S", "resultMessage": "success"},
+        "wasPaused": False,
         "paused": True,
         "waiting": 3,
         "scheduled": 0,
@@ -46,6 +47,17 @@ def test_what_is_paused_waits_and_goes_on_when_it_is_resumed() -> None:
     assert desk.hints.message_ids == []
     resumed = asked(desk, "resume", appId=APP)
     assert (resumed["paused"], resumed["waiting"]) == (False, 4)
+
+
+def test_a_repeat_is_told_that_nothing_changed() -> None:
+    desk = FrontDesk()
+    verbs = ("resume", "pause", "pause", "resume", "resume")
+
+    told = [asked(desk, verb, appId=APP) for verb in verbs]
+
+    assert [(one["wasPaused"], one["paused"]) for one in told] == [
+        *((False, False), (False, True), (True, True), (True, False), (False, False))
+    ]
 
 
 def test_a_batch_stays_paused_with_its_merchant() -> None:

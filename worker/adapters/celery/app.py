@@ -10,6 +10,7 @@ from celery.utils.nodenames import default_nodename, nodename, nodesplit
 from worker.adapters.celery.configuration import DELIVER_TASK, configuration
 from worker.adapters.celery.consumer import GiveBack
 from worker.adapters.celery.hints import HintPublisher
+from worker.adapters.celery.interrupts import Interrupts, tell_haste
 from worker.adapters.celery.loop import DeliveryLoop
 from worker.adapters.celery.watchdog import Watchdog
 from worker.contract.messages import Hint, HintKind, Lane
@@ -87,11 +88,13 @@ def register_delivery(app: Celery, loops: ProcessLoops) -> None:
     def stop(**_: object) -> None:
         loops.stop()
 
-    app.steps["worker"].update({GiveBack, Watchdog})
+    app.steps["worker"].update({GiveBack, Interrupts, Watchdog})
     signals.celeryd_init.connect(name_apart, weak=False)
     signals.worker_process_init.connect(start, weak=False)
     signals.worker_process_shutdown.connect(stop, weak=False)
     signals.worker_shutdown.connect(stop, weak=False)
+    # After `stop`: in pools without children that is where it drains.
+    signals.worker_shutdown.connect(tell_haste, weak=False)
 
 
 def name_apart(instance: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker

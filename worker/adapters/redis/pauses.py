@@ -36,21 +36,22 @@ class RedisPauses:
         self._limits = limits or LedgerLimits()
         self._now = now
 
-    async def pause(self, origin: Origin) -> None:
+    async def pause(self, origin: Origin) -> bool:
         """Pause a merchant with all its batches, or one batch: what is not in a worker's hands stays."""
-        await self._pause(origin, "pause")
+        return await self._pause(origin, "pause")
 
     async def close(self, batch: Origin) -> None:
         """Pause a batch for good: what a gateway was asked for goes on."""
         await self._pause(batch, "close")
 
-    async def _pause(self, origin: Origin, how: str) -> None:
+    async def _pause(self, origin: Origin, how: str) -> bool:
         shards = range(self._keys.shards)
         calls = [Call(_PAUSE, self._pause_keys(shard), [self._now(), origin.text, how]) for shard in shards]
-        await run(self._redis, calls)
+        new = await run(self._redis, calls)
         for shard in shards:
             for lane in Lane:
                 await self._stop(shard, lane, origin)
+        return not any(new)
 
     def _pause_keys(self, shard: int) -> list[str]:
         return [self._keys.paused(shard), self._keys.closed(shard), *self._listings(shard)]
@@ -91,7 +92,7 @@ class RedisPauses:
         records = [keys.message(shard, message_id) for message_id in ids]
         return Call(_STOP, shared + records, [lane, *origin, *ids])
 
-    async def resume(self, origin: Origin) -> None:
+    async def resume(self, origin: Origin) -> bool:
         """Let it go on. What was paused by itself stays paused: a batch of the merchant, the merchant of the batch."""
         keys = self._keys
         arguments = [self._now(), origin.text, self._limits.retention]
@@ -103,7 +104,7 @@ class RedisPauses:
             )
             for shard in range(keys.shards)
         ]
-        await run(self._redis, calls)
+        return any(await run(self._redis, calls))
 
     async def paused(self) -> list[Pause]:
         """Return what is paused, by appId and batchId; staged batches too."""

@@ -1,0 +1,41 @@
+"""A worker in a terminal: how it ends after one Ctrl-C, and after a second."""
+
+import os
+import signal
+from pathlib import Path
+
+from tests.stacks import children, running, tidings
+
+READY, ASKED_AGAIN = " ready.", "again will terminate all running tasks"
+ONE_CHILD = ("worker", "--children", "1")
+SETTINGS = {"log_level": "info", "drain_timeout": 60_000, "watchdog": 0}
+
+
+def test_a_worker_that_drained_after_an_interrupt_ends_with_0(redis_url: str, broker_url: str, tmp_path: Path) -> None:
+    with tidings(tmp_path / "data", *ONE_CHILD, redis_url=redis_url, broker_url=broker_url, **SETTINGS) as worker:
+        worker.until_printed(READY)
+        family = worker.family()
+
+        assert worker.stopped_by(signal.SIGINT) == 0
+
+    assert '"event": "drained"' in worker.stderr
+    assert running(family) == set()
+
+
+def test_a_second_interrupt_while_it_drains_ends_it_with_1(redis_url: str, broker_url: str, tmp_path: Path) -> None:
+    with tidings(tmp_path / "data", *ONE_CHILD, redis_url=redis_url, broker_url=broker_url, **SETTINGS) as worker:
+        worker.until_printed(READY)
+        family = worker.family()
+        (child,) = children(worker.process.pid)
+        os.kill(child, signal.SIGSTOP)
+
+        worker.interrupt(signal.SIGINT)
+        worker.until_printed("Warm shutdown")
+        worker.interrupt(signal.SIGINT)
+        worker.until_printed(ASKED_AGAIN)
+        assert worker.process.poll() is None
+        os.kill(child, signal.SIGCONT)
+
+        assert worker.ended() == 1
+
+    assert running(family) == set()

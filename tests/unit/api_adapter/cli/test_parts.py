@@ -1,0 +1,15 @@
+import socket
+
+import pytest
+
+from tests.command_line import CommandLine
+
+
+@pytest.mark.parametrize("part", ["serve", "gateway"])
+def test_a_taken_port_is_named_with_the_option_and_setting_that_change_it(part: str) -> None:
+    setting = {"serve": "TIDINGS_API_PORT", "gateway": "TIDINGS_GATEWAY_PORT"}[part]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        refused = CommandLine("redis://127.0.0.1:1").refused(part, "--port", port)
+
+    assert refused == f"can't listen on 127.0.0.1:{port} (another program listens there); change --port, or {setting}"
