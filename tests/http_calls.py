@@ -32,7 +32,7 @@ async def client(seconds: float = PATIENCE, context: ssl.SSLContext | None = Non
 
 
 @asynccontextmanager
-async def server(serve: Serve) -> AsyncIterator[int]:
+async def server(serve: Serve, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """Serve each connection by a function, which closes it; yields the port."""
     writers = []
 
@@ -42,7 +42,7 @@ async def server(serve: Serve) -> AsyncIterator[int]:
             await serve(reader, writer)
         writer.close()
 
-    found = await asyncio.start_server(answer, "127.0.0.1", 0)
+    found = await asyncio.start_server(answer, host, 0)
     try:
         yield found.sockets[0].getsockname()[1]
     finally:

@@ -11,14 +11,20 @@ from api_adapter.cli import batch_errors, batch_upload
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.batch_asking import App, Batch, Name, Way, as_answered, counts, with_way
 from api_adapter.cli.batch_upload import EXIT_REJECTED
+from api_adapter.cli.batch_waiting import Wait, how_to_wait, messages, waited
 from api_adapter.cli.context import run, told
 from api_adapter.cli.printing import AsJson, counted, harmless, print_json, utc
 from api_adapter.cli.tables import show_table
+from worker.contract.batch_jobs import JobState
 from worker.contract.codes import ResultStatus
 from worker.contract.origins import Origin
 
 if TYPE_CHECKING:
     from api_adapter.client.batch_jobs import BatchStatus
+
+_WAIT_CODES = (
+    "Exit code: 0 done, with --wait: nothing is open any more, whatever the outcomes; 2 it can't be done; 130 Ctrl-C."
+)
 
 app = typer.Typer(
     help="Batch jobs: up to 1,000,000 rows, uploaded in parts, held, then run, paused, resumed or cancelled as one.\n\n"
@@ -99,19 +105,25 @@ def lint(
     raise typer.Exit(0 if answer["ready"] and not answer["rejected"] else EXIT_REJECTED)
 
 
-@app.command("run", epilog="Example:\n\ntidings batch run 333301 june --parts 20 --rows 400000")
+@app.command(
+    "run",
+    epilog="Examples:\n\ntidings batch run 333301 june --parts 20 --rows 400000\n\n"
+    f"tidings batch run 333301 june --wait && tidings batch results 333301 june > outcomes.jsonl\n\n{_WAIT_CODES}",
+)
 @with_way
-def run_batch(
+def run_batch(  # noqa: PLR0913 - a typer option is a parameter
     app_id: App,
     batch_id: Name,
     *,
     parts: Annotated[int | None, typer.Option(min=1, help="How many parts it must have.")] = None,
     rows: Annotated[int | None, typer.Option(min=1, help="How many rows it must have.")] = None,
+    wait: Wait = False,
     way: Way,
     as_json: AsJson = False,
 ) -> None:
     """Let a batch be sent."""
-    _show(way.ask(app_id, batch_id, lambda batch: batch.run(parts=parts, rows=rows)), as_json=as_json)
+    status = way.ask(app_id, batch_id, lambda batch: batch.run(parts=parts, rows=rows))
+    _show(waited(way, status) if wait else status, as_json=as_json)
 
 
 def _tell(verb: str, ask: Callable[[Batch], Awaitable["BatchStatus"]], text: str) -> None:
@@ -136,7 +148,24 @@ _tell(
     lambda batch: batch.cancel(),
     "End what was not sent as F CANCELLED, for good. What is on its way goes on.",
 )
-_tell("status", lambda batch: batch.status(), "Tell how far a batch is.")
+
+
+@app.command(
+    "status",
+    epilog=f"Examples:\n\ntidings batch status 333301 june\n\ntidings batch status 333301 june --wait\n\n{_WAIT_CODES}",
+)
+@with_way
+def tell_status(
+    app_id: App,
+    batch_id: Name,
+    *,
+    wait: Wait = False,
+    way: Way,
+    as_json: AsJson = False,
+) -> None:
+    """Tell how far a batch is."""
+    status = way.ask(app_id, batch_id, lambda batch: batch.status())
+    _show(waited(way, status) if wait else status, as_json=as_json)
 
 
 @app.command("list", epilog="Example:\n\ntidings batch list --json")
@@ -159,13 +188,31 @@ def results(
     only: Annotated[ResultStatus | None, typer.Option("--status", help="Only these.")] = None,
     way: Way,
 ) -> None:
-    """Print the outcome of each row as JSON lines, in the order of parts and rows."""
-    way.ask(app_id, batch_id, lambda batch: _print_results(batch, only))
+    """Print the outcome of each row as JSON lines, in the order of parts and rows.
+
+    A row that is open still is U until it has its outcome. How many are open is said on standard error.
+    """
+    number, status = way.ask(app_id, batch_id, lambda batch: _print_results(batch, only))
+    if status.state == JobState.HELD:
+        typer.echo(
+            f"the batch is HELD: nothing is sent before tidings batch run {app_id} {batch_id}{way.remark}", err=True
+        )
+    elif status.open:
+        typer.echo(
+            f"{status.open:,} of {counted(messages(status), 'message')} open. {how_to_wait(way, status)}", err=True
+        )
+    elif only is not None and not number:
+        typer.echo(f"none of {counted(messages(status), 'message')} is {only}", err=True)
+    elif not number:
+        typer.echo("the batch has no message", err=True)
 
 
-async def _print_results(batch: Batch, only: ResultStatus | None) -> None:
+async def _print_results(batch: Batch, only: ResultStatus | None) -> tuple[int, "BatchStatus"]:
+    number = 0
     async for result in batch.results(only):
         typer.echo(orjson.dumps(as_answered(result)).decode())
+        number += 1
+    return number, await batch.status()
 
 
 app.command("errors", epilog=batch_errors.EPILOG)(batch_errors.errors)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import typer
 from rich.console import Console
@@ -13,6 +13,7 @@ from api_adapter.cli.screens import curl, places
 from api_adapter.paths import INQUIRY, SEND
 from api_adapter.stack.interrupts import Interrupted, interruptible
 from api_adapter.stack.ports import Wish, choose_ports
+from api_adapter.stack.readiness import simulates
 from api_adapter.stack.running import Stack, running
 from api_adapter.stack.samples import APP_ID, CLIENT_ID, USERS, register
 from worker.bootstrap import services
@@ -26,7 +27,8 @@ def dev() -> None:
 
     It starts an embedded Valkey, the HTTP API, a worker and the gateway
     simulator, and registers sample templates, users and a wallet the first
-    time. Everything lives in TIDINGS_DATA_DIR, the logs too.
+    time. Everything lives in TIDINGS_DATA_DIR, the logs too. Where a gateway
+    simulator runs already on the same ledger, wallets stay with that one.
     """
     with told():
         settings = _ready_to_start(read_settings())
@@ -42,8 +44,8 @@ async def _session(settings: Settings, impatient: asyncio.Event) -> None:
     async with running(settings, os.environ, impatient, typer.echo) as stack:
         async with services(settings, stack.addresses) as found:
             await found.ledger.open()
-            await register(found, settings.data_dir / _MARKER, stack.gateway_url)
-        _welcome(stack)
+            notes = await register(found, settings.data_dir / _MARKER, stack.gateway_url, simulates)
+        _welcome(stack, notes)
         await stack.watch()
 
 
@@ -61,9 +63,13 @@ def _ready_to_start(settings: Settings) -> Settings:
     return settings.model_copy(update={"api_port": ports[0], "gateway_port": ports[1], "log_level": level})
 
 
-def _welcome(stack: Stack) -> None:
+def _welcome(stack: Stack, notes: Sequence[str]) -> None:
     console = Console(highlight=False)
-    for line in ("", *places(stack), "", *_users(), ""):
+    for line in ("", *places(stack), ""):
+        console.print(line, soft_wrap=True)
+    for line in notes:
+        console.print(line, markup=False, soft_wrap=True)
+    for line in (*([""] if notes else []), *_users(), ""):
         console.print(line, soft_wrap=True)
     for line in first_steps(stack.settings, stack.api_url, f"hello-{secrets.token_hex(3)}"):
         console.print(line, markup=False, soft_wrap=True)

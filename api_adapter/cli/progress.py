@@ -49,6 +49,26 @@ def progress(work: Work, clock: Clock) -> Iterator[Meter]:
         yield _Lines(work, clock)
 
 
+@contextmanager
+def progress_on_terminal(work: Work, clock: Clock) -> Iterator[Meter]:
+    """Do as `progress` on a terminal, and say nothing elsewhere."""
+    if Console(stderr=True).is_interactive:
+        with progress(work, clock) as meter:
+            yield meter
+    else:
+        yield _Silence()
+
+
+class _Silence:
+    """Implements `Meter` where nobody looks."""
+
+    def advance(self, done: int, number: int) -> None:
+        """Keep it to itself."""
+
+    def say(self, text: str) -> None:
+        """Keep it to itself."""
+
+
 def _columns(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(),

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
 
-from api_adapter.stack.exchanges import exchange
+from api_adapter.stack.exchanges import exchange, http_client
 
 _OK = 200
 _REDIS_PORT = 6379
@@ -24,6 +24,12 @@ async def serves(client: Client, url: str) -> bool:
     except PyreqwestError:
         return False
     return status == _OK
+
+
+async def simulates(url: str) -> bool:
+    """Tell whether a gateway simulator answers at a URL."""
+    async with http_client() as client:
+        return await serves(client, f"{url}/counts")
 
 
 async def consumes(log: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from typer.testing import Result
 
 from api_adapter import batch_files
+from api_adapter.cli import batch_waiting
+from api_adapter.cli.batch_directly import Directly
+from api_adapter.cli.batch_waiting import until_settled
+from api_adapter.client.batch_jobs import BatchStatus
 from tests.command_line import APP, TOKEN, CommandLine
 from tests.front_desk import CLIENT, FrontDesk
 from tests.harmed_api import harmed_api
@@ -63,6 +68,76 @@ def test_a_file_is_uploaded_run_paused_and_told_of(tidings: CommandLine, tmp_pat
     assert tidings.lines("batch", "cancel", APP, "june")[1] == "0 open, 0 S, 0 U, 2 F"
     assert json.loads(tidings("batch", "status", APP, "june", "--json").stdout)["state"] == "CANCELLED"
     assert tidings.lines("batch", "list")[1].split() == [APP, "june"]
+
+
+def uploaded(tidings: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "notices.jsonl").write_bytes(row("a") + row("b") + row("c"))
+    tidings.lines("batch", "upload", APP, "june", tmp_path / "notices.jsonl")
+
+
+def said_of_results(tidings: CommandLine, *options: str) -> tuple[int, str]:
+    """Return how many results are printed, and what is said beside them."""
+    result = tidings("batch", "results", APP, "june", *options)
+    assert result.exit_code == 0
+    return len(result.stdout.splitlines()), result.stderr
+
+
+def test_results_say_what_is_open_and_how_to_wait(tidings: CommandLine, tmp_path: Path) -> None:
+    assert said_of_results(tidings) == (0, f"the batch is HELD: nothing is sent before tidings batch run {APP} june\n")
+    uploaded(tidings, tmp_path)
+    tidings.lines("batch", "run", APP, "june")
+    hint = f"3 of 3 messages open. To wait for it: tidings batch status {APP} june --wait\n"
+
+    assert said_of_results(tidings) == (3, hint)
+    assert said_of_results(tidings, "--status", "S") == (0, hint)
+    tidings.lines("batch", "cancel", APP, "june")
+    assert said_of_results(tidings) == (3, "")
+    assert said_of_results(tidings, "--status", "S") == (0, "none of 3 messages is S\n")
+
+
+def test_waiting_ends_when_nothing_is_open(
+    tidings: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = ("batch", "status", APP, "june", "--wait")
+    assert tidings.refused(*wait) == f"--wait: the batch is HELD; run it: tidings batch run {APP} june --wait"
+    uploaded(tidings, tmp_path)
+
+    async def somebody_cancels_meanwhile(batch: Directly, status: BatchStatus) -> BatchStatus:
+        assert status.open == 3
+        await batch.cancel()
+        return await until_settled(batch, status)
+
+    monkeypatch.setattr(batch_waiting, "until_settled", somebody_cancels_meanwhile)
+
+    result = tidings("batch", "run", APP, "june", "--wait")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "june is CANCELLED: 1 part, 3 accepted, 0 duplicate, 0 rejected",
+        "0 open, 0 S, 0 U, 3 F",
+    ]
+    monkeypatch.undo()
+    assert tidings.lines(*wait) == result.stdout.splitlines()
+
+
+def test_an_interrupt_ends_the_waiting_and_not_the_batch(
+    tidings: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploaded(tidings, tmp_path)
+
+    async def interrupted(batch: Directly, status: BatchStatus) -> BatchStatus:
+        signal.raise_signal(signal.SIGINT)
+        return await until_settled(batch, status)
+
+    monkeypatch.setattr(batch_waiting, "until_settled", interrupted)
+
+    result = tidings("batch", "run", APP, "june", "--wait")
+
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr == (
+        f"stopped waiting; the batch goes on. To wait for it: tidings batch status {APP} june --wait\n"
+    )
+    assert "june is RUNNING" in tidings.lines("batch", "status", APP, "june")[0]
 
 
 def test_csv_is_uploaded_and_every_part_has_the_head(tidings: CommandLine, tmp_path: Path) -> None:

@@ -192,3 +192,20 @@ def test_https_to_one_that_speaks_no_tls_sends_nothing(play: Play) -> None:
                 await found.post(f"https://127.0.0.1:{port}/", b"{}")
 
     play(story())
+
+
+def test_an_address_of_ipv6_is_called_and_named_in_brackets(play: Play) -> None:
+    hosts = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hosts.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[1])
+        writer.write(OK)
+
+    async def story() -> None:
+        async with server(serve, "::1") as port, client() as found:
+            assert await found.post(f"http://[::1]:{port}/", b"{}") == FINE
+            assert hosts == [b"Host: [::1]:%d" % port]
+
+    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists():
+        pytest.skip("this machine has no IPv6")
+    play(story())

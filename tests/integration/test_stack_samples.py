@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from api_adapter.stack.readiness import simulates
 from api_adapter.stack.samples import APP_ID, USERS, WALLET, register, templates
+from worker.adapters.gateways.simulator import Simulator
 from worker.bootstrap import Addresses, Services, services
 from worker.contract.users import SEND_SCOPE, GatewayRoute, TokenGrant, User, Wallet
 from worker.settings import Settings
 
 BEFORE, NOW = "http://127.0.0.1:8090", "http://127.0.0.1:41000"
+CHANGE = ["To see deliveries at this simulator:", f"  tidings wallet put SANDBOX --gateway simulator={NOW}"]
 TOKENS = [sample.token for sample in USERS]
 
 
@@ -32,9 +35,14 @@ def run(redis_url: str, tmp_path: Path, *steps: Callable[[Services], Awaitable[N
         asyncio.run(step(one))
 
 
+async def nobody(_: str) -> bool:
+    """Say that no simulator answers."""
+    return False
+
+
 def test_the_first_start_registers_templates_users_and_a_wallet(redis_url: str, tmp_path: Path, marker: Path) -> None:
     async def start(found: Services) -> None:
-        await register(found, marker, BEFORE)
+        await register(found, marker, BEFORE, nobody)
 
     async def look(found: Services) -> None:
         codes = [version.code for version in await found.templates.list()]
@@ -58,7 +66,7 @@ def test_what_is_there_before_the_first_start_stays(redis_url: str, tmp_path: Pa
         await found.users.put([(TOKENS[0], grant)])
 
     async def start(found: Services) -> None:
-        await register(found, marker, BEFORE)
+        await register(found, marker, BEFORE, nobody)
 
     async def look(found: Services) -> None:
         assert (await found.templates.live(["PROMOTION"]))["PROMOTION"].app_name == "Mine"
@@ -71,7 +79,7 @@ def test_what_is_there_before_the_first_start_stays(redis_url: str, tmp_path: Pa
 
 def test_what_the_user_took_away_does_not_come_back(redis_url: str, tmp_path: Path, marker: Path) -> None:
     async def start(found: Services) -> None:
-        await register(found, marker, BEFORE)
+        await register(found, marker, BEFORE, nobody)
 
     async def revoke(found: Services) -> None:
         await found.users.revoke([found.users.token_id(TOKENS[0])])
@@ -86,14 +94,16 @@ def test_gateways_follow_the_simulator_and_others_stay(redis_url: str, tmp_path:
     kept = GatewayRoute("kept", "https://wallet.example.com")
 
     async def first(found: Services) -> None:
-        await register(found, marker, BEFORE)
+        await register(found, marker, BEFORE, nobody)
 
     async def change(found: Services) -> None:
         await found.wallets.put(Wallet("GCASH", (kept, GatewayRoute("mine", BEFORE))))
         await found.wallets.put(Wallet("DANA", (kept,)))
 
     async def second(found: Services) -> None:
-        await register(found, marker, NOW)
+        told = await register(found, marker, NOW, nobody)
+        assert told == [f"Wallet {name} is at {NOW} now: nobody answered at {BEFORE}." for name in ("GCASH", WALLET)]
+        assert await register(found, marker, NOW, nobody) == []
 
     async def look(found: Services) -> None:
         assert await found.wallets.all() == {
@@ -109,15 +119,41 @@ def test_a_wallet_that_the_user_pointed_elsewhere_does_not_follow(redis_url: str
     elsewhere = Wallet(WALLET, (GatewayRoute("simulator", "https://wallet.example.com"),))
 
     async def first(found: Services) -> None:
-        await register(found, marker, BEFORE)
+        await register(found, marker, BEFORE, nobody)
 
     async def change(found: Services) -> None:
         await found.wallets.put(elsewhere)
 
     async def second(found: Services) -> None:
-        await register(found, marker, NOW)
+        assert await register(found, marker, NOW, nobody) == [
+            f"Wallet {WALLET} is at https://wallet.example.com, and stays there.",
+            *CHANGE,
+        ]
 
     async def look(found: Services) -> None:
         assert (await found.wallets.all())[WALLET] == elsewhere
 
     run(redis_url, tmp_path, first, change, second, look)
+
+
+def test_wallets_stay_with_a_simulator_that_runs_already_and_follow_once_it_is_gone(
+    redis_url: str, tmp_path: Path, marker: Path
+) -> None:
+    """Nothing is changed, so a stack that is killed leaves nothing to put back."""
+
+    async def beside(found: Services) -> None:
+        simulator = Simulator()
+        there = f"http://127.0.0.1:{await simulator.start()}"
+        assert await register(found, marker, there, simulates) == []
+
+        told = await register(found, marker, NOW, simulates)
+
+        assert told == [f"A gateway simulator runs at {there} already, and wallets stay there.", *CHANGE]
+        assert (await found.wallets.all())[WALLET].gateways == (GatewayRoute("simulator", there),)
+        await simulator.stop()
+        assert await register(found, marker, NOW, simulates) == [
+            f"Wallet {WALLET} is at {NOW} now: nobody answered at {there}."
+        ]
+        assert (await found.wallets.all())[WALLET].gateways == (GatewayRoute("simulator", NOW),)
+
+    run(redis_url, tmp_path, beside)

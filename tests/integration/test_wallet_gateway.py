@@ -267,6 +267,19 @@ def test_R68_an_answer_that_breaks_off_or_is_none_leaves_the_message_unanswered(
     assert answered(*parts).kind is AnswerKind.UNANSWERED
 
 
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ((b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}",), "the connection broke (closed before the answer's end)"),
+        ((b"SMTP ready\r\n",), "the gateway's answer is unreadable (no HTTP/1.1: Expected HTTP/, RTSP/ or ICE/)"),
+        ((b"HTTP/1.1 200 " + b"x" * 65_536,), "the gateway's answer is unreadable (its head is too large)"),
+    ],
+    ids=["cut short", "no HTTP", "endless"],
+)
+def test_R68_an_answer_that_is_none_says_what_is_wrong_with_it(parts: tuple[bytes, ...], text: str) -> None:
+    assert answered(*parts).message == text
+
+
 def test_calls_ask_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")

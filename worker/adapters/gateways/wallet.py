@@ -6,7 +6,7 @@ import orjson
 
 from worker.adapters.gateways.answers import read_answers, read_inquiry
 from worker.adapters.http_calls.client import HttpClient
-from worker.adapters.http_calls.errors import AnswerTimeoutError, CallError, NeverSentError
+from worker.adapters.http_calls.errors import AnswerTimeoutError, CallError, NeverSentError, UnreadableAnswerError
 from worker.contract.answers import Answer, AnswerKind, WalletMessage
 from worker.contract.users import GatewayRoute
 from worker.ports import Clock
@@ -57,6 +57,8 @@ def _failure(error: CallError) -> Answer:
         return Answer(AnswerKind.UNREACHABLE, "GATEWAY_UNREACHABLE", type(error).__name__)
     if isinstance(error, AnswerTimeoutError):
         return Answer(AnswerKind.UNANSWERED, message="the gateway did not answer in time")
+    if isinstance(error, UnreadableAnswerError):
+        return Answer(AnswerKind.UNANSWERED, message=f"the gateway's answer is unreadable ({error})")
     return Answer(AnswerKind.UNANSWERED, message=f"the connection broke ({error})")
 
 

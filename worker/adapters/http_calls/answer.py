@@ -4,7 +4,7 @@ from typing import NamedTuple, final
 
 import httptools
 
-from worker.adapters.http_calls.errors import BrokenAnswerError
+from worker.adapters.http_calls.errors import BrokenAnswerError, UnreadableAnswerError
 
 LARGEST_HEAD = 65_536
 """Most bytes of an answer's head, with those of interim answers before it."""
@@ -59,18 +59,18 @@ class AnswerReader:
         """Take what came; return the answer once it is whole.
 
         Raises:
-            BrokenAnswerError: it is no HTTP/1.1 (RFC 9112), or too large.
+            UnreadableAnswerError: it is no HTTP/1.1 (RFC 9112), or too large.
 
         """
         self._size += len(data)
         if self._size > LARGEST_ANSWER:
-            raise BrokenAnswerError("the answer is too large")
+            raise UnreadableAnswerError("too large")
         try:
             self._parse(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.may_stay = False
             if self._reply is None:
-                raise BrokenAnswerError("the answer is no proper HTTP") from None
+                raise UnreadableAnswerError(_fault(error)) from None
         return self._reply
 
     def end(self) -> Reply:
@@ -134,6 +134,13 @@ class AnswerReader:
         if beyond > 0 and not self._has_head:
             self._parser.feed_data(data[:-beyond])
             if not self._has_head:
-                raise BrokenAnswerError("the answer's head is too large")
+                raise UnreadableAnswerError("its head is too large")
             data = data[-beyond:]
         self._parser.feed_data(data)
+
+
+def _fault(error: httptools.HttpParserError | httptools.HttpParserUpgrade) -> str:
+    """Return what is wrong with an answer; the parser's texts are its own alone, and hold nothing of what came."""
+    if isinstance(error, httptools.HttpParserUpgrade):
+        return "it changes the protocol"
+    return f"no HTTP/1.1: {error}"

@@ -12,6 +12,8 @@ from worker.adapters.http_calls.pool import Pool
 from worker.adapters.http_calls.target import Origin, Target, target_of
 
 CONNECT_SECONDS = 3.0
+_TURNS_TO_CLOSE = 1_000
+"""Of the event loop: transports need two or three to say that they are gone."""
 
 
 class HttpClient:
@@ -78,7 +80,9 @@ class HttpClient:
             limit.reschedule(now)
         for pool in self._pools.values():
             pool.close()
-        while self._connecting or any(pool.open for pool in self._pools.values()):  # noqa: ASYNC110 - a turn or two
+        for _ in range(_TURNS_TO_CLOSE):
+            if not self._connecting and not any(pool.open for pool in self._pools.values()):
+                return
             await asyncio.sleep(0)
 
     def _learn(self, url: str) -> tuple[Target, Pool]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple, cast, final
 
 from worker.adapters.http_calls.answer import AnswerReader, Reply
-from worker.adapters.http_calls.errors import BrokenAnswerError, ConnectError, UnansweredError
+from worker.adapters.http_calls.errors import BrokenAnswerError, ConnectError, UnansweredError, UnreadableAnswerError
 
 
 class Failure(NamedTuple):
@@ -65,7 +65,7 @@ class Connection:
 
     def connection_lost(self, error: Exception | None) -> None:
         """End (called by the transport)."""
-        self._fail(type(error).__name__ if error else "closed by us")
+        self._fail(BrokenAnswerError, type(error).__name__ if error else "closed by us")
         self._reader.close()
         self._transport = None
         self._lost(self)
@@ -83,8 +83,8 @@ class Connection:
             return
         try:
             reply = self._reader.feed(data)
-        except BrokenAnswerError as error:
-            self._fail(str(error))
+        except UnreadableAnswerError as error:
+            self._fail(UnreadableAnswerError, str(error))
             return
         if reply is not None:
             self._succeed(reply)
@@ -95,7 +95,7 @@ class Connection:
             try:
                 self._succeed(self._reader.end())
             except BrokenAnswerError as error:
-                self._fail(str(error))
+                self._fail(BrokenAnswerError, str(error))
         self.abort()
 
     def _succeed(self, reply: Reply) -> None:
@@ -104,10 +104,10 @@ class Connection:
             self.abort()
         self._tell(reply)
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, error: type[UnansweredError], reason: str) -> None:
         if self._waiter is not None:
             self.abort()
-            self._tell(Failure(BrokenAnswerError, reason))
+            self._tell(Failure(error, reason))
 
     def _tell(self, outcome: Outcome) -> None:
         waiter, self._waiter = self._waiter, None

@@ -44,4 +44,8 @@ class AnswerTimeoutError(UnansweredError):
 
 
 class BrokenAnswerError(UnansweredError):
-    """The connection ended before the answer did, or the answer can't be read. Its text says which, in our words."""
+    """The connection ended before the answer did; its text says how."""
+
+
+class UnreadableAnswerError(UnansweredError):
+    """What came is no answer; its text says what is wrong, in our words or in the parser's."""

@@ -6,10 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.adapters.http_calls.answer import LARGEST_ANSWER, LARGEST_HEAD, AnswerReader, Reply
-from worker.adapters.http_calls.errors import BrokenAnswerError
+from worker.adapters.http_calls.errors import BrokenAnswerError, UnreadableAnswerError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-NO_HTTP = "the answer is no proper HTTP"
 CHUNKED = (
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;mark=x\r\n{\r\n001\r\n}\r\n0\r\nRetry-After: 9\r\n\r\n"
 )
@@ -33,7 +32,7 @@ def read(*parts: bytes) -> Reply | str | None:
 def read_on(reader: AnswerReader, parts: Iterable[bytes]) -> Reply | str | None:
     try:
         return next(filter(None, map(reader.feed, parts)), None)
-    except BrokenAnswerError as error:
+    except UnreadableAnswerError as error:
         return str(error)
 
 
@@ -138,33 +137,49 @@ def test_a_connection_whose_server_closes_or_says_more_carries_nothing_else(answ
     assert not stays(answer)
 
 
+def with_headers(*headers: bytes, body: bytes = b"{}") -> bytes:
+    return b"".join((b"HTTP/1.1 200 OK\r\n", *(header + b"\r\n" for header in headers), b"\r\n", body))
+
+
+IN_CHUNKS = b"Transfer-Encoding: chunked"
+NOT_HTTP = "Expected HTTP/, RTSP/ or ICE/"
+BAD_LENGTH = "Invalid character in Content-Length"
+BAD_STATUS = "Invalid status code"
+BAD_CHUNK = "Invalid character in chunk size"
+
+
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "fault"),
     [
-        b"SMTP ready\r\n",
-        b"\x00",
-        b"HTTP/1.1 OK\r\n\r\n",
-        b"HTTP/1.1 99 Low\r\n\r\n",
-        b"HTTP/1.1 20\x00 OK\r\n\r\n",
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
-        b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + OK,
-        b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}}\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX\x00: y\r\nContent-Length: 2\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nX: \x00\r\nContent-Length: 2\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
+        (b"SMTP ready\r\n", NOT_HTTP),
+        (b"\x00", NOT_HTTP),
+        (b"HTTP/1.1 OK\r\n\r\n", BAD_STATUS),
+        (b"HTTP/1.1 99 Low\r\n\r\n", BAD_STATUS),
+        (b"HTTP/1.1 20\x00 OK\r\n\r\n", BAD_STATUS),
+        (b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}", "Missing expected CR after response line"),
+        (with_headers(b"Content-Length: -2"), BAD_LENGTH),
+        (with_headers(b"Content-Length: 2, 2"), BAD_LENGTH),
+        (with_headers(b"Content-Length: 99999999999999999999"), "Content-Length overflow"),
+        (with_headers(b"Content-Length: 2", b"Content-Length: 2"), "Duplicate Content-Length"),
+        (with_headers(b"Content-Length: 2", IN_CHUNKS), "Transfer-Encoding can't be present with Content-Length"),
+        (with_headers(IN_CHUNKS, b"Content-Length: 2"), "Content-Length can't be present with Transfer-Encoding"),
+        (with_headers(IN_CHUNKS, body=b"-2\r\n{}"), BAD_CHUNK),
+        (with_headers(IN_CHUNKS, body=b"fffffffffffffffff\r\n{}"), "Chunk size overflow"),
+        (with_headers(IN_CHUNKS, body=b"2\r\n{}}\r\n"), "Expected LF after chunk data"),
+        (with_headers(b"X\x00: y", b"Content-Length: 2"), "Invalid header token"),
+        (with_headers(b"X: \x00", b"Content-Length: 2"), "Invalid header value char"),
     ],
 )
-def test_what_is_no_proper_http_is_no_answer(answer: bytes) -> None:
-    assert read(answer) == NO_HTTP
-    assert read(*(answer[at : at + 1] for at in range(len(answer)))) == NO_HTTP
+def test_what_is_no_proper_http_is_no_answer_and_says_why(answer: bytes, fault: str) -> None:
+    assert read(answer) == f"no HTTP/1.1: {fault}"
+    assert read(*(answer[at : at + 1] for at in range(len(answer)))) == f"no HTTP/1.1: {fault}"
+
+
+def test_a_server_that_changes_the_protocol_is_not_followed() -> None:
+    switching = b"HTTP/1.1 101 Switching Protocols\r\n"
+
+    assert read(switching + b"Upgrade: h2c\r\nConnection: Upgrade\r\n\r\n") == "it changes the protocol"
+    assert read(switching + b"\r\n" + OK) == "no HTTP/1.1: Pause on CONNECT/Upgrade"
 
 
 def head_of(size: int) -> bytes:
@@ -179,7 +194,7 @@ def test_a_head_has_a_size_and_its_body_does_not_count(pieces: int) -> None:
 
     assert read(*cut(head_of(LARGEST_HEAD - 1) + b"{}", places)) == Reply(200, None, b"{}")
     assert read(*cut(head_of(LARGEST_HEAD) + b"{}", places)) == Reply(200, None, b"{}")
-    assert read(*cut(head_of(LARGEST_HEAD + 1) + b"{}", places)) == "the answer's head is too large"
+    assert read(*cut(head_of(LARGEST_HEAD + 1) + b"{}", places)) == "its head is too large"
 
 
 @pytest.mark.parametrize(
@@ -194,7 +209,7 @@ def test_a_head_has_a_size_and_its_body_does_not_count(pieces: int) -> None:
     ids=["status", "headers", "a name", "interim answers", "empty lines"],
 )
 def test_a_head_without_an_end_is_left(endless: bytes) -> None:
-    assert read(*cut(endless, range(0, len(endless), 5_000))) in {"the answer's head is too large", NO_HTTP}
+    assert read(*cut(endless, range(0, len(endless), 5_000))) == "its head is too large"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +227,7 @@ def test_an_answer_has_a_size(beyond: int, reply: type[Reply | str]) -> None:
 def test_an_answer_of_trailers_without_an_end_is_left() -> None:
     trailers = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"a" * LARGEST_ANSWER
 
-    assert read(*cut(trailers, range(0, len(trailers), 100_000))) == "the answer is too large"
+    assert read(*cut(trailers, range(0, len(trailers), 100_000))) == "too large"
 
 
 def test_a_reader_that_is_ready_again_knows_nothing_of_the_answer_before() -> None:

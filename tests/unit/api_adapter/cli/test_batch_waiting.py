@@ -1,0 +1,62 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from api_adapter.cli import batch_waiting
+from api_adapter.cli.batch_waiting import ended, messages, until_settled
+from api_adapter.client.batch_jobs import BatchStatus
+
+
+def status(still_open: int, state: str = "RUNNING") -> BatchStatus:
+    counts = {"open": still_open, "S": 9 - still_open, "U": 0, "F": 0, "forgotten": 1}
+    received = {"received": 10, "accepted": 10, "duplicate": 0, "rejected": 0}
+    fields = {"appId": "shop", "batchId": "june", "state": state, "createdAt": 1, "changedAt": 1, "parts": 1}
+    return BatchStatus.model_validate({**fields, **counts, **received})
+
+
+class Looked:
+    """A batch that is seen so, look by look."""
+
+    def __init__(self, *looks: BatchStatus) -> None:
+        self.looks = list(looks)
+
+    async def status(self) -> BatchStatus:
+        return self.looks.pop(0)
+
+
+def waited(*looks: BatchStatus) -> BatchStatus:
+    batch: Any = Looked(*looks[1:])
+    found = asyncio.run(until_settled(batch, looks[0]))
+    assert batch.looks == []
+    return found
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_waiting, "_GLANCE", 0)
+
+
+def test_it_waits_until_nothing_is_open_and_is_quiet_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert waited(status(0)) == status(0)
+    assert waited(*(status(left) for left in (9, 9, 4, 0))) == status(0)
+
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("looks", "told"), [(29, 0), (30, 1), (31, 1)])
+def test_a_terminal_is_told_of_another_state_and_of_a_long_silence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, looks: int, told: int
+) -> None:
+    for name, value in {"TTY_INTERACTIVE": "1", "FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "200"}.items():
+        monkeypatch.setenv(name, value)
+
+    waited(status(9), status(8), *[status(8, "PAUSED")] * looks, status(0))
+
+    shown = capsys.readouterr().err
+    assert shown.count("june is PAUSED") == 1
+    assert shown.count("no outcome for 30 s: ") == told
+
+
+def test_what_was_forgotten_has_ended() -> None:
+    assert (messages(status(4)), ended(status(4))) == (10, 6)
