@@ -43,6 +43,7 @@ def test_a_request_arrives_as_it_should(play: Play) -> None:
                 "host": f"localhost:{wallet.port}",
                 "user-agent": "tidings",
                 "accept": "*/*",
+                "accept-encoding": "identity",
                 "content-type": "application/json; charset=UTF-8",
                 "authorization": "Basic bWU6c2VjcmV0",
                 "content-length": "7",

@@ -76,6 +76,7 @@ def _head(parts: SplitResult, origin: Origin) -> bytes:
         f"Host: {host}",
         "User-Agent: tidings",
         "Accept: */*",
+        "Accept-Encoding: identity",  # without it any coding would be acceptable (RFC 9110, section 12.5.3)
         "Content-Type: application/json; charset=UTF-8",
     ]
     if parts.username is not None:

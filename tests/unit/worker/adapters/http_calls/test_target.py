@@ -21,6 +21,7 @@ def test_a_head_is_whole_up_to_the_length_of_the_body() -> None:
         b"Host: wallet.test\r\n"
         b"User-Agent: tidings\r\n"
         b"Accept: */*\r\n"
+        b"Accept-Encoding: identity\r\n"
         b"Content-Type: application/json; charset=UTF-8\r\n"
         b"Content-Length: "
     )
@@ -62,7 +63,7 @@ def test_where_a_url_leads_to(url: str, origin: Origin, host: str) -> None:
 )
 def test_a_path_is_sent_as_it_is_but_for_what_a_request_line_cannot_hold(url: str, target: str) -> None:
     assert head_of(url)[0] == f"POST {target} HTTP/1.1"
-    assert len(head_of(url)) == 6
+    assert len(head_of(url)) == 7
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,6 @@ def test_no_text_makes_more_lines_than_a_head_has(url: str) -> None:
     except UnfitUrlError:
         return
 
-    assert len(lines) == 6 + any(line.startswith("Authorization") for line in lines)
+    assert len(lines) == 7 + any(line.startswith("Authorization") for line in lines)
     assert all(line.isascii() and line.isprintable() for line in lines)
     assert lines[0].count(" ") == 2
