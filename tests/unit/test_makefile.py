@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
 SOURCES = ("worker/a.py", "worker/part/b.py", "api_adapter/c.py")
+WITHOUT_ENVIRONMENT = ("BIN=programs", "RUNTIME=runtime", "DEVELOPMENT=development", "PIP=true install")
 
 
 class Checkout:
@@ -40,7 +41,7 @@ class Checkout:
         stamp = self.at("build/compiled/.built")
         before = stamp.stat().st_mtime_ns if stamp.exists() else 0
         subprocess.run(
-            ["make", "wheel", "BIN=programs", "RUNTIME=runtime", "DEVELOPMENT=development", "PIP=true install"],
+            ["make", "wheel", *WITHOUT_ENVIRONMENT],  # noqa: S607 - wherever it lies
             cwd=self._path,
             check=True,
             capture_output=True,
