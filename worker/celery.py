@@ -2,8 +2,10 @@
 
 import asyncio
 import atexit
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import NoReturn
 
 from celery import signals
 from celery.bin.celery import celery as command
@@ -17,7 +19,8 @@ from worker.adapters.celery.vitals import Vitals
 from worker.adapters.telemetry.logs import configure_logs
 from worker.assembly import Fitting, opener
 from worker.bootstrap import Addresses, check_ledger, examine_stores, stores
-from worker.contract.errors import LedgerMismatchError, SettingsError
+from worker.contract.errors import LedgerMismatchError, SettingsError, TidingsError
+from worker.contract.exits import UNUSABLE
 from worker.settings import Settings, read_settings
 
 _PATIENCE = 200
@@ -47,7 +50,7 @@ class Installation:
         try:
             self.settings = read_settings()
         except SettingsError as error:
-            raise SystemExit(f"tidings: {error}") from None
+            _leave(error)
         leaving = ExitStack()
         self.addresses = leaving.enter_context(stores(self.settings))
         atexit.register(leaving.close)
@@ -59,7 +62,7 @@ class Installation:
         try:
             asyncio.run(check_ledger(self.settings, self.addresses))
         except LedgerMismatchError as error:
-            raise SystemExit(f"tidings: {error}") from error
+            _leave(error)
 
     def examine_stores(self, **_: object) -> None:
         """Warn of stores that may lose what they were told."""
@@ -77,6 +80,12 @@ class Installation:
         child = current_process_index(base=0)
         pulse = self._app.vitals.pulse(-1 if child is None else child)
         return DeliveryLoop(opener(self.settings, self.addresses, hints, self._fitting), times, hints, pulse)
+
+
+def _leave(error: TidingsError) -> NoReturn:
+    """End a worker that can't start, with one line as other commands have it."""
+    sys.stderr.write(f"tidings: {error}\n")
+    raise SystemExit(UNUSABLE) from None
 
 
 def run(arguments: Sequence[str]) -> int:

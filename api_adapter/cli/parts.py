@@ -61,7 +61,7 @@ def worker(
     The same as `celery -A worker worker`, which takes all of Celery's own options. Start as many as you like, anywhere.
 
     Exit code: 0 it drained, as SIGTERM or Ctrl-C asked; 1 it was hurried, by a second Ctrl-C or SIGQUIT; 2 a setting
-    can't be used; 75 it lived and did not work, and ended itself to be started again.
+    can't be used, or does not fit the ledger; 75 it lived and did not work, and ended itself to be started again.
     """
     with told():
         settings = read_settings()

@@ -4,7 +4,8 @@ import os
 import signal
 from pathlib import Path
 
-from tests.stacks import children, running, tidings
+from tests.command_line import CommandLine
+from tests.stacks import Command, children, running, tidings
 
 READY, ASKED_AGAIN = " ready.", "again will terminate all running tasks"
 ONE_CHILD = ("worker", "--children", "1")
@@ -20,6 +21,22 @@ def test_a_worker_that_drained_after_an_interrupt_ends_with_0(redis_url: str, br
 
     assert '"event": "drained"' in worker.stderr
     assert running(family) == set()
+
+
+def test_a_worker_whose_settings_do_not_fit_the_ledger_ends_with_2_and_one_line(
+    redis_url: str, broker_url: str, tmp_path: Path
+) -> None:
+    command = CommandLine(redis_url)
+    command.lines("merchant", "show")  # opens the ledger
+    arguments = ("worker", "--children", "1", "--pool", "solo")
+    other: dict[str, object] = {"redis_url": redis_url, "broker_url": broker_url, "shards": 8}
+
+    worker = Command(tmp_path, arguments, other)
+
+    assert worker.ended() == 2
+    (line,) = [line for line in worker.stderr.splitlines() if line.startswith("tidings: ")]
+    assert "set TIDINGS_SHARDS=16 or use another Redis" in line
+    assert "Traceback" not in worker.stderr
 
 
 def test_a_second_interrupt_while_it_drains_ends_it_with_1(redis_url: str, broker_url: str, tmp_path: Path) -> None:
