@@ -20,6 +20,8 @@ RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 # The wheel that is deployed, unpacked; it is built from a copy, so that nothing compiled is left beside the sources.
 COMPILED := build/compiled
+# Names and sums of what is compiled: newer than the wheel once a file was changed, added, renamed or removed.
+SUMS := build/sums
 # What the tests of it read.
 BESIDE := tests benchmarks docs README.md pyproject.toml
 HOT_TESTS := tests/unit/worker tests/unit/api_adapter tests/conformance $(addprefix tests/integration/test_, \
@@ -28,7 +30,7 @@ HOT_TESTS := tests/unit/worker tests/unit/api_adapter tests/conformance $(addpre
 # The peers of the benchmarks, apart from the product. Each name is that of a lock file too.
 PEERS := .venv-bench .venv-bench-older-redis
 
-.PHONY: help install demo dev drill fuzz test test-compiled lint format wheel bench bench-smoke bench-all lock clean
+.PHONY: help install demo dev drill fuzz test test-compiled lint format wheel bench bench-smoke bench-all lock clean always
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -115,7 +117,12 @@ $(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
 	@$(PIP) --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
-$(COMPILED)/.built: $(DEVELOPMENT) $(shell find worker api_adapter -name __pycache__ -prune -o -type f -print)
+$(SUMS): always
+	@mkdir -p $(@D)
+	@find worker api_adapter -name __pycache__ -prune -o -type f -print | LC_ALL=C sort | xargs cksum >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(COMPILED)/.built: $(DEVELOPMENT) $(SUMS)
 	@command -v cc >/dev/null || { \
 		echo "To compile takes a C compiler and Python's headers. On Debian and Ubuntu: apt install gcc libc6-dev python3-dev" >&2; \
 		exit 1; \

@@ -63,7 +63,7 @@ async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf 
                 batches=make_batch_desk(found, clients),
                 uploads=PartUploads(intake, found.batch_jobs, found.batches),
                 inquiries=Inquiries(clients, found.records),
-                origins=Origins.of(clients, found.pauses, found.cancellations),
+                origins=Origins.of(clients, found.batch_jobs, found.pauses, found.cancellations),
                 linter=make_linter(found, clients, users, rate_limits),
                 template_inquiries=TemplateInquiries(found.templates, found.compiled),
                 services=found,

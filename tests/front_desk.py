@@ -121,7 +121,6 @@ class FrontDesk:
         self.authentication = Authentication(known, believe)
         self.answer_headers: AnswerHeaders = unsigned
         self.inquiries = Inquiries(known, self.ledger)
-        self.origins = Origins.of(known, FakePauses(self.ledger), FakeCancellations(self.ledger))
         stores = Stores(
             ledger=self.ledger,
             users=self.users,
@@ -145,6 +144,7 @@ class FrontDesk:
     def _furnish_batch_jobs(self, known: Clients) -> None:
         held, self.pauses = FakeBatches(self.ledger), FakePauses(self.ledger)
         self.jobs = FakeBatchJobs(self.clock)
+        self.origins = Origins.of(known, self.jobs, self.pauses, FakeCancellations(self.ledger))
         self.keeper = BatchKeeper(
             jobs=self.jobs,
             batches=held,

@@ -7,7 +7,7 @@ import typer
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
-from api_adapter.cli.printing import AsJson
+from api_adapter.cli.printing import AsJson, counted
 from api_adapter.cli.removal import Yes, print_removal
 from worker.contract.clients import RegisteredClient
 from worker.settings import Settings
@@ -26,7 +26,8 @@ def remove(
 ) -> None:
     """Forget a client with its keys, rate and addresses: API processes refuse it within a second.
 
-    Without --yes only say what depends on it. What it had taken goes on, and is looked up by whoever else may send for
+    Without --yes only say what depends on it, by the settings of this command: give it those that the API processes
+    have. What it had taken goes on, and is looked up by whoever else may send for
     the appId.
     """
     with told():
@@ -59,4 +60,13 @@ def consequences(client_id: str, known: Mapping[str, RegisteredClient], settings
     else:
         found += [f"nobody else may send for {app_id}" for app_id in sorted(known[client_id].app_ids - served)]
     found.append("its keys are forgotten: registered again it begins with keyVersion 1")
+    found.append(_said_by(settings))
     return found
+
+
+def _said_by(settings: Settings) -> str:
+    named = counted(len(settings.clients), "client")
+    return (
+        f"said by this command's own settings: TIDINGS_SIGNATURES={settings.signatures}, TIDINGS_CLIENTS with {named}; "
+        "API processes that have others judge by those"
+    )

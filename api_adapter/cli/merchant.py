@@ -14,8 +14,9 @@ from api_adapter.cli.printing import AsJson, counted, elapsed, print_json, utc
 from api_adapter.cli.progress import Work, progress
 from api_adapter.cli.request_id_files import read_request_ids
 from api_adapter.cli.tables import show_table
-from api_adapter.origins import COUNTED
+from api_adapter.origins import COUNTED, HOW_IT_GOES_ON, holding_state
 from worker.batching import chunks
+from worker.contract.batch_jobs import JobState
 from worker.contract.cancellations import MAX_CANCELLED, MAX_REASON, Cancelled, Standing
 from worker.contract.identity import message_id
 from worker.contract.origin_requests import OriginRequest
@@ -31,6 +32,8 @@ CANCEL_EPILOG = (
     "Exit code: 0 all are cancelled (or would be), 1 some were sent already or are on their way, 2 it could not go on, "
     "130 interrupted: run it again for the rest."
 )
+
+_OF_BATCH_JOBS = {JobState.HELD: "run", JobState.PAUSED: "resume"}
 
 app = typer.Typer(help="Pause, resume, cancel and count what of a merchant was not sent yet.", no_args_is_help=True)
 
@@ -58,7 +61,8 @@ def pause(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> Non
 def resume(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> None:
     """Let what was paused go on, within seconds. A batch that was paused by itself stays so.
 
-    What was not paused is left as it is, and that is said.
+    What was not paused is left as it is, and that is said. A batch job that is HELD or PAUSED as such goes on by
+    `tidings batch run` or `resume`.
     """
     with told():
         origin = _origin(app_id, batch)
@@ -158,6 +162,11 @@ async def _paused(services: Services, origin: Origin) -> _Found:
 
 
 async def _resumed(services: Services, origin: Origin) -> _Found:
+    state = await holding_state(services.batch_jobs, origin)
+    if state is not None:
+        verb = _OF_BATCH_JOBS.get(state)
+        command = f": tidings batch {verb} {origin.app_id} {origin.batch_id}" if verb else ""
+        raise ArgumentError(f"--batch: the batch is {state}; {HOW_IT_GOES_ON[state]}{command}")
     before = await services.pauses.resume(origin)
     still = next((one.origin for one in await services.pauses.paused() if one.origin in origin.pausing), None)
     standing = await services.cancellations.standing(origin)

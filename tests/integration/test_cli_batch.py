@@ -120,6 +120,15 @@ def test_waiting_ends_when_nothing_is_open(
     assert tidings.lines(*wait) == result.stdout.splitlines()
 
 
+def test_what_is_held_is_run_by_no_end_of_a_pause(tidings: CommandLine, tmp_path: Path) -> None:
+    uploaded(tidings, tmp_path)
+
+    refused = tidings.refused("merchant", "resume", APP, "--batch", "june")
+
+    assert refused == f"--batch: the batch is HELD; run it as a batch job: tidings batch run {APP} june"
+    assert tidings.lines("merchant", "show")[1].split()[:2] == [APP, "june"]
+
+
 def test_an_interrupt_ends_the_waiting_and_not_the_batch(
     tidings: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

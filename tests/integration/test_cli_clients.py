@@ -176,8 +176,18 @@ def consequences(tidings: CommandLine, *more: str, **settings: str) -> list[str]
     assert result.exit_code == 0, result.output
     said = json.loads(result.stdout)
     assert (said["clientId"], said["dryRun"]) == ("shop", "--yes" not in more)
-    found: list[str] = said["consequences"]
-    return found
+    *found, by = said["consequences"]
+    clients = len(json.loads(settings.get("clients", "{}")))
+    assert by == said_by(settings.get("signatures", "off"), clients)
+    return list(found)
+
+
+def said_by(signatures: str, clients: int) -> str:
+    named = f"{clients} client" if clients == 1 else f"{clients} clients"
+    return (
+        f"said by this command's own settings: TIDINGS_SIGNATURES={signatures}, TIDINGS_CLIENTS with {named}; "
+        "API processes that have others judge by those"
+    )
 
 
 KEYS = "its keys are forgotten: registered again it begins with keyVersion 1"
@@ -191,6 +201,7 @@ def test_without_yes_a_client_stays_and_what_depends_on_it_is_said(tidings: Comm
         "would remove shop",
         "  nobody else may send for 333301",
         f"  {KEYS}",
+        f"  {said_by('off', 0)}",
         "nothing was changed; add --yes to remove it",
     ]
     assert [client["clientId"] for client in listed(tidings)] == ["other", "shop"]

@@ -673,6 +673,41 @@ def test_a_pause_that_overtakes_a_resume_stands() -> None:
     assert released(desk) == set()
 
 
+@pytest.mark.parametrize(
+    ("verbs", "said"),
+    [
+        ([], "$.batchId: the batch is HELD; run it as a batch job"),
+        (["run", "pause"], "$.batchId: the batch is PAUSED; resume it as a batch job"),
+        (["cancel"], "$.batchId: the batch is CANCELLED; use a new batchId"),
+    ],
+)
+def test_no_end_of_a_pause_undoes_the_state_of_a_batch(verbs: list[str], said: str) -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(["a"]))
+    for verb in verbs:
+        asked(desk, verb)
+    body = orjson.dumps({"appId": APP, "batchId": BATCH})
+
+    answer = exchange(desk.app(), Call("/v2/miniprogram/message/resume", [body], headers=(JSON, CLIENT_ID))).json
+
+    assert answer["result"] == {"resultCode": "BATCH_STATE_ILLEGAL", "resultStatus": "F", "resultMessage": said}
+    assert released(desk) == set()
+
+
+def test_a_batch_that_runs_goes_on_after_a_pause_of_its_merchants() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(["a"]))
+    asked(desk, "run")
+    body = orjson.dumps({"appId": APP, "batchId": BATCH})
+
+    told = [
+        exchange(desk.app(), Call(f"/v2/miniprogram/message/{verb}", [body], headers=(JSON, CLIENT_ID))).json
+        for verb in ("pause", "resume")
+    ]
+
+    assert [(one["wasPaused"], one["paused"]) for one in told] == [(False, True), (True, False)]
+
+
 def test_a_batch_id_that_is_used_again_is_held_until_it_is_run_anew() -> None:
     desk = with_batch()
     uploaded(desk, 1, lines(["a"]))
