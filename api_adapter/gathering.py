@@ -77,7 +77,7 @@ class Gathering:
         self._start()
 
     async def _answer(self, part: Sequence[_Waiter]) -> None:
-        sends = [waiter.send._replace(place=place) for place, waiter in enumerate(part)]
+        sends = [waiter.send.at(place) for place, waiter in enumerate(part)]
         try:
             results = await self._take(sends)
         except Exception as error:  # noqa: BLE001 - it is its own caller's, and must not be the others'

@@ -177,7 +177,7 @@ class Intake:
 
     def _read_rows(self, caller: Caller, rows: Sequence[BatchedSend]) -> _Part:
         part = self._read(caller, [row.send for row in rows])
-        numbered = [send._replace(row=rows[send.place].row, limits=()) for send in part.sends]
+        numbered = [send.as_row(rows[send.place].row) for send in part.sends]
         return replace(part, sends=numbered)
 
     async def _take(self, passage: Passage, sends: Sequence[Send]) -> Results:

@@ -3,10 +3,10 @@
 The order of the rules is the order in which a merchant can mend things: token, template, user, parameters, wallet.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Final, final
 
 from worker.contract.codes import UNKNOWN, Result, ResultCode
 from worker.contract.messages import Channel
@@ -48,18 +48,31 @@ class Facts:
     times: TimeLimits
 
 
-class Admission(NamedTuple):
+@final
+class Admission:
     """A send that can be taken, with everything that was decided about it."""
 
-    user: User
-    wallet: Wallet
-    template: TemplateVersion
-    choice: Choice
-    channels: tuple[Channel, ...]
-    skipped: tuple[Channel, ...]
-    link: str
-    remarks: tuple[str, ...]
-    """The send's lint: what was sent and is of no use (R6, R9)."""
+    def __init__(  # noqa: PLR0913 - what is decided
+        self,
+        *,
+        user: User,
+        wallet: Wallet,
+        template: TemplateVersion,
+        choice: Choice,
+        channels: tuple[Channel, ...],
+        skipped: tuple[Channel, ...],
+        link: str,
+        remarks: tuple[str, ...],
+    ) -> None:
+        """Keep what was decided; `remarks` is the send's lint: what was sent and is of no use (R6, R9)."""
+        self.user: Final = user
+        self.wallet: Final = wallet
+        self.template: Final = template
+        self.choice: Final = choice
+        self.channels: Final = channels
+        self.skipped: Final = skipped
+        self.link: Final = link
+        self.remarks: Final = remarks
 
 
 def user_digest(user: User) -> str:
@@ -86,23 +99,26 @@ def judge(request: SendRequest, facts: Facts) -> Admission | Result:
     channels, skipped = _channels(template.version.channels, grant.user)
     if not channels:
         return Result.refused(ResultCode.USER_NOT_SUBSCRIBED, "the user opted out of every channel of the template")
+    link = request.link or ""
     fits = template.fits(request.templates)
-    choice = _choice(request, template, grant.user, facts, () if fits else template.missing(request.templates))
+    lacking = [] if fits else template.missing(request.templates)
+    if not link and template.needs_link:
+        lacking.append("$.redirectUrl: is required by the template's channels")
+    choice = _choice(request, template, grant.user, facts, lacking)
     if isinstance(choice, Result):
         return choice
     wallet = _wallet(request, grant.user, channels, facts)
     if isinstance(wallet, Result):
         return wallet
-    # By position, as every named tuple that each message needs: by name it costs three times as much.
     return Admission(
-        grant.user,
-        wallet,
-        template.version,
-        choice,
-        channels,
-        skipped,
-        request.link or "",
-        () if fits and request.actionUrl is None else _remarks(request, template),
+        user=grant.user,
+        wallet=wallet,
+        template=template.version,
+        choice=choice,
+        channels=channels,
+        skipped=skipped,
+        link=link,
+        remarks=() if fits and request.actionUrl is None else _remarks(request, template),
     )
 
 
@@ -143,11 +159,8 @@ def _channels(channels: tuple[Channel, ...], user: User) -> tuple[tuple[Channel,
 
 
 def _choice(
-    request: SendRequest, template: CompiledTemplate, user: User, facts: Facts, missing: Sequence[str]
+    request: SendRequest, template: CompiledTemplate, user: User, facts: Facts, faults: list[str]
 ) -> Choice | Result:
-    faults = [*missing]
-    if template.needs_link and not request.link:
-        faults.append("$.redirectUrl: is required by the template's channels")
     if len(request.templates) > 1:
         faults += _default_language_twice(request, template)
     if request.sendAt is not None or request.expireAt is not None:

@@ -38,12 +38,12 @@ class Reader:
             refusal = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not send for it")
             return SendResult(refusal, request_id=request.requestId)
         return Send(
-            place,
-            caller.client_id,
-            request,
-            message_id(request.appId, request.requestId),
-            request.fingerprint(),
-            self._rate_limits(caller, request.appId),
+            place=place,
+            client_id=caller.client_id,
+            request=request,
+            message_id=message_id(request.appId, request.requestId),
+            fingerprint=request.fingerprint(),
+            limits=self._rate_limits(caller, request.appId),
         )
 
     def _parsed(self, body: Unread) -> SendRequest:

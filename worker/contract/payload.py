@@ -66,9 +66,7 @@ class Payload(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the bytes that the ledger keeps: a JSON array in the order of the fields."""
-        if self.quiet is None:
-            return orjson.dumps(self[:-1])
-        return orjson.dumps((*self[:-1], (*self.quiet.hours, self.quiet.time_zone)))
+        return packed(*self)
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Payload":
@@ -82,3 +80,30 @@ class Payload(NamedTuple):
             return cls(*known[:8], Quiet(QuietHours(start, end), time_zone))
         fields: _Fields = _FIELDS.validate_json(packed, strict=True)
         return cls(*fields)
+
+
+def packed(  # noqa: PLR0913, PLR0917 - a payload's own fields, in their order
+    customer_id: str,
+    wallet: str,
+    template_code: str,
+    template_version: int,
+    language: str,
+    parameters: Mapping[str, str],
+    redirect_url: str,
+    extend_info: str | None,
+    quiet: Quiet | None = None,
+) -> bytes:
+    """Return what `Payload.pack` does, for who has no use for the payload itself: there is one for each send."""
+    fields = (
+        customer_id,
+        wallet,
+        template_code,
+        template_version,
+        language,
+        parameters,
+        redirect_url,
+        extend_info,
+    )
+    if quiet is None:
+        return orjson.dumps(fields)
+    return orjson.dumps((*fields, (*quiet.hours, quiet.time_zone)))

@@ -123,7 +123,7 @@ class SendRequest:
         content: tuple[object, ...] = (
             self.templateCode,
             self.link,
-            [(entry.language, entry.parameters) for entry in self.templates],
+            [(entry.language, entry.templateParameters or {}) for entry in self.templates],
             self.extendInfo,
             self.customerBelongsTo,
         )

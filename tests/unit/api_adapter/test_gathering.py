@@ -31,7 +31,13 @@ class Store:
 
 
 def send(name: str) -> Send:
-    return Send(0, f"client-of-{name}", parse_fields(SendRequest, send_fields()), name, "content")
+    return Send(
+        place=0,
+        client_id=f"client-of-{name}",
+        request=parse_fields(SendRequest, send_fields()),
+        message_id=name,
+        fingerprint="content",
+    )
 
 
 def names(number: int, start: int = 0) -> list[str]:
