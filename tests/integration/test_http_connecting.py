@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.certificates import tls_for
+from tests.certificates import tls_for, tls_of_authority_for
 from tests.http_calls import (
     FINE,
     PATIENCE,
@@ -215,12 +215,13 @@ def test_https_trusts_whom_the_environment_names(play: Play, tmp_path: Path, mon
     play(story())
 
 
-def test_https_trusts_a_private_authority_with_every_python(
-    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("file", ["roots.pem", "server.pem"], ids=["an authority", "the server alone"])
+def test_https_trusts_a_private_authority_or_a_certificate_with_every_python(
+    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
-    context, root = tls_for("localhost", tmp_path)  # without the extensions that a strict reader wants
+    context, root = tls_of_authority_for("localhost", tmp_path)
     (tmp_path / "roots.pem").write_bytes(root)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / file))
     made = ssl.create_default_context
 
     def as_python_3_13() -> ssl.SSLContext:

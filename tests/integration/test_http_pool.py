@@ -216,6 +216,7 @@ def test_what_a_server_does_while_the_loop_is_busy_is_no_answer_to_the_next_requ
     async def story() -> None:
         is_done = threading.Event()
         with socket.create_server(("127.0.0.1", 0)) as listening:
+            listening.settimeout(PATIENCE)
             serving = threading.Thread(target=serve, args=(listening, is_done))
             serving.start()
             to = url(listening.getsockname()[1])

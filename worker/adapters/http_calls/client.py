@@ -120,7 +120,7 @@ class HttpClient:
         if self._context is None:
             self._context = ssl.create_default_context()
             # The same with every Python: 3.13 began to refuse what many private authorities sign, for its form alone,
-            # and to trust an intermediate authority that is named.
+            # and to trust a certificate that is named though it is no root.
             self._context.verify_flags &= ~ssl.VERIFY_X509_STRICT
             self._context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
             self._context.set_alpn_protocols(["http/1.1"])
