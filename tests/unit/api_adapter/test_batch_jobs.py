@@ -42,7 +42,7 @@ from tests.batch_jobs import (
 )
 from tests.fakes.origins import FakeBatches, FakeCancellations, FakePauses
 from tests.front_desk import APP, CLIENT, TOKEN, FrontDesk, grant, user
-from worker.batch_keeping import BatchKeeper
+from worker.batch_keeping import CARRIED_OUT_BY, BatchKeeper
 from worker.contract.batch_jobs import PAUSE, RUN, Extent, Upload, place_of
 from worker.contract.batch_requests import BatchCreation, BatchName
 from worker.contract.callbacks import Outcomes
@@ -735,6 +735,29 @@ def test_a_batch_that_is_defined_while_a_pause_of_its_name_ends_is_held() -> Non
 
     assert ended(desk)["result"]["resultCode"] == "BATCH_STATE_ILLEGAL"
     assert released(desk) == set()
+
+
+def test_a_batch_whose_name_was_resumed_before_it_was_defined_is_held() -> None:
+    desk = FrontDesk()
+    assert ended(desk)["result"]["resultCode"] == "SUCCESS"
+    created(desk)
+
+    uploaded(desk, 1, lines(NAMES))
+
+    assert (released(desk), desk.hints.published) == (set(), [])
+    asked(desk, "run")
+    assert released(desk) == set(ids(NAMES))
+
+
+def test_whoever_died_over_a_definition_is_followed_by_a_sweeper() -> None:
+    desk = FrontDesk()
+    ended(desk)
+    asyncio.run(desk.jobs.create(Origin(APP, BATCH), b"{}", CARRIED_OUT_BY))
+    desk.clock.advance(CARRIED_OUT_BY)
+
+    asyncio.run(desk.keeper.look_after())
+
+    assert all(desk.ledger.is_paused(shard, Origin(APP, BATCH)) for shard in range(desk.ledger.shards))
 
 
 @pytest.mark.parametrize(
