@@ -39,8 +39,6 @@ from worker.ports import Clock, Records
 
 _PATIENCE = 5.0
 """Seconds that a caller waits until a change is carried out."""
-_FIRST_LOOK = 86_400_000
-"""Milliseconds after which somebody looks at a batch that is only defined."""
 _SCANNED = 10_000
 """Most rows that are looked through for a page."""
 _LOOKED = 50
@@ -89,8 +87,12 @@ class BatchDesk:
         definition = json.dumps(
             common | request.callbacks.fields(), ensure_ascii=False, separators=(",", ":"), sort_keys=True
         ).encode()
-        if await self._jobs.create(batch, definition, _FIRST_LOOK) is Created.INCONSISTENT:
+        if await self._jobs.create(batch, definition, CARRIED_OUT_BY) is Created.INCONSISTENT:
             return refusal(_INCONSISTENT)
+        job = await self._jobs.find(batch)
+        if job is not None and job.state is JobState.HELD and not job.carried_out:
+            # Somebody may have paused and resumed this name before there was a job: its rows are held all the same.
+            await self._keeper.carry_out(job)
         return await self.status(BatchName(appId=batch.app_id, batchId=batch.batch_id))
 
     async def status(self, name: BatchName) -> Json:

@@ -4,7 +4,7 @@ An empty cell of CSV is an absent field, so that no text with a hole is sent.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from typing import Any, NamedTuple, TypeAlias
 
 from api_adapter.batch_records import Pieces, RowFormat, UnreadableRowsError, csv_records, json_lines
@@ -124,7 +124,7 @@ def _csv_rows(pieces: Pieces) -> Iterator[Row]:
             yield Row(number, send, sum(map(len, cells)))
 
 
-def _fields(head: _Head, cells: Sequence[str]) -> Mapping[str, Any]:
+def _fields(head: _Head, cells: Sequence[str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     parameters: dict[str, dict[str, str]] = {}
     for fill, cell in zip(head.fills, cells, strict=True):

@@ -9,8 +9,7 @@ from api_adapter.reading import MAX_BODY, TOO_LARGE
 from worker.contract.codes import Result, ResultCode
 from worker.contract.requests import SendDefaults
 
-Fields: TypeAlias = Mapping[str, Any]
-Item: TypeAlias = Fields | Result
+Item: TypeAlias = dict[str, Any] | Result
 """The fields of one send, with those that all have in common; or why it is none."""
 
 _NOT_AN_OBJECT = Result.refused(ResultCode.PARAM_ILLEGAL, "$: must be an object")
@@ -21,7 +20,7 @@ _TOO_LARGE = Result.refused(ResultCode.PARAM_ILLEGAL, TOO_LARGE)
 class CommonFields:
     """What the sends of a batch have in common."""
 
-    def __init__(self, document: Fields) -> None:
+    def __init__(self, document: Mapping[str, Any]) -> None:
         """Take them from where they stand."""
         self._fields = {name: document[name] for name in SendDefaults.model_fields if document.get(name) is not None}
         self.size = len(to_json(self._fields))

@@ -9,9 +9,8 @@ import structlog
 
 from api_adapter.clients import Clients
 from api_adapter.inquiries import Json, refusal, result_json
+from api_adapter.origin_pauses import BatchStateError, OriginPauses
 from api_adapter.turns import Turns
-from worker.batch_ports import BatchJobs
-from worker.contract.batch_jobs import JobState
 from worker.contract.cancellations import Cancelled
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
 from worker.contract.errors import LedgerUnavailableError
@@ -19,7 +18,7 @@ from worker.contract.identity import message_id
 from worker.contract.origin_requests import CancelRequest, OriginRequest
 from worker.contract.origins import Origin
 from worker.contract.requests import ContractViolationError, parse
-from worker.origin_ports import Cancellations, Pauses
+from worker.origin_ports import Cancellations
 
 MOST_AT_ONCE = 20_000
 """Messages after which a cancel of everything answers, and says that there may be more."""
@@ -37,12 +36,6 @@ COUNTED = {
     Cancelled.UNKNOWN: "neverSeen",
 }
 """What the counts of an answer are called."""
-HOW_IT_GOES_ON = {
-    JobState.HELD: "run it as a batch job",
-    JobState.PAUSED: "resume it as a batch job",
-    JobState.CANCELLED: "use a new batchId",
-}
-"""What is to be done where a batch job's own state holds it."""
 
 log = structlog.get_logger(__name__)
 
@@ -54,15 +47,14 @@ class Origins:
     """Answers requests about a merchant's or a batch's messages, for callers that may send for the appId."""
 
     clients: Clients
-    jobs: BatchJobs
-    pauses: Pauses
+    pauses: OriginPauses
     cancellations: Cancellations
     turns: Turns
 
     @classmethod
-    def of(cls, clients: Clients, jobs: BatchJobs, pauses: Pauses, cancellations: Cancellations) -> "Origins":
+    def of(cls, clients: Clients, pauses: OriginPauses, cancellations: Cancellations) -> "Origins":
         """Return the answers that stand on these."""
-        return cls(clients, jobs, pauses, cancellations, Turns(_AT_ONCE))
+        return cls(clients, pauses, cancellations, Turns(_AT_ONCE))
 
     async def pause(self, headers: Mapping[str, str], body: bytes) -> Json:
         """Keep what was not sent from being sent; answers whether it was so before, and how much waits then."""
@@ -94,6 +86,8 @@ class Origins:
                 return {"result": result_json(SUCCESS), **await act(request)}
         except ContractViolationError as violation:
             return refusal(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
+        except BatchStateError as error:
+            return refusal(Result.refused(ResultCode.BATCH_STATE_ILLEGAL, f"$.batchId: {error}"))
         except LedgerUnavailableError as error:
             log.warning("origin_unknown", reason=str(error))
             return refusal(UNKNOWN)
@@ -103,18 +97,13 @@ class Origins:
         return {"wasPaused": before, **await self._standing(request.origin)}
 
     async def _resume(self, request: OriginRequest) -> Json:
-        state = await holding_state(self.jobs, request.origin)
-        if state is not None:
-            text = f"$.batchId: the batch is {state}; {HOW_IT_GOES_ON[state]}"
-            return refusal(Result.refused(ResultCode.BATCH_STATE_ILLEGAL, text))
         before = await self.pauses.resume(request.origin)
         return {"wasPaused": before, **await self._standing(request.origin)}
 
     async def _standing(self, origin: Origin) -> Json:
         standing = await self.cancellations.standing(origin)
-        pausing = {pause.origin for pause in await self.pauses.paused()} & {*origin.pausing}
         return {
-            "paused": bool(pausing),
+            "paused": await self.pauses.pausing(origin) is not None,
             "waiting": standing.backlogged,
             "scheduled": standing.scheduled,
             "due": standing.due,
@@ -139,12 +128,6 @@ class Origins:
             for request_id, id_, code in zip(request_ids, ids, codes, strict=True)
         ]
         return {**_counts(Counter(codes)), "more": False, "items": items}
-
-
-async def holding_state(jobs: BatchJobs, origin: Origin) -> JobState | None:
-    """Return the state of a batch job that keeps its messages from being sent: no end of a pause may undo it."""
-    job = await jobs.find(origin) if origin.batch_id else None
-    return None if job is None or job.state is JobState.RUNNING else job.state
 
 
 def outcome_of(code: Cancelled) -> str:

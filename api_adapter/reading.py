@@ -1,6 +1,5 @@
 """One send from its bytes or fields: well-formed, and of an appId that its caller may send for (CONTRACT R1-R15)."""
 
-from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from api_adapter.admitting import Send
@@ -17,7 +16,7 @@ MAX_BODY = LARGEST_SEND
 TOO_LARGE = f"$: is larger than {MAX_BODY} bytes"
 """The fault of a send that is."""
 
-Unread: TypeAlias = bytes | Mapping[str, Any]
+Unread: TypeAlias = bytes | dict[str, Any]
 """A send that nobody has judged: the JSON, or the fields where it was a part of a larger document."""
 
 

@@ -16,6 +16,7 @@ from api_adapter.intake import Intake, IntakeLimits
 from api_adapter.judging import TimeLimits
 from api_adapter.limiting import LimitsOf, unlimited
 from api_adapter.linter import Linter
+from api_adapter.origin_pauses import OriginPauses
 from api_adapter.origins import Origins
 from api_adapter.reading import Reader
 from api_adapter.taking import Sources, Stores
@@ -63,7 +64,7 @@ async def front(settings: Settings, addresses: Addresses, rate_limits: LimitsOf 
                 batches=make_batch_desk(found, clients),
                 uploads=PartUploads(intake, found.batch_jobs, found.batches),
                 inquiries=Inquiries(clients, found.records),
-                origins=Origins.of(clients, found.batch_jobs, found.pauses, found.cancellations),
+                origins=Origins.of(clients, make_origin_pauses(found), found.cancellations),
                 linter=make_linter(found, clients, users, rate_limits),
                 template_inquiries=TemplateInquiries(found.templates, found.compiled),
                 services=found,
@@ -74,6 +75,11 @@ def make_clients(found: Services) -> Clients:
     """Return who may call: registered clients, and beside them those of the settings unless requests are signed."""
     settings = found.settings
     return Clients(found.clients, None if settings.signatures == "required" else settings.clients)
+
+
+def make_origin_pauses(found: Services) -> OriginPauses:
+    """Return what pauses and resumes merchants and batches."""
+    return OriginPauses(found.batch_jobs, found.pauses, found.batch_keeper)
 
 
 def make_batch_desk(found: Services, clients: Clients) -> BatchDesk:

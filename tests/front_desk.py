@@ -23,6 +23,7 @@ from api_adapter.judging import TimeLimits
 from api_adapter.limiting import limited
 from api_adapter.linter import Linter
 from api_adapter.linting import SendLint
+from api_adapter.origin_pauses import OriginPauses
 from api_adapter.origins import Origins
 from api_adapter.reading import Reader
 from api_adapter.taking import SendResult, Stores
@@ -144,7 +145,6 @@ class FrontDesk:
     def _furnish_batch_jobs(self, known: Clients) -> None:
         held, self.pauses = FakeBatches(self.ledger), FakePauses(self.ledger)
         self.jobs = FakeBatchJobs(self.clock)
-        self.origins = Origins.of(known, self.jobs, self.pauses, FakeCancellations(self.ledger))
         self.keeper = BatchKeeper(
             jobs=self.jobs,
             batches=held,
@@ -153,6 +153,8 @@ class FrontDesk:
             clock=self.clock,
             retention=self.ledger.limits.retention,
         )
+        origin_pauses = OriginPauses(self.jobs, self.pauses, self.keeper)
+        self.origins = Origins.of(known, origin_pauses, FakeCancellations(self.ledger))
         self.batches = BatchDesk(
             clients=known, jobs=self.jobs, batches=held, records=self.ledger, keeper=self.keeper, clock=self.clock
         )

@@ -95,12 +95,10 @@ class BatchKeeper:
     async def _enforce(self, job: BatchJob, until: float) -> bool:
         """Have the ledger do what a state says; False where that is not all done by the time `until`."""
         match job.state:
-            case JobState.HELD:
-                return True
             case JobState.RUNNING:
                 await self._pauses.resume(job.origin)
                 return True
-            case JobState.PAUSED:
+            case JobState.HELD | JobState.PAUSED:
                 await self._pauses.pause(job.origin)
                 return True
             case JobState.CANCELLED:

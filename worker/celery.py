@@ -12,6 +12,7 @@ from celery.bin.celery import celery as command
 from celery.utils.log import current_process_index  # type: ignore[attr-defined]  # missing in the stubs
 
 from worker.adapters.celery.app import ProcessLoops, publisher, register_delivery
+from worker.adapters.celery.brokers import check_broker
 from worker.adapters.celery.configuration import worker_configuration
 from worker.adapters.celery.delivering import DeliveringApp
 from worker.adapters.celery.loop import DeliveryLoop, Times
@@ -49,6 +50,8 @@ class Installation:
         """Read the settings and start the embedded Valkey if they name no Redis; it is left when this process ends."""
         try:
             self.settings = read_settings()
+            if self.settings.broker_url:
+                check_broker(self.settings.broker_url)
         except SettingsError as error:
             _leave(error)
         leaving = ExitStack()

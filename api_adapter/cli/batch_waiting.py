@@ -11,6 +11,7 @@ from api_adapter.cli.context import EXIT_INTERRUPTED
 from api_adapter.cli.progress import Meter, Work, progress_on_terminal
 from worker.clock import SystemClock
 from worker.contract.batch_jobs import JobState
+from worker.contract.errors import LedgerUnavailableError
 
 if TYPE_CHECKING:
     from api_adapter.client.batch_jobs import BatchStatus
@@ -20,6 +21,8 @@ Wait = Annotated[
 ]
 _GLANCE = 1.0
 """Seconds between two looks."""
+_PATIENCE = 5.0
+"""Seconds between two looks while there is no answer."""
 _LONG = 30
 """Looks without an outcome after which that is said."""
 
@@ -55,17 +58,35 @@ def ended(status: "BatchStatus") -> int:
 
 
 async def until_settled(batch: Batch, status: "BatchStatus") -> "BatchStatus":
-    """Look at a batch until nothing of it is open; return how it is then."""
+    """Look at a batch until nothing of it is open; return how it is then.
+
+    While there is no answer it looks again: an outage in hours of waiting ends nothing.
+    """
     clock = SystemClock()
     with progress_on_terminal(Work(status.batch_id, "outcome", messages(status)), clock) as meter:
         looks, first = 0, ended(status)
         while status.open:
             await asyncio.sleep(_GLANCE)
-            before, status = status, await batch.status()
+            before, status = status, await _answered(batch)
             looks = looks + 1 if ended(status) == ended(before) else 0
             meter.advance(ended(status), ended(status) - first)
             _tell(meter, before, status, looks)
     return status
+
+
+async def _answered(batch: Batch) -> "BatchStatus":
+    """Return how a batch is, once there is an answer; that there is none yet is said once."""
+    from api_adapter.client.errors import UnknownError  # noqa: PLC0415 - `--help` needs none of it
+
+    said = False
+    while True:
+        try:
+            return await batch.status()
+        except (LedgerUnavailableError, UnknownError) as error:
+            if not said:
+                typer.echo(f"no answer yet, looking again: {error}", err=True)
+                said = True
+            await asyncio.sleep(_PATIENCE)
 
 
 def _tell(meter: Meter, before: "BatchStatus", status: "BatchStatus", looks: int) -> None:

@@ -10,7 +10,8 @@ from typing_extensions import override
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import told
-from api_adapter.listening import usable_port
+from api_adapter.listening import place_of, told_where
+from api_adapter.stack.ports import url_of
 from worker.callbacks.secrets import UnusableSecretError, checked_secret
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def receive(
     with told():
         from api_adapter.client import CallbackVerifier  # noqa: PLC0415 - no other command needs it
 
-        with _listening(host, port, CallbackVerifier(_secret(secret_file))) as server:
-            typer.echo(f"listening on http://{host}:{server.server_port}/", err=True)
+        with listening(host, port, CallbackVerifier(_secret(secret_file))) as server:
+            typer.echo(f"listening on {url_of(host, server.server_port)}/", err=True)
             server.serve_forever()
 
 
@@ -56,8 +57,15 @@ def _secret(file: Path) -> str:
         raise ArgumentError(f"--secret-file: {error}") from None
 
 
-def _listening(host: str, port: int, verifier: "CallbackVerifier") -> ThreadingHTTPServer:
-    return ThreadingHTTPServer((host, usable_port(host, port)), _handler(verifier))
+def listening(host: str, port: int, verifier: "CallbackVerifier") -> ThreadingHTTPServer:
+    """Return what receives callbacks there; raise AddressError where it can't listen."""
+    with told_where(host, port):
+        family, address = place_of(host, port)
+
+        class Server(ThreadingHTTPServer):
+            address_family = family
+
+        return Server(address, _handler(verifier))
 
 
 def _handler(verifier: "CallbackVerifier") -> type[BaseHTTPRequestHandler]:

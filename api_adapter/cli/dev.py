@@ -28,7 +28,7 @@ def dev() -> None:
     It starts an embedded Valkey, the HTTP API, a worker and the gateway
     simulator, and registers sample templates, users and a wallet the first
     time. Everything lives in TIDINGS_DATA_DIR, the logs too. Where a gateway
-    simulator runs already on the same ledger, wallets stay with that one.
+    simulator answers at the address that wallets have, they stay with it.
     """
     with told():
         settings = _ready_to_start(read_settings())

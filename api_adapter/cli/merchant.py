@@ -14,7 +14,9 @@ from api_adapter.cli.printing import AsJson, counted, elapsed, print_json, utc
 from api_adapter.cli.progress import Work, progress
 from api_adapter.cli.request_id_files import read_request_ids
 from api_adapter.cli.tables import show_table
-from api_adapter.origins import COUNTED, HOW_IT_GOES_ON, holding_state
+from api_adapter.origin_pauses import BatchStateError
+from api_adapter.origins import COUNTED
+from api_adapter.wiring import make_origin_pauses
 from worker.batching import chunks
 from worker.contract.batch_jobs import JobState
 from worker.contract.cancellations import MAX_CANCELLED, MAX_REASON, Cancelled, Standing
@@ -47,6 +49,7 @@ def pause(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> Non
 
     It is taken as before meanwhile, and waits. Calls under way end. What reaches its deadline expires. The pause of an
     appId is that of its batches too. An appId that nothing is known of is paused too, with a note: it may be misspelt.
+    A batch job that is HELD is refused: nothing of it is sent before `tidings batch run`, which would end the pause.
     """
     with told():
         origin = _origin(app_id, batch)
@@ -156,19 +159,23 @@ class _Found(NamedTuple):
 
 
 async def _paused(services: Services, origin: Origin) -> _Found:
-    before = await services.pauses.pause(origin)
+    try:
+        before = await make_origin_pauses(services).pause(origin)
+    except BatchStateError as error:
+        raise ArgumentError(f"--batch: {error}") from None
     standing = await services.cancellations.standing(origin)
     return _Found(before, origin, standing, await is_known(services, origin, standing))
 
 
 async def _resumed(services: Services, origin: Origin) -> _Found:
-    state = await holding_state(services.batch_jobs, origin)
-    if state is not None:
-        verb = _OF_BATCH_JOBS.get(state)
+    pauses = make_origin_pauses(services)
+    try:
+        before = await pauses.resume(origin)
+    except BatchStateError as error:
+        verb = _OF_BATCH_JOBS.get(error.state)
         command = f": tidings batch {verb} {origin.app_id} {origin.batch_id}" if verb else ""
-        raise ArgumentError(f"--batch: the batch is {state}; {HOW_IT_GOES_ON[state]}{command}")
-    before = await services.pauses.resume(origin)
-    still = next((one.origin for one in await services.pauses.paused() if one.origin in origin.pausing), None)
+        raise ArgumentError(f"--batch: {error}{command}") from None
+    still = await pauses.pausing(origin)
     standing = await services.cancellations.standing(origin)
     return _Found(before, still, standing, before or await is_known(services, origin, standing))
 

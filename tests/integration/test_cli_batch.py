@@ -129,6 +129,28 @@ def test_what_is_held_is_run_by_no_end_of_a_pause(tidings: CommandLine, tmp_path
     assert tidings.lines("merchant", "show")[1].split()[:2] == [APP, "june"]
 
 
+def test_what_is_held_is_not_paused_besides(tidings: CommandLine, tmp_path: Path) -> None:
+    uploaded(tidings, tmp_path)
+
+    refused = tidings.refused("merchant", "pause", APP, "--batch", "june")
+
+    assert refused == "--batch: the batch is HELD; it is held already: nothing of it is sent before it is run"
+    tidings.lines("batch", "run", APP, "june")
+    assert tidings.lines("merchant", "pause", APP, "--batch", "june")[0].startswith(f"batch june of {APP} is paused: ")
+
+
+def test_what_was_resumed_before_it_was_defined_is_held_all_the_same(tidings: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "notices.jsonl").write_bytes(row("a") + row("b") + row("c"))
+    tidings.lines("merchant", "resume", APP, "--batch", "july")
+    tidings.lines("batch", "create", APP, "july", "--common", tmp_path / "common.json")
+
+    tidings.lines("batch", "upload", APP, "july", tmp_path / "notices.jsonl")
+
+    assert tidings.lines("merchant", "show", APP)[-1] == (
+        f"{APP}: 3 messages waiting, 0 with workers or to be tried again"
+    )
+
+
 def test_an_interrupt_ends_the_waiting_and_not_the_batch(
     tidings: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

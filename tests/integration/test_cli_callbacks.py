@@ -228,11 +228,14 @@ def test_what_is_let_go_is_named_in_one_way(command: CommandLine, given: list[st
     assert command.refused("callback", "dead", "replay", *given) == "give IDs, or --app-id, or --all"
 
 
-def test_receive_prints_what_it_verified_and_refuses_the_rest(tmp_path: Path, command: CommandLine) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_receive_prints_what_it_verified_and_refuses_the_rest(tmp_path: Path, command: CommandLine, host: str) -> None:
     secret = secret_in(command("callback", "put", "shop", "--url", URL))
     file = tmp_path / "secret"
     file.write_text(secret + "\n", encoding="utf-8")
-    with tidings(tmp_path, "callback", "receive", "--secret-file", str(file), "--port", "0") as receiving:
+    with tidings(
+        tmp_path, "callback", "receive", "--secret-file", str(file), "--host", host, "--port", "0"
+    ) as receiving:
         receiving.until_printed("listening on")
         found = re.search(r"http://\S+", receiving.stderr)
         assert found

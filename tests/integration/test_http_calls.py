@@ -1,12 +1,16 @@
 """The HTTP client of wallet calls over real sockets, on asyncio's own event loop and on the workers'."""
 
 import asyncio
+import os
+import socket
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.certificates import tls_for
 from tests.http_calls import (
     FINE,
     HEAD,
@@ -18,6 +22,7 @@ from tests.http_calls import (
     pool_of,
     post_to,
     server,
+    trusting,
     until,
     url,
 )
@@ -191,6 +196,48 @@ def test_closing_ends_everything(play: Play) -> None:
                 await found.post(url(wallet.port), b"{}")
             await until(lambda: not wallet.open)
             await found.close()
+
+    play(story())
+
+
+def test_closing_while_a_connection_is_given_up_anyway_ends_everything_too(play: Play) -> None:
+    async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()  # and no TLS
+
+    async def story() -> None:
+        async with server(serve) as port:
+            found = HttpClient(SHORT)
+            call = asyncio.create_task(found.post(f"https://127.0.0.1:{port}/", b"{}"))
+            await until(lambda: bool(found._connecting))
+            (limit,) = found._connecting
+            while not limit.expired():  # noqa: ASYNC110 - it lasts for a turn or two
+                await asyncio.sleep(0)
+            assert not call.done()
+            await found.close()
+            with pytest.raises(ClientClosedError):
+                await call
+            assert pool_of(found).open == 0
+
+    play(story())
+
+
+@pytest.mark.parametrize("sent", [b"", HEAD], ids=["nothing", "half"])
+def test_a_server_that_breaks_off_without_a_word_of_tls_is_not_said_to_be_us(
+    play: Play, tmp_path: Path, sent: bytes
+) -> None:
+    context, root = tls_for("localhost", tmp_path)
+
+    async def story() -> None:
+        async with receiver(context) as wallet, client(context=trusting(root)) as found:
+            wallet.answers = [None]
+            call = asyncio.create_task(found.post(f"https://localhost:{wallet.port}/", b"{}"))
+            await until(lambda: bool(wallet.received))
+            (writer,) = wallet.open
+            writer.write(sent)
+            with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as line:
+                line.shutdown(socket.SHUT_WR)
+            with pytest.raises(BrokenAnswerError, match=r"^closed (before the answer's end|by the server)$"):
+                await call
 
     play(story())
 

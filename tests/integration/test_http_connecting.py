@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from tests.http_calls import (
     url,
 )
 from tests.receivers import OK, receiver
-from worker.adapters.http_calls import connecting
+from worker.adapters.http_calls import connecting, resolving
 from worker.adapters.http_calls.connection import Connection
 from worker.adapters.http_calls.errors import (
     ConnectError,
@@ -39,7 +40,7 @@ def test_a_connection_that_ended_before_the_request_says_that_nothing_was_writte
         async with receiver() as wallet:
             connections_to = Pool()
             origin = Origin(is_tls=False, host="127.0.0.1", port=wallet.port)
-            connection = await connecting.connect(origin, None, PATIENCE, connections_to.make)
+            connection = await connecting.Connector().connect(origin, None, PATIENCE, connections_to.make)
             await until(lambda: bool(wallet.open))
             wallet.open.pop().close()
             await until(lambda: not connection.is_open)
@@ -103,10 +104,10 @@ def test_what_is_no_url_is_called_nowhere(play: Play, wrong: str) -> None:
 
 
 def test_all_addresses_of_a_name_are_tried(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def addresses(origin: Origin) -> Sequence[str]:
-        return ["127.0.0.3", "127.0.0.2", "127.0.0.1"] if origin.host == "wallet.test" else ["127.0.0.3"]
+    def look_up(host: str) -> list[str]:
+        return ["127.0.0.3", "127.0.0.2", "127.0.0.1"] if host == "wallet.test" else ["127.0.0.3"]
 
-    monkeypatch.setattr(connecting, "_addresses", addresses)
+    monkeypatch.setattr(resolving, "look_up", look_up)
 
     async def story() -> None:
         async with receiver() as wallet, client() as found:
@@ -125,10 +126,7 @@ def test_an_address_that_never_answers_leaves_time_to_the_next(play: Play, monke
         await asyncio.sleep(PATIENCE if address == "deaf" else 0)
         raise OSError
 
-    async def addresses(_: Origin) -> Sequence[str]:
-        return ["deaf", "other"]
-
-    monkeypatch.setattr(connecting, "_addresses", addresses)
+    monkeypatch.setattr(resolving, "look_up", lambda _: ["deaf", "other"])
     monkeypatch.setattr(connecting, "_connect_to", connect_to)
 
     async def story() -> None:
@@ -138,6 +136,57 @@ def test_an_address_that_never_answers_leaves_time_to_the_next(play: Play, monke
 
     play(story())
     assert tried == ["deaf", "other"]
+
+
+def test_an_address_that_took_no_connection_is_tried_last_until_it_takes_one(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    away = {"one"}
+
+    async def connect_to(address: str, *_: object) -> Connection:
+        tried.append(address)
+        if address in away:
+            raise OSError
+        return Pool().make()
+
+    monkeypatch.setattr(resolving, "look_up", lambda _: ["one", "two", "three"])
+    monkeypatch.setattr(connecting, "_connect_to", connect_to)
+
+    async def story() -> None:
+        connector = connecting.Connector()
+
+        async def tries(host: str = "wallet.test") -> list[str]:
+            tried.clear()
+            with suppress(ConnectError):
+                await connector.connect(Origin(is_tls=False, host=host, port=80), None, PATIENCE, Pool().make)
+            return list(tried)
+
+        assert await tries() == ["one", "two"]
+        assert await tries() == ["two"]
+        assert await tries("other.test") == ["one", "two"]
+        away.update(["two", "three"])
+        assert await tries() == ["two", "three", "one"]
+        away.clear()
+        assert await tries() == ["two"]
+        assert len(connector._failed) == 3
+
+    play(story())
+
+
+def test_so_many_addresses_that_failed_are_remembered(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connecting, "_MOST_FAILED", 3)
+    monkeypatch.setattr(resolving, "look_up", lambda _: ["127.0.0.2", "127.0.0.3"])
+
+    async def story() -> None:
+        async with receiver() as wallet:
+            connector = connecting.Connector()
+            for host, kept in [("one.test", 2), ("one.test", 2), ("two.test", 1)]:
+                with pytest.raises(ConnectError):
+                    await connector.connect(Origin(False, host, wallet.port), None, PATIENCE, Pool().make)  # noqa: FBT003
+                assert len(connector._failed) == kept
+
+    play(story())
 
 
 def test_https_to_a_server_that_is_trusted(play: Play, tmp_path: Path) -> None:
@@ -166,15 +215,40 @@ def test_https_trusts_whom_the_environment_names(play: Play, tmp_path: Path, mon
     play(story())
 
 
-@pytest.mark.parametrize(("name", "is_known"), [("localhost", False), ("wallet.test", True)])
+def test_https_trusts_a_private_authority_with_every_python(
+    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, root = tls_for("localhost", tmp_path)  # without the extensions that a strict reader wants
+    (tmp_path / "roots.pem").write_bytes(root)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
+    made = ssl.create_default_context
+
+    def as_python_3_13() -> ssl.SSLContext:
+        found = made()
+        found.verify_flags |= ssl.VERIFY_X509_STRICT
+        return found
+
+    monkeypatch.setattr(ssl, "create_default_context", as_python_3_13)
+
+    async def story() -> None:
+        async with receiver(context) as wallet, client() as found:
+            assert await found.post(f"https://localhost:{wallet.port}/", b"{}") == FINE
+
+    play(story())
+
+
+@pytest.mark.parametrize(
+    ("name", "is_known", "reason"),
+    [("localhost", False, "^self-signed certificate$"), ("wallet.test", True, "^Hostname mismatch$")],
+)
 def test_https_to_one_that_cannot_prove_its_name_sends_nothing(
-    play: Play, tmp_path: Path, name: str, *, is_known: bool
+    play: Play, tmp_path: Path, name: str, reason: str, *, is_known: bool
 ) -> None:
     context, root = tls_for(name, tmp_path)
 
     async def story() -> None:
         async with receiver(context) as wallet, client(context=trusting(root) if is_known else None) as found:
-            with pytest.raises(UntrustedCertificateError):
+            with pytest.raises(UntrustedCertificateError, match=reason):
                 await found.post(f"https://localhost:{wallet.port}/", b"{}")
             assert wallet.received == []
 

@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import socket
+import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +12,20 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import tls_for
-from tests.http_calls import FINE, SHORT, Calls, Play, client, connections, pool_of, post_to, trusting, until, url
+from tests.http_calls import (
+    FINE,
+    PATIENCE,
+    SHORT,
+    Calls,
+    Play,
+    client,
+    connections,
+    pool_of,
+    post_to,
+    trusting,
+    until,
+    url,
+)
 from tests.receivers import OK, Receiver, receiver
 from worker.adapters.http_calls import pool
 from worker.adapters.http_calls.client import HttpClient
@@ -161,6 +176,69 @@ def test_the_first_call_without_an_answer_lets_go_of_all_free_connections(play: 
                 await found.post(url(wallet.port), b"{}")
             await until(lambda: not wallet.open)
             await post_to(wallet.port, 1, found)
+
+    play(story())
+
+
+def test_a_call_without_an_answer_leaves_connections_that_were_good_since_it_began(play: Play) -> None:
+    async def story() -> None:
+        async with receiver() as wallet, client(SHORT) as found:
+            wallet.answers = [None]
+            hangs = asyncio.create_task(found.post(url(wallet.port), b"{}"))
+            await until(lambda: len(wallet.received) == 1)
+            await post_to(wallet.port, 2, found)
+            with pytest.raises(AnswerTimeoutError):
+                await hangs
+            await post_to(wallet.port, 2, found)
+            assert wallet.connections == 3
+
+    play(story())
+
+
+LATE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("word", [b"", LATE], ids=["closes", "speaks"])
+def test_what_a_server_does_while_the_loop_is_busy_is_no_answer_to_the_next_request(play: Play, word: bytes) -> None:
+    def serve(listening: socket.socket, is_done: threading.Event) -> None:
+        first, _ = listening.accept()
+        with first:
+            first.recv(10_000)
+            first.sendall(OK)
+            time.sleep(SHORT / 4)  # the client's loop is busy by then
+            first.sendall(word) if word else first.shutdown(socket.SHUT_WR)
+            is_done.set()
+            second, _ = listening.accept()
+            with second:
+                second.recv(10_000)
+                second.sendall(OK)
+
+    async def story() -> None:
+        is_done = threading.Event()
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            serving = threading.Thread(target=serve, args=(listening, is_done))
+            serving.start()
+            to = url(listening.getsockname()[1])
+            async with client() as found:
+                assert await found.post(to, b"{}") == FINE
+                assert is_done.wait(PATIENCE)
+                assert await found.post(to, b"{}") == FINE
+                await asyncio.to_thread(serving.join)
+
+    play(story())
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.01])
+def test_with_tls_too_a_connection_is_used_again_after_a_while(play: Play, tmp_path: Path, pause: float) -> None:
+    # Of TLS 1.3, tickets come unasked, after the handshake.
+    context, root = tls_for("localhost", tmp_path)
+
+    async def story() -> None:
+        async with receiver(context) as wallet, client(context=trusting(root)) as found:
+            for _ in range(3):
+                assert await found.post(f"https://localhost:{wallet.port}/", b"{}") == FINE
+                time.sleep(pause)  # noqa: ASYNC251 - the loop is busy
+            assert wallet.connections == 1
 
     play(story())
 

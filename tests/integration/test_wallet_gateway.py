@@ -234,7 +234,9 @@ def test_R68_a_refused_connection_means_that_the_call_was_never_made() -> None:
         unused.bind(("127.0.0.1", 0))
         answer = sent_to(f"http://127.0.0.1:{unused.getsockname()[1]}")
 
-    assert answer == Answer(AnswerKind.UNREACHABLE, "GATEWAY_UNREACHABLE", "ConnectError")
+    assert answer == Answer(
+        AnswerKind.UNREACHABLE, "GATEWAY_UNREACHABLE", "ConnectError: none of 1 addresses took a connection"
+    )
 
 
 @pytest.mark.parametrize("url", ["", "wallet.test", "ftp://127.0.0.1", "http://", "http://127.0.0.1:99999"])

@@ -39,6 +39,14 @@ def test_a_worker_whose_settings_do_not_fit_the_ledger_ends_with_2_and_one_line(
     assert "Traceback" not in worker.stderr
 
 
+def test_a_worker_of_a_broker_that_there_is_not_ends_with_2_and_one_line(redis_url: str, tmp_path: Path) -> None:
+    worker = Command(tmp_path, ("worker",), {"redis_url": redis_url, "broker_url": "nonsense://broker.test"})
+
+    assert worker.ended() == 2
+    assert worker.stderr.startswith("tidings: TIDINGS_BROKER_URL: no broker can be reached by this nonsense:// URL; ")
+    assert worker.stderr.count("\n") == 1
+
+
 def test_a_second_interrupt_while_it_drains_ends_it_with_1(redis_url: str, broker_url: str, tmp_path: Path) -> None:
     with tidings(tmp_path / "data", *ONE_CHILD, redis_url=redis_url, broker_url=broker_url, **SETTINGS) as worker:
         worker.until_printed(READY)

@@ -5,7 +5,9 @@ import io
 import tracemalloc
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 import orjson
 import pytest
@@ -40,8 +42,9 @@ from tests.batch_jobs import (
 )
 from tests.fakes.origins import FakeBatches, FakeCancellations, FakePauses
 from tests.front_desk import APP, CLIENT, TOKEN, FrontDesk, grant, user
-from worker.batch_keeping import BatchKeeper
+from worker.batch_keeping import CARRIED_OUT_BY, BatchKeeper
 from worker.contract.batch_jobs import PAUSE, RUN, Extent, Upload, place_of
+from worker.contract.batch_requests import BatchCreation, BatchName
 from worker.contract.callbacks import Outcomes
 from worker.contract.clients import RegisteredClient
 from worker.contract.codes import Result, ResultCode
@@ -89,6 +92,21 @@ def settle(desk: FrontDesk, state: DeliveryState) -> None:
                 await desk.ledger.settle([settlement])
 
     asyncio.run(work())
+
+
+def paused(desk: FrontDesk) -> dict[str, Any]:
+    """Pause the batch as any batch of its merchant, and return what is answered."""
+    return _paused_or_ended(desk, "pause")
+
+
+def ended(desk: FrontDesk) -> dict[str, Any]:
+    """End that pause, and return what is answered."""
+    return _paused_or_ended(desk, "resume")
+
+
+def _paused_or_ended(desk: FrontDesk, verb: str) -> dict[str, Any]:
+    body = orjson.dumps({"appId": APP, "batchId": BATCH})
+    return exchange(desk.app(), Call(f"/v2/miniprogram/message/{verb}", [body], headers=(JSON, CLIENT_ID))).json
 
 
 def test_a_batch_is_created_once_and_another_definition_is_refused() -> None:
@@ -673,6 +691,75 @@ def test_a_pause_that_overtakes_a_resume_stands() -> None:
     assert released(desk) == set()
 
 
+@pytest.mark.parametrize("verb", ["pause", "cancel"])
+def test_a_batch_that_is_paused_or_cancelled_while_its_own_pause_ends_stays_so(verb: str) -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(NAMES))
+    asked(desk, "run")
+    batch = Origin(APP, BATCH)
+    asyncio.run(desk.pauses.pause(batch))
+
+    class Slow(FakePauses):
+        """Ends the pause only after the batch's state was changed, and that was carried out."""
+
+        @override
+        async def resume(self, origin: Origin) -> bool:
+            await (desk.batches.pause if verb == "pause" else desk.batches.cancel)(BatchName(appId=APP, batchId=BATCH))
+            return await super().resume(origin)
+
+    desk.origins = replace(desk.origins, pauses=replace(desk.origins.pauses, pauses=Slow(desk.ledger)))
+
+    answer = ended(desk)
+
+    assert answer["result"]["resultCode"] == "BATCH_STATE_ILLEGAL"
+    assert asked(desk, "status")["state"] in {"PAUSED", "CANCELLED"}
+    assert all(desk.ledger.is_paused(shard, batch) for shard in range(desk.ledger.shards))
+    assert released(desk) == set()
+
+
+def test_a_batch_that_is_defined_while_a_pause_of_its_name_ends_is_held() -> None:
+    desk = FrontDesk()
+
+    class Slow(FakePauses):
+        """Ends the pause only after the batch was defined, and has rows."""
+
+        @override
+        async def resume(self, origin: Origin) -> bool:
+            common = BatchCreation.model_validate({"appId": APP, "batchId": BATCH, **DEFAULTS})
+            await desk.batches.create(common)
+            rows = [BatchedSend(place_of(1, 1), orjson.loads(line("a")) | DEFAULTS | {"appId": APP})]
+            await desk.intake.take_rows({"client-id": CLIENT}, BatchPart(BATCH, BatchStart.PAUSED), rows)
+            return await super().resume(origin)
+
+    desk.origins = replace(desk.origins, pauses=replace(desk.origins.pauses, pauses=Slow(desk.ledger)))
+
+    assert ended(desk)["result"]["resultCode"] == "BATCH_STATE_ILLEGAL"
+    assert released(desk) == set()
+
+
+def test_a_batch_whose_name_was_resumed_before_it_was_defined_is_held() -> None:
+    desk = FrontDesk()
+    assert ended(desk)["result"]["resultCode"] == "SUCCESS"
+    created(desk)
+
+    uploaded(desk, 1, lines(NAMES))
+
+    assert (released(desk), desk.hints.published) == (set(), [])
+    asked(desk, "run")
+    assert released(desk) == set(ids(NAMES))
+
+
+def test_whoever_died_over_a_definition_is_followed_by_a_sweeper() -> None:
+    desk = FrontDesk()
+    ended(desk)
+    asyncio.run(desk.jobs.create(Origin(APP, BATCH), b"{}", CARRIED_OUT_BY))
+    desk.clock.advance(CARRIED_OUT_BY)
+
+    asyncio.run(desk.keeper.look_after())
+
+    assert all(desk.ledger.is_paused(shard, Origin(APP, BATCH)) for shard in range(desk.ledger.shards))
+
+
 @pytest.mark.parametrize(
     ("verbs", "said"),
     [
@@ -686,24 +773,44 @@ def test_no_end_of_a_pause_undoes_the_state_of_a_batch(verbs: list[str], said: s
     uploaded(desk, 1, lines(["a"]))
     for verb in verbs:
         asked(desk, verb)
-    body = orjson.dumps({"appId": APP, "batchId": BATCH})
 
-    answer = exchange(desk.app(), Call("/v2/miniprogram/message/resume", [body], headers=(JSON, CLIENT_ID))).json
+    answer = ended(desk)
 
     assert answer["result"] == {"resultCode": "BATCH_STATE_ILLEGAL", "resultStatus": "F", "resultMessage": said}
     assert released(desk) == set()
+
+
+@pytest.mark.parametrize("names", [[], ["a"], NAMES])
+def test_a_batch_that_is_held_is_paused_by_nobody_else(names: list[str]) -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(names))
+
+    assert paused(desk)["result"] == {
+        "resultCode": "BATCH_STATE_ILLEGAL",
+        "resultStatus": "F",
+        "resultMessage": "$.batchId: the batch is HELD; it is held already: nothing of it is sent before it is run",
+    }
+    assert released(desk) == set()
+
+
+def test_a_resume_of_a_batch_job_ends_any_pause_of_the_batch() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(NAMES))
+    for verb in ("run", "pause"):
+        asked(desk, verb)
+    assert (paused(desk)["paused"], released(desk)) == (True, set())
+
+    asked(desk, "resume")
+
+    assert released(desk) == set(ids(NAMES))
 
 
 def test_a_batch_that_runs_goes_on_after_a_pause_of_its_merchants() -> None:
     desk = with_batch()
     uploaded(desk, 1, lines(["a"]))
     asked(desk, "run")
-    body = orjson.dumps({"appId": APP, "batchId": BATCH})
 
-    told = [
-        exchange(desk.app(), Call(f"/v2/miniprogram/message/{verb}", [body], headers=(JSON, CLIENT_ID))).json
-        for verb in ("pause", "resume")
-    ]
+    told = [paused(desk), ended(desk)]
 
     assert [(one["wasPaused"], one["paused"]) for one in told] == [(False, True), (True, False)]
 

@@ -35,3 +35,11 @@ def test_a_host_that_is_not_ours_is_named_with_what_changes_it(host: str, place:
     text = str(refused.value)
     assert text.startswith(f"can't listen on {place} (")
     assert text.endswith("); change --host and --port, or TIDINGS_API_HOST and TIDINGS_API_PORT")
+
+
+@pytest.mark.parametrize("host", ["x" * 64, "a..b", ".."])
+def test_what_can_be_no_name_of_a_host_is_said(host: str) -> None:
+    with pytest.raises(AddressError) as refused:
+        usable_port(host, 8080)
+
+    assert str(refused.value) == (f"can't listen on {host}:8080 (it is no name of a host); change --host and --port")

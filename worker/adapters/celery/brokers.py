@@ -3,11 +3,27 @@
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from kombu import Connection
+
+from worker.contract.errors import SettingsError
+
 KEY_PREFIX = "tidings:broker:"
 """Before every key of the broker in Redis, so that one server can hold broker and ledger."""
 
 SENTINEL = "sentinel"
 _OF_SENTINEL = {"master_name", "sentinel_password", "sentinel_username"}
+
+
+def check_broker(broker_url: str) -> None:
+    """Raise SettingsError for a URL by which kombu reaches no broker; the text shows no password."""
+    try:
+        Connection(plain_url(broker_url)).get_transport_cls()
+    except (KeyError, ValueError, ImportError, AttributeError):
+        scheme = broker_url.partition("://")[0]
+        raise SettingsError(
+            f"TIDINGS_BROKER_URL: no broker can be reached by this {scheme}:// URL; give one such as "
+            "redis://localhost:6379/1, sentinel://host:26379/1?master_name=mymaster or amqp://localhost"
+        ) from None
 
 
 def plain_url(broker_url: str) -> str:

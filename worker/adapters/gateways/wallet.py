@@ -54,7 +54,7 @@ class WalletGateway:
 
 def _failure(error: CallError) -> Answer:
     if isinstance(error, NeverSentError):
-        return Answer(AnswerKind.UNREACHABLE, "GATEWAY_UNREACHABLE", type(error).__name__)
+        return Answer(AnswerKind.UNREACHABLE, "GATEWAY_UNREACHABLE", f"{type(error).__name__}: {error}")
     if isinstance(error, AnswerTimeoutError):
         return Answer(AnswerKind.UNANSWERED, message="the gateway did not answer in time")
     if isinstance(error, UnreadableAnswerError):

@@ -31,7 +31,8 @@ class Reply(NamedTuple):
 class AnswerReader:
     """Cuts the bytes of a connection into the answers they are, one at a time.
 
-    What follows an answer was not asked for: it is never read as the next one.
+    What follows an answer was not asked for: what is there with its end is not read as the next one, and the connection
+    may not stay, unless it is but line ends. What comes later, `Pool.take` looks for.
     """
 
     may_stay: bool
@@ -59,7 +60,8 @@ class AnswerReader:
         """Take what came; return the answer once it is whole.
 
         Raises:
-            UnreadableAnswerError: it is no HTTP/1.1 (RFC 9112), or too large.
+            UnreadableAnswerError: the parser doesn't take it for HTTP/1.1 (RFC 9112), or it is too large, with all that
+                came after it.
 
         """
         self._size += len(data)

@@ -1,68 +1,92 @@
 """Makes connections: a name's addresses are tried one after another, each within its share of the time."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Callable
+from time import monotonic
 from typing import cast
 
 from worker.adapters.http_calls.connection import Connection
 from worker.adapters.http_calls.errors import (
     ConnectError,
     ConnectTimeoutError,
-    HostNotFoundError,
     NeverSentError,
     UntrustedCertificateError,
 )
+from worker.adapters.http_calls.resolving import Resolver
 from worker.adapters.http_calls.target import Origin
 
 _SHORTEST = 0.001
 """Seconds: no time-out of asyncio may be 0."""
+_MOST_FAILED = 1_000
+"""Addresses that are remembered because they failed."""
+
+Make = Callable[[], Connection]
+"""Makes a Connection for a transport."""
 
 
-async def connect(
-    origin: Origin, context: ssl.SSLContext | None, seconds: float, make: Callable[[], Connection]
-) -> Connection:
-    """Return a connection to the first address that takes one.
+class Connector:
+    """Connects from one event loop. It remembers which addresses took no connection, and tries them last."""
 
-    Args:
-        origin: where to.
-        context: for TLS, whose server has to prove its name; None: no TLS.
-        seconds: for the name's look-up and all addresses. Who calls ends the look-up, should it take longer.
-        make: makes a Connection for a transport.
+    def __init__(self) -> None:
+        """Start with nothing known."""
+        self._resolver = Resolver()
+        self._failed: dict[tuple[Origin, str], float] = {}
+        """When an address took no connection, until it takes one."""
 
-    Raises:
-        NeverSentError: no address took a connection; its class says why the last one didn't.
+    async def connect(self, origin: Origin, context: ssl.SSLContext | None, seconds: float, make: Make) -> Connection:
+        """Return a connection to the first address that takes one.
 
-    """
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    addresses = await _addresses(origin)
-    failure: type[NeverSentError] = HostNotFoundError
-    for tried, address in enumerate(addresses):
-        share = (end - loop.time()) / (len(addresses) - tried)
-        try:
-            async with asyncio.timeout(share):
-                return await _connect_to(address, origin, context, share, make)
-        except TimeoutError:
-            failure = ConnectTimeoutError
-        except ssl.SSLCertVerificationError:
-            failure = UntrustedCertificateError
-        except (OSError, ValueError):  # a name that TLS can't ask for is the latter
-            failure = ConnectError
-    raise failure(f"none of {len(addresses)} addresses took a connection")
+        Args:
+            origin: where to.
+            context: for TLS, whose server has to prove its name; None: no TLS.
+            seconds: for the name's look-up and all addresses. Who calls ends the look-up, should it take longer.
+            make: makes a Connection for a transport.
 
+        Raises:
+            NeverSentError: no address took a connection; its class says why the last one didn't.
 
-async def _addresses(origin: Origin) -> list[str]:
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise HostNotFoundError("the host's name leads to no address") from None
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        addresses = self._in_order(origin, await self._resolver.resolve(origin.host))
+        nobody = f"none of {len(addresses)} addresses took a connection"
+        failure: tuple[type[NeverSentError], str] = ConnectError, nobody
+        for tried, address in enumerate(addresses):
+            share = (end - loop.time()) / (len(addresses) - tried)
+            try:
+                async with asyncio.timeout(share):
+                    connection = await _connect_to(address, origin, context, share, make)
+            except TimeoutError:
+                failure = ConnectTimeoutError, nobody
+            except ssl.SSLCertVerificationError as error:
+                # The host's name stands behind the comma.
+                failure = UntrustedCertificateError, error.verify_message.partition(",")[0]
+            except (OSError, ValueError):  # a name that TLS can't ask for is the latter
+                failure = ConnectError, nobody
+            else:
+                self._failed.pop((origin, address), None)
+                return connection
+            self._note_failure(origin, address)
+        error_type, reason = failure
+        raise error_type(reason)
+
+    async def close(self) -> None:
+        """Let go of look-ups, once nobody connects any more."""
+        await self._resolver.close()
+
+    def _in_order(self, origin: Origin, addresses: list[str]) -> list[str]:
+        """Sort by the time of failure, and else as the name server has them: it may spread callers by their order."""
+        return sorted(addresses, key=lambda address: self._failed.get((origin, address), 0.0))
+
+    def _note_failure(self, origin: Origin, address: str) -> None:
+        if len(self._failed) >= _MOST_FAILED:
+            self._failed.clear()
+        self._failed[origin, address] = monotonic()
 
 
 async def _connect_to(
-    address: str, origin: Origin, context: ssl.SSLContext | None, seconds: float, make: Callable[[], Connection]
+    address: str, origin: Origin, context: ssl.SSLContext | None, seconds: float, make: Make
 ) -> Connection:
     connection = make()
     try:

@@ -1,6 +1,7 @@
 """One connection to a server: a request, its answer, the next request."""
 
 import asyncio
+import select
 from collections.abc import Callable
 from typing import NamedTuple, cast, final
 
@@ -34,11 +35,20 @@ class Connection:
         self._reader = AnswerReader()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Outcome] | None = None
+        self._is_aborted = False
 
     @property
     def is_open(self) -> bool:
         """Whether a request could be written."""
         return self._transport is not None and not self._transport.is_closing()
+
+    def has_unread(self) -> bool:
+        """Whether the server said something, or closed, and the event loop has yet to tell."""
+        if self._transport is None:
+            return True
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def send(self, request: bytes, waiter: "asyncio.Future[Outcome]") -> None:
         """Send a request while the connection is free; its outcome goes to `waiter`, unless that is done by then.
@@ -55,6 +65,7 @@ class Connection:
 
     def abort(self) -> None:
         """Close without waiting for anything; a request under way has no answer."""
+        self._is_aborted = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -65,7 +76,8 @@ class Connection:
 
     def connection_lost(self, error: Exception | None) -> None:
         """End (called by the transport)."""
-        self._fail(BrokenAnswerError, type(error).__name__ if error else "closed by us")
+        closed = "closed by us" if self._is_aborted else "closed by the server"
+        self._fail(BrokenAnswerError, type(error).__name__ if error else closed)
         self._reader.close()
         self._transport = None
         self._lost(self)

@@ -1,14 +1,17 @@
 """The connections to one origin: those that are open, and those of them that are free."""
 
 import asyncio
+from time import monotonic
 
 from worker.adapters.http_calls.connection import Connection
 
 LONGEST_IDLE = 4.0
-"""Seconds that a free connection is kept. Servers keep it for longer: many for 5 (Node.js, Apache, uvicorn), most for a
-minute. Who writes while the server closes never learns what became of the request."""
+"""Seconds that a free connection is kept. Most servers keep it for longer: many for 5 (Node.js, Apache, uvicorn),
+others for a minute. Who writes while the server closes never learns what became of the request."""
 MOST_IDLE = 256
 """Most free connections that are kept: as many as a process makes calls to one gateway at once, by default."""
+_LEAST_IDLE = 0.001
+"""Seconds after which a free connection is looked at before it is used: not where one call follows another at once."""
 
 
 class Pool:
@@ -18,7 +21,7 @@ class Pool:
         """Start with none."""
         self._open: set[Connection] = set()
         self._idle: dict[Connection, float] = {}
-        """Since when, by the loop's clock, and in that order."""
+        """Since when, and in that order. Not by the loop's clock, which may stand still while the loop is busy."""
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -36,10 +39,15 @@ class Pool:
         return Connection(self._open.add, self._forget)
 
     def take(self, now: float) -> Connection | None:
-        """Return a free connection that is open, if there is one; `now` is the loop's time."""
+        """Return a free connection that is open, if there is one; `now` is `time.monotonic()`.
+
+        A loop that is busy tells later what a server said since its last answer, or that it closed: it may not be taken
+        for the answer to the next request.
+        """
         while self._idle:
             connection, since = self._idle.popitem()
-            if connection.is_open and now - since < LONGEST_IDLE:
+            idle = now - since
+            if connection.is_open and idle < LONGEST_IDLE and (idle < _LEAST_IDLE or not connection.has_unread()):
                 return connection
             connection.abort()
         return None
@@ -51,20 +59,24 @@ class Pool:
         if len(self._idle) >= MOST_IDLE:
             connection.abort()
             return
-        loop = asyncio.get_running_loop()
-        self._idle[connection] = loop.time()
+        self._idle[connection] = monotonic()
         if self._timer is None:
-            self._timer = loop.call_later(LONGEST_IDLE, self._drop_old)
+            self._timer = asyncio.get_running_loop().call_later(LONGEST_IDLE, self._drop_old)
 
-    def drop_idle(self) -> None:
-        """Close all that are free: what made one fail may have taken them too, without a word."""
-        for connection in self._idle:
+    def drop_idle(self, began: float) -> None:
+        """Close those that are free since before a call began that has no answer; `began` is by `time.monotonic()`.
+
+        What made it fail may have taken them too, without a word. Those used since then are known to be good.
+        """
+        for connection, since in list(self._idle.items()):
+            if since >= began:
+                return
+            del self._idle[connection]
             connection.abort()
-        self._idle.clear()
 
     def close(self) -> None:
         """Close all, free or not; they are gone a turn of the loop later."""
-        self.drop_idle()
+        self._idle.clear()
         for connection in self._open:
             connection.abort()
         if self._timer is not None:
@@ -76,12 +88,11 @@ class Pool:
         self._idle.pop(connection, None)
 
     def _drop_old(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = monotonic()
         self._timer = None
         for connection, since in list(self._idle.items()):
             if now - since < LONGEST_IDLE:
-                self._timer = loop.call_later(since + LONGEST_IDLE - now, self._drop_old)
+                self._timer = asyncio.get_running_loop().call_later(since + LONGEST_IDLE - now, self._drop_old)
                 return
             del self._idle[connection]
             connection.abort()

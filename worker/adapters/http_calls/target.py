@@ -12,6 +12,8 @@ from worker.adapters.http_calls.errors import UnfitUrlError
 _PORTS = {"http": 80, "https": 443}
 _NAME = re.compile(r"[a-z0-9._~-]+")
 """A host's name, or an IPv4 address. What else is wrong with it, the look-up says."""
+_AMBIGUOUS = re.compile("[ßς\u200c\u200d]")
+"""What IDNA 2003 makes another name of than IDNA 2008 (RFC 5892)."""
 _KEPT = "/%:@!$&'()*+,;=~-._"
 """Characters of a path that are sent as they are; what is encoded already stays so."""
 
@@ -39,9 +41,9 @@ def target_of(url: str) -> Target:
     try:
         parts = urlsplit(url)
         origin = _origin(parts)
+        return Target(origin, _head(parts, origin))
     except ValueError:  # a UnicodeError, too
         raise UnfitUrlError("not a URL of http or https") from None
-    return Target(origin, _head(parts, origin))
 
 
 def _origin(parts: SplitResult) -> Origin:
@@ -58,6 +60,8 @@ def _host(name: str) -> str:
         if address.scope_id is not None:
             raise ValueError  # it would mean another network on each machine
         return str(address)
+    if _AMBIGUOUS.search(name):
+        raise UnfitUrlError("the host's name has to be written in ASCII, as xn--...")
     ascii_name = name if name.isascii() else name.encode("idna").decode()
     if not _NAME.fullmatch(ascii_name):
         raise ValueError

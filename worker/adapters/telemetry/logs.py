@@ -47,9 +47,10 @@ def configure_logs(log_format: Literal["json", "console"], level: str) -> None:
 
 def _rendering(log_format: Literal["json", "console"]) -> list[Processor]:
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    # Both without local variables: a traceback must not carry a token, nor a user's texts.
     if log_format == "console":
-        return [remove, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    # Without local variables: a traceback must not carry a user's texts.
+        formatter = structlog.dev.RichTracebackFormatter(show_locals=False)
+        return [remove, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=formatter)]
     traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     return [remove, structlog.processors.ExceptionRenderer(traceback), structlog.processors.JSONRenderer()]
 

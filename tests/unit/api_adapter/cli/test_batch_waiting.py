@@ -4,8 +4,12 @@ from typing import Any
 import pytest
 
 from api_adapter.cli import batch_waiting
+from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.batch_waiting import ended, messages, until_settled
+from api_adapter.client.answers import Result
 from api_adapter.client.batch_jobs import BatchStatus
+from api_adapter.client.errors import UnknownError
+from worker.contract.errors import LedgerUnavailableError, TidingsError
 
 
 def status(still_open: int, state: str = "RUNNING") -> BatchStatus:
@@ -18,16 +22,19 @@ def status(still_open: int, state: str = "RUNNING") -> BatchStatus:
 class Looked:
     """A batch that is seen so, look by look."""
 
-    def __init__(self, *looks: BatchStatus) -> None:
+    def __init__(self, *looks: BatchStatus | TidingsError) -> None:
         self.looks = list(looks)
 
     async def status(self) -> BatchStatus:
-        return self.looks.pop(0)
+        look = self.looks.pop(0)
+        if isinstance(look, TidingsError):
+            raise look
+        return look
 
 
-def waited(*looks: BatchStatus) -> BatchStatus:
-    batch: Any = Looked(*looks[1:])
-    found = asyncio.run(until_settled(batch, looks[0]))
+def waited(first: BatchStatus, *looks: BatchStatus | TidingsError) -> BatchStatus:
+    batch: Any = Looked(*looks)
+    found = asyncio.run(until_settled(batch, first))
     assert batch.looks == []
     return found
 
@@ -35,6 +42,7 @@ def waited(*looks: BatchStatus) -> BatchStatus:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_waiting, "_GLANCE", 0)
+    monkeypatch.setattr(batch_waiting, "_PATIENCE", 0)
 
 
 def test_it_waits_until_nothing_is_open_and_is_quiet_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,6 +64,23 @@ def test_a_terminal_is_told_of_another_state_and_of_a_long_silence(
     shown = capsys.readouterr().err
     assert shown.count("june is PAUSED") == 1
     assert shown.count("no outcome for 30 s: ") == told
+
+
+UNKNOWN = UnknownError(Result(resultStatus="U", resultCode="UNKNOWN_EXCEPTION", resultMessage="Not known."))
+
+
+@pytest.mark.parametrize("error", [LedgerUnavailableError("Redis is away"), UNKNOWN])
+def test_while_there_is_no_answer_it_looks_again_and_says_so_once(
+    capsys: pytest.CaptureFixture[str], error: TidingsError
+) -> None:
+    assert waited(status(9), error, error, error, status(4), error, status(0)) == status(0)
+
+    assert capsys.readouterr() == ("", f"no answer yet, looking again: {error}\n" * 2)
+
+
+def test_a_refusal_ends_the_waiting() -> None:
+    with pytest.raises(ArgumentError, match="BATCH_NOT_EXIST"):
+        waited(status(9), ArgumentError("BATCH_NOT_EXIST: forgotten"))
 
 
 def test_what_was_forgotten_has_ended() -> None:

@@ -5,8 +5,9 @@ from celery import Celery
 from kombu.utils.scheduling import cycle_by_name
 
 from worker.adapters.celery.app import publishing_app
-from worker.adapters.celery.brokers import KEY_PREFIX, plain_url, transport_options
+from worker.adapters.celery.brokers import KEY_PREFIX, check_broker, plain_url, transport_options
 from worker.adapters.celery.turns import SingleFirst
+from worker.contract.errors import SettingsError
 
 SENTINEL = "sentinel://:secret@one.test:26379;sentinel://:secret@two.test:26379/1"
 QUERY = "?master_name=main&sentinel_password=guard"
@@ -71,3 +72,18 @@ def test_kombu_understands_what_we_make_of_a_sentinel_url(app: Celery) -> None:
     assert connection.transport_cls == "sentinel"
     assert connection.alt == SENTINEL.split(";")
     assert (connection.transport_options or {})["master_name"] == "main"
+
+
+@pytest.mark.parametrize("url", [*REDIS_LIKE, *OTHERS])
+def test_a_broker_that_kombu_knows_is_taken(url: str) -> None:
+    check_broker(url)
+
+
+@pytest.mark.parametrize("url", ["nonsense://u:s3cr3t@h", "no.module:Here://u:s3cr3t@h", "redis://u:s3cr3t@h:port/1"])
+def test_a_broker_that_kombu_does_not_know_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        check_broker(url)
+
+    scheme = url.partition("://")[0]
+    assert str(refused.value).startswith(f"TIDINGS_BROKER_URL: no broker can be reached by this {scheme}:// URL; ")
+    assert "s3cr3t" not in str(refused.value)

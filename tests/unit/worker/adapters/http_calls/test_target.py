@@ -102,6 +102,9 @@ def test_who_is_named_in_a_url_is_shown_as_basic_authorization(user: str, creden
         "http://[::1",
         "http://[fe80::1%25eth0]",
         "http://[127.0.0.1]",
+        "http://wallet.test/\ud800",
+        "http://\ud800@wallet.test/",
+        "http://wallet.test/?\ud800",
     ],
 )
 def test_what_is_no_url_of_http_is_said_so_without_its_text(url: str) -> None:
@@ -109,6 +112,12 @@ def test_what_is_no_url_of_http_is_said_so_without_its_text(url: str) -> None:
         target_of(url)
 
     assert str(raised.value) == "not a URL of http or https"
+
+
+@pytest.mark.parametrize("host", ["straße.test", "πες.test", "a\u200cb.test", "a\u200db.test"])
+def test_a_name_that_means_another_one_by_the_newer_rules_has_to_be_written_in_ascii(host: str) -> None:
+    with pytest.raises(UnfitUrlError, match="written in ASCII"):
+        target_of(f"https://{host}/")
 
 
 @given(st.text() | st.text().map("http://".__add__) | st.text().map("https://wallet.test/".__add__))

@@ -4,10 +4,13 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+import orjson
 import pytest
 import structlog
 
+from tests.samples import send_fields
 from worker.adapters.telemetry.logs import configure_logs
+from worker.contract.requests import SendRequest, parse
 
 SECRET = "s3cr3t-text-of-a-user"
 NOISY = ("celery.worker.strategy", "celery.app.trace")
@@ -159,3 +162,31 @@ def test_what_is_said_again_at_once_is_left_out(entries: Entries) -> None:
     log.warning("intake_unknown", reason="Redis is full")
 
     assert [line["reason"] for line in entries()] == ["Redis is away", "Redis is full"]
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_request_that_is_bound_to_an_event_is_logged_without_its_token(
+    capsys: pytest.CaptureFixture[str], log_format: Literal["json", "console"]
+) -> None:
+    request = parse(SendRequest, orjson.dumps(send_fields(accessToken=SECRET)))
+    log = ours(log_format=log_format).bind(request=request)
+
+    log.info("taken", requests=[request], by_id={"r": request})
+    logging.getLogger("kombu").warning("saw %s and %r", request, (request,))
+
+    written = capsys.readouterr().err
+    assert written.count("requestId=") == 5
+    assert SECRET not in written
+
+
+def test_for_people_a_traceback_shows_where_and_why_but_no_local_variable(capsys: pytest.CaptureFixture[str]) -> None:
+    log = ours(log_format="console")
+    try:
+        break_down(SECRET)
+    except ValueError:
+        log.exception("broke")
+
+    written = capsys.readouterr().err
+    assert "break_down" in written
+    assert "a bug" in written
+    assert SECRET not in written
