@@ -191,13 +191,20 @@ def _wallet(
     if request.customerBelongsTo not in {None, user.wallet}:
         return Result.refused(ResultCode.PARAM_ILLEGAL, "$.customerBelongsTo: is not the wallet of the token's user")
     wallet = facts.wallets.get(user.wallet)
-    lacking = [channel for channel in channels if wallet is None or not wallet.serves(channel)]
+    lacking = [channel for channel in channels if wallet is None or not _serves(wallet, channel)]
     if wallet is None or lacking:
         return Result.refused(
             ResultCode.PROCESS_FAIL,
             f"no gateway of wallet {user.wallet} serves {', '.join(lacking)}; the platform has to add one",
         )
     return wallet
+
+
+def _serves(wallet: Wallet, channel: Channel) -> bool:
+    for gateway in wallet.gateways:  # noqa: SIM110 - asked of each send; a generator costs thrice as much
+        if channel in gateway.channels:
+            return True
+    return False
 
 
 def _remarks(request: SendRequest, template: CompiledTemplate) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from api_adapter.clients import Caller
 from api_adapter.limiting import LimitsOf
 from api_adapter.taking import SendResult
 from worker.contract.codes import Result, ResultCode
+from worker.contract.fingerprint import fingerprint
 from worker.contract.identity import message_id
 from worker.contract.requests import LARGEST_SEND, ContractViolationError, SendRequest, parse, parse_fields
 
@@ -41,7 +42,7 @@ class Reader:
             client_id=caller.client_id,
             request=request,
             message_id=message_id(request.appId, request.requestId),
-            fingerprint=request.fingerprint(),
+            fingerprint=fingerprint(request),
             limits=self._rate_limits(caller, request.appId),
         )
 

@@ -1,10 +1,9 @@
 """Accepts sends through tidings: `python -m benchmarks.tidings_producer [--app APP] NUMBER`, in a process of its own.
 
-Everything is accepted in batches by one process, two of them at a time. Prints a `benchmarks.producing.Produced`.
+Everything is accepted in batches by one process, as `tidings send` does. Prints a `benchmarks.producing.Produced`.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import time
@@ -16,17 +15,13 @@ import uvloop
 from api_adapter.wiring import Front, front
 from benchmarks.bodies import USERS, bodies, token
 from benchmarks.producing import Produced
-from worker.batching import chunks
 from worker.bootstrap import Services, stores
 from worker.contract.messages import Lane
 from worker.contract.templates import Content, TemplateDefinition
 from worker.contract.users import SEND_SCOPE, GatewayRoute, TokenGrant, User, Wallet
 from worker.settings import read_settings
 
-_BATCH = 4_000
-"""Sends."""
-_CALLERS = 2
-"""Batches under way at once, as in a process that more than one merchant uses: who has one only waits for its end."""
+_CHUNK = 4_000
 
 
 @asynccontextmanager
@@ -42,17 +37,12 @@ async def opened_front(gateway_url: str, *apps: str) -> AsyncIterator[Front]:
 
 
 async def take(opened: Front, sends: Sequence[bytes], lane: Lane = Lane.BULK) -> None:
-    """Accept sends in batches, as from some callers at once. Raises RuntimeError if one is refused."""
-    batches = chunks(sends, _BATCH)
-
-    async def call() -> None:
-        for batch in batches:
-            answers = await opened.intake.take({"client-id": "bench"}, batch, lane)
-            refused = [answer for answer in answers if answer.result.status != "S"]
-            if refused:
-                raise RuntimeError(refused[0])
-
-    await asyncio.gather(*(call() for _ in range(_CALLERS)))
+    """Accept sends in batches. Raises RuntimeError if one is refused."""
+    for start in range(0, len(sends), _CHUNK):
+        answers = await opened.intake.take({"client-id": "bench"}, sends[start : start + _CHUNK], lane)
+        refused = [answer for answer in answers if answer.result.status != "S"]
+        if refused:
+            raise RuntimeError(refused[0])
 
 
 async def accept(number: int, app: str, gateway_url: str) -> Produced:

@@ -5,11 +5,9 @@ A violation names each faulty field by its JSON path and the rule it breaks, nev
 
 import json
 from functools import cache, lru_cache
-from hashlib import blake2b
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 import langcodes
-import orjson
 from langcodes.tag_parser import LanguageTagError
 from pydantic import (
     AfterValidator,
@@ -37,8 +35,6 @@ MAX_INQUIRIES = 10_000
 MAX_SENDS = 500
 """Sends of one batchSend."""
 _LONGEST_EXTEND_INFO = 4096
-_NO_CONTENT = blake2b(digest_size=16)
-"""What each fingerprint begins as."""
 
 Id64 = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^@#?\s\p{Cc}]+$")]
 AppId = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^@#?\s\p{Cc}]+$")]
@@ -117,22 +113,6 @@ class SendRequest:
     def link(self) -> str | None:
         """Where a click leads: redirectUrl, or actionUrl in its absence (R6)."""
         return self.actionUrl if self.redirectUrl is None else self.redirectUrl
-
-    def fingerprint(self) -> str:
-        """Return the canonical digest of the content: all known fields but the token (R41, R53)."""
-        content: tuple[object, ...] = (
-            self.templateCode,
-            self.link,
-            [(entry.language, entry.templateParameters or {}) for entry in self.templates],
-            self.extendInfo,
-            self.customerBelongsTo,
-        )
-        if (self.sendAt, self.expireAt) != (None, None):
-            content += (self.sendAt, self.expireAt)
-        canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-        digest = _NO_CONTENT.copy()
-        digest.update(canonical)
-        return digest.hexdigest()
 
 
 def _object_as_text(value: object) -> object:

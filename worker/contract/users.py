@@ -73,13 +73,6 @@ class Wallet:
     gateways: tuple[GatewayRoute, ...]
     cap: SendCap | None = None
 
-    def serves(self, channel: Channel) -> bool:
-        """Say whether any gateway serves the channel."""
-        for gateway in self.gateways:  # noqa: SIM110 - asked of each send; a generator costs thrice as much
-            if channel in gateway.channels:
-                return True
-        return False
-
     def gateways_for(self, channel: Channel) -> list[GatewayRoute]:
         """Return the gateways that serve the channel, most preferred first."""
         return [gateway for gateway in self.gateways if channel in gateway.channels]

@@ -1,8 +1,6 @@
 import json
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
 
 import orjson
 import pytest
@@ -130,10 +128,6 @@ def test_R2_the_token_is_in_no_representation_of_a_request() -> None:
     assert request.accessToken == SECRET
     assert SECRET not in repr(request)
     assert SECRET not in str(request)
-
-
-def test_R2_two_sends_that_differ_in_their_token_alone_have_the_same_fingerprint() -> None:
-    assert sent(accessToken="one").fingerprint() == sent(accessToken="other").fingerprint()
 
 
 @pytest.mark.parametrize("url", ["pages/1", "/pages/1", "https://shop.test/?a=1#b", "", "alipays://x", "/ページ/😀"])
@@ -291,13 +285,6 @@ def test_R10_what_is_no_json_is_refused_in_an_object(number: str) -> None:
     assert faults(body, LenientSendRequest) == ["$.extendInfo: must hold nothing but JSON"]
 
 
-def test_R53_the_order_of_keys_in_an_extend_info_object_does_not_matter() -> None:
-    one = parse(LenientSendRequest, send_body(extendInfo={"a": 1, "b": {"c": 2, "d": 3}}))
-    other = parse(LenientSendRequest, send_body(extendInfo={"b": {"d": 3, "c": 2}, "a": 1}))
-
-    assert one.fingerprint() == other.fingerprint()
-
-
 @pytest.mark.parametrize("wallet", ["ALIPAY_HK", "TNG", "GCASH", "DANA", "KAKAOPAY", "BKASH", "TRUEMONEY", "NEW ONE"])
 def test_R11_customer_belongs_to_names_any_super_app(wallet: str) -> None:
     assert sent(customerBelongsTo=wallet).customerBelongsTo == wallet
@@ -433,7 +420,7 @@ def test_R32_any_json_is_taken_or_refused_with_paths(model: type[SendRequest], r
     found = taken_or_refused(model, body)
 
     if isinstance(found, SendRequest):
-        assert len(found.fingerprint()) == 32
+        assert found.templates
     else:
         assert found
         assert all(FAULT.fullmatch(fault) for fault in found)
@@ -442,109 +429,6 @@ def test_R32_any_json_is_taken_or_refused_with_paths(model: type[SendRequest], r
 @given(st.binary(max_size=200))
 def test_R15_any_bytes_are_taken_or_refused(body: bytes) -> None:
     assert all(FAULT.fullmatch(fault) for fault in faults(body))
-
-
-FEW = st.sampled_from(["", "a", "b", "é", "小明", "😀", "${a}", 'qu"ote', "back\\slash", "line\nbreak"])
-ENTRIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {"language": st.sampled_from(["en", "ja", "zh-Hant-HK", None])},
-    optional={"templateParameters": st.dictionaries(FEW | TEXTS, FEW | TEXTS, max_size=3)},
-)
-CONTENTS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {
-        "templateCode": st.sampled_from(["PAY", "PAY2", "支払い"]),
-        "templates": st.lists(ENTRIES, min_size=1, max_size=3, unique_by=lambda entry: str(entry["language"])),
-    },
-    optional={
-        "redirectUrl": st.none() | FEW,
-        "actionUrl": st.none() | FEW,
-        "extendInfo": st.none() | FEW | TEXTS,
-        "customerBelongsTo": st.sampled_from([None, "GCASH", "TNG"]),
-    },
-)
-
-
-def shuffled(value: object, draw: Callable[[st.SearchStrategy[Any]], Any]) -> object:
-    """Return the same JSON with the keys of every object in another order."""
-    if isinstance(value, Mapping):
-        return {key: shuffled(value[key], draw) for key in draw(st.permutations(list(value)))}
-    if isinstance(value, list):
-        return [shuffled(item, draw) for item in value]
-    return value
-
-
-@given(
-    st.data(), CONTENTS, st.booleans(), st.sampled_from([None, 0, 3]), st.sampled_from([(",", ":"), (" , ", " :\t")])
-)
-def test_R53_key_order_white_space_and_escapes_do_not_change_the_fingerprint(
-    data: st.DataObject,
-    content: dict[str, Any],
-    escaped: bool,  # noqa: FBT001 - drawn, not chosen
-    indent: int | None,
-    separators: tuple[str, str],
-) -> None:
-    written = json.dumps(
-        shuffled(send_fields(**content), data.draw),
-        ensure_ascii=escaped,
-        indent=indent,
-        separators=separators,
-    )
-
-    assert parse(SendRequest, written.encode()).fingerprint() == sent(**content).fingerprint()
-
-
-def meaning(request: SendRequest) -> object:
-    """Return what a user would see of a send, for comparing."""
-    entries = [(entry.language, entry.templateParameters or {}) for entry in request.templates]
-    return request.templateCode, request.link, entries, request.extendInfo, request.customerBelongsTo
-
-
-@given(CONTENTS, CONTENTS)
-def test_R41_contents_have_the_same_fingerprint_exactly_when_they_mean_the_same(
-    one: dict[str, Any],
-    other: dict[str, Any],
-) -> None:
-    first, second = sent(**one), sent(**other)
-
-    assert (first.fingerprint() == second.fingerprint()) == (meaning(first) == meaning(second))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"templateCode": "OTHER"},
-        {"redirectUrl": "/pages/2"},
-        {"redirectUrl": None, "actionUrl": "/pages/2"},
-        {"redirectUrl": None},
-        {"redirectUrl": ""},
-        {"templates": [{"language": "en-GB", "templateParameters": {"who": "XiaoMing"}}]},
-        {"templates": [{"templateParameters": {"who": "XiaoMing"}}]},
-        {"templates": [{"language": "en-US", "templateParameters": {"who": "XiaoHong"}}]},
-        {"templates": [{"language": "en-US", "templateParameters": {"whom": "XiaoMing"}}]},
-        {"templates": [{"language": "en-US", "templateParameters": {"who": "XiaoMing", "x": ""}}]},
-        {"templates": [{"language": "en-US", "templateParameters": {"who": "XiaoMing"}}, {"language": "ja"}]},
-        {"extendInfo": ""},
-        {"extendInfo": "{}"},
-        {"customerBelongsTo": "GCASH"},
-    ],
-    ids=str,
-)
-def test_R41_every_part_of_the_content_changes_the_fingerprint(change: dict[str, object]) -> None:
-    assert sent(**change).fingerprint() != sent().fingerprint()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"actionUrl": "/ignored"},
-        {"redirectUrl": None, "actionUrl": "/pages/1"},
-        {"unknown": 1},
-        {"templates": [{"language": "EN_us", "templateParameters": {"who": "XiaoMing"}}]},
-        {"customerBelongsTo": None},
-    ],
-    ids=str,
-)
-def test_R41_what_does_not_change_the_message_does_not_change_the_fingerprint(change: dict[str, object]) -> None:
-    assert sent(**change).fingerprint() == sent().fingerprint()
 
 
 def test_R70_an_inquiry_names_a_message_by_its_id_or_by_app_and_request() -> None:
