@@ -9,7 +9,7 @@ import pytest
 from tests.http_calls import FINE, PATIENCE, SHORT, Play, client, until
 from tests.receivers import receiver
 from worker.adapters.http_calls import resolving
-from worker.adapters.http_calls.errors import ConnectTimeoutError, HostNotFoundError
+from worker.adapters.http_calls.errors import ClientClosedError, ConnectTimeoutError, HostNotFoundError
 from worker.adapters.http_calls.resolving import Resolver
 
 LOOPBACK = ["127.0.0.1"]
@@ -101,6 +101,59 @@ def test_that_a_name_leads_nowhere_is_asked_anew_each_time(play: Play, names: Na
     play(story())
 
 
+def test_an_answer_that_comes_after_close_is_nobodys(play: Play, names: Names) -> None:
+    async def story() -> None:
+        failures: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+        resolver = Resolver()
+        call = asyncio.create_task(resolver.resolve("slow.test"))
+        await until(lambda: bool(names.asked))
+        await resolver.close()
+        names.go.set()
+        await until(lambda: all(thread.name != "look-up" for thread in threading.enumerate()))
+        await asyncio.sleep(0)
+        assert failures == []
+        assert call.cancelled()
+
+    play(story())
+
+
+def test_a_look_up_that_fails_in_no_known_way_leaves_nobody_waiting(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+
+    def broken(_: str) -> list[str]:
+        raise SystemError
+
+    monkeypatch.setattr(resolving, "look_up", broken)
+
+    async def story() -> None:
+        with pytest.raises(HostNotFoundError):
+            await Resolver().resolve("wallet.test")
+        await until(lambda: len(failures) == 1)
+
+    play(story())
+
+
+def test_a_system_that_gives_no_thread_is_a_name_that_cannot_be_looked_up(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def story() -> None:
+        resolver = Resolver()
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(HostNotFoundError):
+            await resolver.resolve("localhost")
+        monkeypatch.undo()
+        assert await resolver.resolve("localhost")
+
+    play(story())
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_an_address_is_not_looked_up(play: Play, names: Names, address: str) -> None:
     async def story() -> None:
@@ -139,7 +192,8 @@ def test_neither_close_nor_the_end_of_the_loop_waits_for_a_look_up(
         async with client() as found:
             call = asyncio.create_task(found.post("http://slow.test/", b"{}"))
             await until(lambda: bool(names.asked))
-        assert call.done()
+        with pytest.raises(ClientClosedError):
+            await call
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     play(story())

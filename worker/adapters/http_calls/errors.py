@@ -16,7 +16,7 @@ class UnfitUrlError(NeverSentError):
 
 
 class HostNotFoundError(NeverSentError):
-    """The host's name leads to no address."""
+    """The host's name leads to no address, or can't be looked up at present."""
 
 
 class ConnectError(NeverSentError):

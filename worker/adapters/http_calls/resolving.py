@@ -58,7 +58,7 @@ class Resolver:
             return known.addresses
         found = await asyncio.shield(self._under_way.get(host) or self._begin(host))
         if not found:
-            raise HostNotFoundError("the host's name leads to no address")
+            raise HostNotFoundError("the host's name leads to no address, or can't be looked up")
         return found
 
     async def close(self) -> None:
@@ -78,7 +78,10 @@ class Resolver:
     async def _look_up(self, host: str) -> list[str]:
         async with self._places:
             answer: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-            Thread(target=_tell, args=(answer, host), name="look-up", daemon=True).start()
+            try:
+                Thread(target=_tell, args=(answer, host), name="look-up", daemon=True).start()
+            except RuntimeError:  # the system gives no thread at present
+                return []
             found = await answer
         if found:
             self._known[host] = _Known(found, monotonic() + FRESH)
@@ -94,9 +97,12 @@ def _is_address(host: str) -> bool:
 
 
 def _tell(answer: "asyncio.Future[list[str]]", host: str) -> None:
-    found = look_up(host)
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-        answer.get_loop().call_soon_threadsafe(_settle, answer, found)
+    found: list[str] = []
+    try:
+        found = look_up(host)
+    finally:  # whatever went wrong: who asks next would wait for this answer, too
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            answer.get_loop().call_soon_threadsafe(_settle, answer, found)
 
 
 def _settle(answer: "asyncio.Future[list[str]]", found: list[str]) -> None:
