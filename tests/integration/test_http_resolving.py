@@ -42,7 +42,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
 def test_calls_to_a_wallet_whose_name_is_slow_hold_up_no_other(
     play: Play, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.adapters.http_calls.client.CONNECT_SECONDS", SHORT)
+    monkeypatch.setattr("worker.adapters.http_calls.client.CONNECT_SECONDS", PATIENCE)
 
     async def story() -> None:
         async with receiver() as wallet, client() as found:
@@ -51,11 +51,22 @@ def test_calls_to_a_wallet_whose_name_is_slow_hold_up_no_other(
             await until(lambda: len(names.asked) == 10)
             assert await found.post(f"http://wallet.test:{wallet.port}/", b"{}") == FINE
             await asyncio.get_running_loop().getaddrinfo("localhost", 80)  # as whoever connects to Redis does
-            assert {type(one) for one in await waiting} == {ConnectTimeoutError}
             assert names.answered == ["wallet.test"]
+            await found.close()
+            assert {type(one) for one in await waiting} == {ClientClosedError}
 
     def slow_again(post: Callable[[str, bytes], object]) -> Iterator[object]:
         return (post("http://slow1.test/", b"{}") for _ in range(10))
+
+    play(story())
+
+
+def test_a_call_does_not_wait_for_a_slow_look_up_beyond_its_time(play: Play, names: Names) -> None:
+    async def story() -> None:
+        async with client(SHORT) as found:
+            with pytest.raises(ConnectTimeoutError):
+                await found.post("http://slow.test/", b"{}")
+            assert names.answered == []
 
     play(story())
 
