@@ -25,6 +25,10 @@ from worker.ports import Clock
 Returned = TypeVar("Returned")
 
 
+_LETTING_GO = 0.05
+"""Seconds."""
+
+
 class AsyncClient:
     """Calls the API without blocking its event loop. One client keeps its connections; tasks may share it.
 
@@ -59,6 +63,8 @@ class AsyncClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.close()
+        # pyreqwest's threads let go of a call a moment after its end: a Python that ends before they do is aborted.
+        await asyncio.sleep(_LETTING_GO)
 
     async def send(self, send: Sendable) -> SendAnswer:
         """Have one message taken, durably; U is repeated with the same requestId.
