@@ -224,6 +224,7 @@ def _milliseconds(seconds: float) -> int:
 
 def _follow(breaker: Breaker, opened: OpenedBreaker | None) -> None:
     if opened is None:
-        breaker.close()
+        if breaker.state is not BreakerState.CLOSED:  # one that is goes on counting failures in a row
+            breaker.close()
     elif not breaker.probing:
         breaker.open(opened.open_for)

@@ -168,6 +168,19 @@ def test_who_may_not_probe_looks_again_within_a_second() -> None:
     run(play)
 
 
+def test_failures_in_a_row_open_it_however_far_apart_they_are() -> None:
+    async def play(stand: Stand) -> None:
+        for _ in range(3):
+            await stand.calls(UNREACHABLE)
+            stand.wait(10_000)
+            await stand.here.refresh()
+
+    with capture_logs() as logs:
+        run(play)
+
+    assert [entry["event"] for entry in logs].count("breaker_opened") == 1
+
+
 def test_a_probe_whose_answer_is_still_out_is_not_called_off_by_a_refresh() -> None:
     async def play(stand: Stand) -> None:
         await stand.calls(*[UNANSWERED] * 3)
