@@ -43,24 +43,20 @@ class Send:
 
     def at(self, place: int) -> "Send":
         """Return the same for another part."""
+        return self._with(place, self.limits, self.row)
+
+    def as_row(self, row: int) -> "Send":
+        """Return the same as a row of a batch job: no rate limit applies."""
+        return self._with(self.place, (), row)
+
+    def _with(self, place: int, limits: tuple[RateLimit, ...], row: int | None) -> "Send":
         return Send(
             place=place,
             client_id=self.client_id,
             request=self.request,
             message_id=self.message_id,
             fingerprint=self.fingerprint,
-            limits=self.limits,
-            row=self.row,
-        )
-
-    def as_row(self, row: int) -> "Send":
-        """Return the same as a row of a batch job: no rate limit applies."""
-        return Send(
-            place=self.place,
-            client_id=self.client_id,
-            request=self.request,
-            message_id=self.message_id,
-            fingerprint=self.fingerprint,
+            limits=limits,
             row=row,
         )
 
