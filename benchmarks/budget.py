@@ -3,9 +3,9 @@
 It is the product as Python source, since py-spy can't tell what compiled code does.
 
 What the processes use is read from the operating system, so the parts add up to the whole; py-spy's samples only say
-how the time of Python threads is parted. Threads of other languages (the HTTP client's) are counted by their own CPU
-times. What Redis spends on commands is INFO commandstats, which goes by the clock: on a machine that others use too it
-seems to be all. What else its process uses is sockets, parsing and the append-only file.
+how the time of a worker's processes is parted. What Redis spends on commands is INFO commandstats, which goes by the
+clock: on a machine that others use too it seems to be all. What else its process uses is sockets, parsing and the
+append-only file.
 """
 
 import argparse
@@ -59,7 +59,7 @@ _OURS = {
 _LOOP = "delivery loop"
 _OTHER = "Python itself"
 _EVENTS = "event loop"
-_UNSEEN = "Python threads"
+_UNSEEN = "Python"
 
 
 @dataclass(frozen=True)
@@ -113,15 +113,13 @@ def sampled(found: Servers, parent: int) -> Iterator[list[Sampling]]:
             sampling.process.wait()
 
 
-def thread_seconds(parent: int) -> dict[str, float]:
-    """Return CPU seconds of a worker's processes so far: of its parent, of Python threads, of the HTTP client's."""
-    used = {"Celery's parent process": sum(psutil.Process(parent).cpu_times()[:2])}
-    for child in psutil.Process(parent).children():
-        for thread in child.threads():
-            name = Path(f"/proc/{child.pid}/task/{thread.id}/comm").read_text(encoding="utf-8")
-            kind = "HTTP client's threads" if name.startswith(("tokio", "pyreqwest")) else "python"
-            used[kind] = used.get(kind, 0) + thread.user_time + thread.system_time
-    return used
+def worker_seconds(parent: int) -> dict[str, float]:
+    """Return CPU seconds of a worker's processes so far: of its parent, and of the others together."""
+    worker = psutil.Process(parent)
+    return {
+        "Celery's parent process": sum(worker.cpu_times()[:2]),
+        "python": sum(sum(child.cpu_times()[:2]) for child in worker.children()),
+    }
 
 
 def commands(found: Servers) -> dict[str, float]:
@@ -144,21 +142,21 @@ def budget(found: Servers, messages: int) -> Report:
     (command,) = NOT_COMPILED.workers
     with started(command, environ, found.directory / "worker.log", NOT_COMPILED.home) as worker:
         begin = first_delivery(found, [worker.pid])
-        threads, scripts = thread_seconds(worker.pid), commands(found)
+        seconds, scripts = worker_seconds(worker.pid), commands(found)
         with sampled(found, worker.pid) as samplings:
             await_deliveries(found, messages * 2)
             end = Reading.take(found, [worker.pid])
-            threads, scripts = minus(thread_seconds(worker.pid), threads), minus(commands(found), scripts)
+            seconds, scripts = minus(worker_seconds(worker.pid), seconds), minus(commands(found), scripts)
         samples: Counter[str] = Counter()
         for sampling in samplings:
             if sampling.path.exists():  # where py-spy may not look into other processes there is none
                 samples += parted(sampling.path.read_text(encoding="utf-8").splitlines())
     rate, cpu = end.since(begin)
     number = (end.delivered - begin.delivered) / 2
-    python = threads.pop("python") / number * 1e6
+    python = seconds.pop("python") / number * 1e6
     samples = samples or Counter({_UNSEEN: 1})
     parts = {part: python * count / samples.total() for part, count in samples.items()}
-    parts |= {part: seconds / number * 1e6 for part, seconds in threads.items()}
+    parts |= {part: used / number * 1e6 for part, used in seconds.items()}
     share = min(1.0, cpu["redis"] * number / sum(scripts.values()))
     redis = {part: share * spent / number for part, spent in scripts.items()}
     redis["sockets, parsing, append-only file"] = round(cpu["redis"] - sum(redis.values()), 3)

@@ -58,8 +58,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Ru
 
 @pytest.mark.parametrize("name", SMALL)
 def test_it_leaves_a_report_and_a_chart(name: str, results: tuple[Path, Running]) -> None:
-    if name == "budget" and sys.platform != "linux":
-        pytest.skip("reads the CPU times of threads from /proc")
     into, running = results
 
     done = running[name].result()
