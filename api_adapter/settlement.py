@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 import orjson
 
-from api_adapter.stack.cancellation import heed_cancellation
+from api_adapter.cancellation import heed_cancellation
 from worker.contract.codes import ResultStatus
 from worker.contract.messages import Channel
 from worker.contract.moments import moment_text

@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 
 from api_adapter.batch_records import RowFormat
 from api_adapter.batch_uploading import PartBody
+from api_adapter.cancellation import heed_cancellation
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Front
 from api_adapter.client.batch_jobs import BatchError, BatchLint, BatchResult, BatchStatus, PartAnswer, PartFormat
 from api_adapter.clients import CLIENT_ID
 from api_adapter.decompressing import Encoding
-from api_adapter.stack.cancellation import heed_cancellation
 from worker.contract.batch_requests import (
     MOST_RESULTS,
     BatchCreation,

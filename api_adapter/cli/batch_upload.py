@@ -9,10 +9,10 @@ import typer
 
 from api_adapter.batch_files import UNKNOWN_FORMAT, format_of, opened, parts_of
 from api_adapter.batch_records import RowFormat
+from api_adapter.cancellation import heed_cancellation
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.batch_asking import Answer, App, Batch, Name, Way, as_answered, counts, with_way
 from api_adapter.cli.printing import AsJson, print_json
-from api_adapter.stack.cancellation import heed_cancellation
 from worker.contract.batch_jobs import MAX_PARTS
 from worker.contract.errors import TidingsError
 

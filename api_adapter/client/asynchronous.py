@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 
+from api_adapter.cancellation import cancellation_heeded
 from api_adapter.client.access import Access
 from api_adapter.client.answers import Difference, MessageStatus, Outcome, SendAnswer
 from api_adapter.client.asynchronous_batch import AsyncBatch
@@ -137,8 +138,9 @@ class AsyncClient:
     async def _call(self, call: HttpCall) -> HttpReply | Lost:
         request = self._http.post(call.url).headers(call.headers).body_bytes(call.body)
         try:
-            response = await request.timeout(timedelta(seconds=call.timeout)).build().send()
-            return HttpReply(response.status, headers_of(response), bytes(await response.bytes()))
+            with cancellation_heeded():
+                response = await request.timeout(timedelta(seconds=call.timeout)).build().send()
+                return HttpReply(response.status, headers_of(response), bytes(await response.bytes()))
         except PyreqwestError as error:
             # Never its text: it may quote the call.
             return Lost(type(error).__name__)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from pyreqwest.client import Client
 
+from api_adapter.cancellation import heed_cancellation
 from api_adapter.demo.faults import WALLETS
 from api_adapter.demo.load import Sent, send_all, send_over_http
 from api_adapter.demo.progress import Display, Glance
@@ -15,7 +16,6 @@ from api_adapter.demo.report import Report, make_report
 from api_adapter.demo.scenario import APP_ID, CLIENT_ID, Notice, people
 from api_adapter.demo.verdict import Evidence, Repeat, total
 from api_adapter.paths import BATCH_INQUIRY, SEND
-from api_adapter.stack.cancellation import heed_cancellation
 from api_adapter.stack.exchanges import exchange
 from api_adapter.stack.samples import put_templates
 from api_adapter.stack.sending import headers

@@ -1,6 +1,7 @@
 """A TCP proxy in this process: a network that can be cut, forget its connections, or hold things back."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 _HOST = "127.0.0.1"
@@ -17,7 +18,7 @@ class Line:
         self._wires: set[_Wire] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._swallows = False
-        self._requests, self._replies = _open_gate(), _open_gate()
+        self._requests, self._replies = _Gate(), _Gate()
         self.port = 0
 
     async def open(self) -> None:
@@ -55,19 +56,19 @@ class Line:
             wire.abort()
 
     def hold_requests(self) -> None:
-        """Keep back what clients send, until `resume`."""
-        self._requests.clear()
+        """Keep back what clients send, until `hold_replies` or `drop`."""
+        self._requests.shut()
 
-    def hold_replies(self) -> None:
-        """Forward what clients send, and keep back what they are answered, until `drop`."""
-        self._replies.clear()
-        self._requests.set()
+    def hold_replies(self, once: Callable[[], bool]) -> None:
+        """Forward what clients send, and keep back what they are answered once something is so, until `drop`."""
+        self._replies.shut(once)
+        self._requests.open()
 
     def drop(self) -> None:
         """Break all connections with everything that was kept back, and keep back nothing more."""
         self._break()
-        self._requests.set()
-        self._replies.set()
+        self._requests.open()
+        self._replies.open()
 
     def _break(self) -> None:
         for wire in list(self._wires):
@@ -121,16 +122,38 @@ class _Wire:
             end.transport.abort()
 
 
-async def _pump(wire: _Wire, source: asyncio.StreamReader, sink: asyncio.StreamWriter, gate: asyncio.Event) -> None:
+def _never() -> bool:
+    return False
+
+
+def _always() -> bool:
+    return True
+
+
+class _Gate:
+    """What is forwarded has to pass it."""
+
+    def __init__(self) -> None:
+        self._opened = asyncio.Event()
+        self.open()
+
+    def open(self) -> None:
+        self._shuts = _never
+        self._opened.set()
+
+    def shut(self, once: Callable[[], bool] = _always) -> None:
+        self._shuts = once
+
+    async def passed(self) -> None:
+        if self._shuts():
+            self._opened.clear()
+        await self._opened.wait()
+
+
+async def _pump(wire: _Wire, source: asyncio.StreamReader, sink: asyncio.StreamWriter, gate: _Gate) -> None:
     with suppress(OSError):
         while piece := await source.read(_PIECE):
-            await gate.wait()
+            await gate.passed()
             if not wire.forgotten:
                 sink.write(piece)
                 await sink.drain()
-
-
-def _open_gate() -> asyncio.Event:
-    gate = asyncio.Event()
-    gate.set()
-    return gate

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 from typing import NoReturn
 
-from api_adapter.stack.cancellation import heed_cancellation
+from api_adapter.cancellation import heed_cancellation
 from api_adapter.stack.claim import Claim
 from api_adapter.stack.processes import IsReady, Part, Program
 from api_adapter.stack.running import START_PATIENCE

@@ -81,6 +81,11 @@ def ordinary(messages: int) -> tuple[Send, ...]:
     )
 
 
+def and_one_more(messages: int) -> tuple[Send, ...]:
+    """Return what `ordinary` does, and as the last a notice that the fault itself sends."""
+    return (*ordinary(messages), Send("drill-again", "customer-0", Via.FAULT))
+
+
 async def register(services: Services, sends: Iterable[Send]) -> None:
     """Make the tokens of all customers known."""
     grants: Sequence[tuple[str, TokenGrant]] = list({send.token: (send.token, send.grant) for send in sends}.values())

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.request import RequestBuilder
 
-from api_adapter.stack.cancellation import heed_cancellation
+from api_adapter.cancellation import cancellation_heeded
 
 _PATIENCE = 2.0
 
@@ -17,7 +17,6 @@ def http_client(patience: float = _PATIENCE) -> Client:
 
 async def exchange(request: RequestBuilder) -> tuple[int, bytes]:
     """Send a request; return the answer's status and body, or raise what pyreqwest raises."""
-    response = await request.build().send()
-    body = bytes(await response.bytes())
-    heed_cancellation()
-    return response.status, body
+    with cancellation_heeded():
+        response = await request.build().send()
+        return response.status, bytes(await response.bytes())

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from api_adapter.stack.cancellation import heed_cancellation
+from api_adapter.cancellation import heed_cancellation
 from api_adapter.stack.claim import Claim, claimed
 from api_adapter.stack.environment import environment
 from api_adapter.stack.exchanges import http_client

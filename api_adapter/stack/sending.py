@@ -9,8 +9,8 @@ import orjson
 from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
 
+from api_adapter.cancellation import heed_cancellation
 from api_adapter.intake import Intake
-from api_adapter.stack.cancellation import heed_cancellation
 from api_adapter.stack.exchanges import exchange
 from worker.contract.codes import ResultStatus
 from worker.contract.messages import Lane

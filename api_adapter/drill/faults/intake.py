@@ -9,7 +9,7 @@ import orjson
 
 from api_adapter.drill.fault import Fault
 from api_adapter.drill.layout import NOWHERE, Layout
-from api_adapter.drill.sends import CLIENT_ID, Send, Via, ordinary
+from api_adapter.drill.sends import CLIENT_ID, Send, Via, and_one_more, ordinary
 from api_adapter.drill.stack import API
 from api_adapter.drill.stage import DrillError, Stage
 from api_adapter.stack.exchanges import http_client
@@ -88,10 +88,6 @@ def _differing(send: Send, replies: Sequence[Reply]) -> list[str]:
     return [f"{len(wrong)} of {len(replies)} equal sends were answered otherwise: {wrong[0]}"] if wrong else []
 
 
-def _and_one_more(messages: int) -> tuple[Send, ...]:
-    return (*ordinary(messages), Send("drill-again", "customer-0", Via.FAULT))
-
-
 async def _hints_thrice(stage: Stage) -> None:
     hinted: set[Send] = set()
     with hint_publisher(stage.stack.addresses) as publisher:
@@ -124,7 +120,7 @@ FAULTS = (
         "same-request",
         "The same requestId is sent 1,000 times at once over HTTP: taken once, answered alike",
         _same_request,
-        sends=_and_one_more,
+        sends=and_one_more,
     ),
     Fault(
         "hints-thrice",

@@ -1,11 +1,14 @@
 """Redis, ledger and broker, killed, without power, emptied, or full."""
 
 import asyncio
+from functools import partial
 
 from api_adapter.drill.fault import DELIVERED_OR_UNKNOWN, Fault
 from api_adapter.drill.layout import BROKER, Fsync, Layout
+from api_adapter.drill.sends import and_one_more
 from api_adapter.drill.stack import REDIS
 from api_adapter.drill.stage import Stage
+from api_adapter.drill.store import Store
 from api_adapter.drill.times import Times
 
 _FLUSHES = 5
@@ -39,10 +42,13 @@ async def _power_lost_always(stage: Stage) -> None:
     # Until all that was asked for is synced and answered: the last fsync.
     line.hold_requests()
     synced = await _still(stage)
-    async with stage.fault():
+    is_written = partial(_is_longer, store, synced)
+    async with asyncio.TaskGroup() as group, stage.fault():
         # Written, and answered to nobody: what Redis does while the next fsync has not come back.
-        line.hold_replies()
-        await stage.until(lambda: _written(stage, synced), "a write that is not answered")
+        line.hold_replies(is_written)
+        # The load may be over by now.
+        group.create_task(stage.load.post(stage.sends[-1]))
+        await stage.until(lambda: asyncio.to_thread(is_written), "a write that is not answered")
         stage.stack.parts.kill(REDIS)
         line.drop()
         store.lose_power(synced)
@@ -103,8 +109,8 @@ async def _still(stage: Stage) -> int:
     return size
 
 
-async def _written(stage: Stage, size: int) -> bool:
-    return stage.stack.store.journal.stat().st_size > size
+def _is_longer(store: Store, size: int) -> bool:
+    return store.journal.stat().st_size > size
 
 
 async def _all_settled(stage: Stage) -> bool:
@@ -131,6 +137,7 @@ FAULTS = (
         _power_lost_always,
         _absence,
         Layout(store_line=True),
+        sends=and_one_more,
     ),
     Fault(
         "power-lost-everysec",

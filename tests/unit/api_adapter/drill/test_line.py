@@ -130,13 +130,30 @@ def test_what_was_held_back_is_never_heard_of_after_a_drop() -> None:
         ends = await called(line)
         line.hold_requests()
         assert await is_silent(ends)
-        line.hold_replies()
+        line.hold_replies(lambda: True)
         assert await is_silent(ends)
         line.drop()
         assert await is_broken(ends)
         after = await called(line)
         assert await answered(after) == b"hello"
         await hang_up(ends, after)
+
+    play(story)
+
+
+def test_replies_are_held_back_from_the_moment_on_at_which_something_is_so() -> None:
+    async def story(line: Line) -> None:
+        ends, other = await called(line), await called(line)
+        holds = asyncio.Event()
+        line.hold_replies(holds.is_set)
+        assert await answered(ends) == b"hello"
+        holds.set()
+        assert await is_silent(ends)
+        # A moment that passes.
+        holds.clear()
+        assert await is_silent(other)
+        line.drop()
+        await hang_up(ends, other)
 
     play(story)
 
