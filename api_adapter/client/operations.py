@@ -27,6 +27,7 @@ _AROUND_IDS = 256
 _AROUND_AN_ID = len(b'{"requestId":,"status":"NEVER_SEEN"},')
 _NOT_JSON = "$: the body is not valid JSON"
 _NOT_AN_OBJECT = "$: must be an object"
+_REPEAT = "Repeat it: nothing is done twice."
 _TOO_LARGE = f"$: the body is larger than {LARGEST_SEND} bytes"
 
 Answered = TypeVar("Answered", bound=Model)
@@ -82,10 +83,10 @@ class Operations:
         """Have one send taken. Raises RefusedError (F), UnknownError (U), and as `Caller.call`."""
         body = body_of(send)
         answer = yield from self._patiently(SEND, Content(body), SendAnswer, sends=1)
+        result = _settled(answer, "Repeat it with the same requestId.")
         found = answer.content
         if found is None:
-            return SendAnswer(result=_settled(answer))
-        _settled(answer)
+            return SendAnswer(result=result)
         return found.model_copy(update={"request_id": _request_id(body)})
 
     def send_batch(self, sends: Sequence[Sendable]) -> Exchange[list[SendAnswer]]:
@@ -109,7 +110,7 @@ class Operations:
             pause = waits.next(answer.retry_after) if still else None
             if pause is None:
                 break
-            yield Pause(pause, len(still))
+            yield Pause(pause, len(still), answers[still[0].place].result.message, waits.left())
         return answers
 
     def _halves(self, sends: Sequence[Readable], answers: list[SendAnswer]) -> Exchange[None]:
@@ -149,7 +150,7 @@ class Operations:
         answer = yield from self._patiently(path, content, model, patience=patience(self._patience))
         _settled(answer)
         if answer.content is None:
-            raise UnknownError(answer.result)
+            raise UnknownError(answer.result, _REPEAT)
         return answer.content
 
     def _patiently(
@@ -168,7 +169,7 @@ class Operations:
             pause = waits.next(answer.retry_after) if answer.may_be_repeated else None
             if pause is None:
                 return answer
-            yield Pause(pause, sends)
+            yield Pause(pause, sends, answer.result.message, waits.left())
 
     def _waits(self, patience: Patience | None = None) -> Waits:
         return Waits(patience or self._patience, self._clock.monotonic, self._draw)
@@ -213,7 +214,7 @@ def _look_up_parts(messages: Iterable[Asked], id_of: Callable[[Asked], str]) -> 
         yield part
 
 
-def _settled(answer: Answer[Any]) -> Result:
+def _settled(answer: Answer[Any], advice: str = _REPEAT) -> Result:
     """Return the result of what was done; raise RefusedError or UnknownError."""
     match answer.result.status:
         case ResultStatus.S:
@@ -221,7 +222,7 @@ def _settled(answer: Answer[Any]) -> Result:
         case ResultStatus.F:
             raise RefusedError(answer.result, answer.retry_after)
         case ResultStatus.U:
-            raise UnknownError(answer.result)
+            raise UnknownError(answer.result, advice)
 
 
 def _read(sends: Sequence[Sendable]) -> tuple[list[SendAnswer], list[Readable]]:
