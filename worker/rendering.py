@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import orjson
+from typing_extensions import override
 
 from worker.contract.errors import TidingsError
 from worker.contract.faults import json_path
 from worker.contract.messages import Channel
+from worker.contract.reprs import repr_without
 from worker.contract.requests import ContentTemplate, ContractViolationError
 from worker.contract.templates import LinkSource, TemplateVersion
 from worker.languages import Why, candidates, choose_language
@@ -45,6 +47,10 @@ class Choice(NamedTuple):
     entry: int
     """Index of the entry of the send's `templates` they come from."""
     why: Why
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "parameters")
 
 
 @dataclass(frozen=True, slots=True)

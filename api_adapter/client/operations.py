@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
+from typing_extensions import override
 
 from api_adapter.client.access import Access
 from api_adapter.client.answers import Difference, MessageStatus, Model, Outcome, Result, SendAnswer, Status
@@ -15,6 +16,7 @@ from api_adapter.client.requests import Expectation, Sendable, body_of
 from api_adapter.client.waits import Patience, Waits
 from api_adapter.paths import BATCH_INQUIRY, BATCH_SEND, INQUIRY, RECONCILE, SEND
 from worker.contract.codes import ResultCode, ResultStatus
+from worker.contract.reprs import repr_without
 from worker.contract.requests import LARGEST_SEND, MAX_INQUIRIES, MAX_SENDS
 from worker.ports import Clock
 
@@ -55,6 +57,10 @@ class Readable(NamedTuple):
     place: int
     request_id: str | None
     body: bytes
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "body")
 
 
 class Operations:

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from typing_extensions import override
+
 from worker.contract.messages import Channel
 from worker.contract.quiet_hours import QuietHours
+from worker.contract.reprs import repr_without
 
 SEND_SCOPE = "SEND_MESSAGE"
 """The scope a token needs for a send (R37)."""
@@ -24,6 +27,10 @@ class User(NamedTuple):
     """A name of the IANA database, such as Asia/Manila; None: not known."""
     quiet_hours: QuietHours | None = None
     """In the user's time zone; in UTC where that is not known."""
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "customer_id")
 
 
 class TokenGrant(NamedTuple):
