@@ -153,6 +153,7 @@ def _job(batch: Origin, fields: Mapping[str, bytes]) -> BatchJob:
         carried_out=fields.get("carried") == fields["version"],
         ended_before=int(fields.get("ended", 0)),
         parts=tuple(sorted(_parts(fields), key=lambda part: part.number)),
+        settled_at=int(fields["settled"]) if "settled" in fields else None,
     )
 
 
