@@ -15,7 +15,7 @@ from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
 from pyreqwest.response import Response
 
 from worker.adapters.callbacks.http_phases import was_never_sent
-from worker.adapters.resolving import Resolver
+from worker.adapters.resolving import Addresses, Resolver
 from worker.callbacks.addresses import Target, UnfitUrlError, may_be_called, target_of
 from worker.callbacks.ports import Reply
 from worker.contract.clients import Network
@@ -88,12 +88,27 @@ class HttpPoster:
         except TimeoutError:
             return TIMEOUT
 
-    async def _post(self, target: Target, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+    async def foresee(self, url: str) -> Reply | None:
+        """Return what a call would end with before anybody is connected to; None: it would be made."""
+        try:
+            found = await self._judged(target_of(url))
+        except UnfitUrlError:
+            return UNFIT_URL
+        return found if isinstance(found, Reply) else None
+
+    async def _judged(self, target: Target) -> Addresses | Reply:
+        """Return the addresses that may be called, or why none is."""
         addresses = await self._resolver.resolve(target.host)
         if not addresses:
             return NO_ADDRESS
         if not all(may_be_called(one, target.scheme, self._allowed) for one in addresses):
             return FORBIDDEN
+        return addresses
+
+    async def _post(self, target: Target, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        addresses = await self._judged(target)
+        if isinstance(addresses, Reply):
+            return addresses
         reply = UNREACHABLE
         for address in addresses[:_MOST_ADDRESSES]:
             reply = await self._call(self._client(target.host, address), url, headers, body)

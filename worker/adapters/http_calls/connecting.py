@@ -26,6 +26,7 @@ _MOST_FAILED = 1_000
 
 Make = Callable[[], Connection]
 """Makes a Connection for a transport."""
+_Failure = tuple[type[NeverSentError], str]
 
 
 class Connector:
@@ -56,19 +57,14 @@ class Connector:
         if not addresses:
             raise HostNotFoundError("the host's name leads to no address, or can't be looked up")
         nobody = f"none of {len(addresses)} addresses took a connection"
-        failure: tuple[type[NeverSentError], str] = ConnectError, nobody
+        failure: _Failure = ConnectError, nobody
         for tried, address in enumerate(addresses):
             share = (end - loop.time()) / (len(addresses) - tried)
             try:
                 async with asyncio.timeout(share):
                     connection = await _connect_to(address, origin, context, share, make)
-            except TimeoutError:
-                failure = ConnectTimeoutError, nobody
-            except ssl.SSLCertVerificationError as error:
-                # The host's name stands behind the comma.
-                failure = UntrustedCertificateError, error.verify_message.partition(",")[0]
-            except (OSError, ValueError):  # a name that TLS can't ask for is the latter
-                failure = ConnectError, nobody
+            except (OSError, ValueError) as error:  # a name that TLS can't ask for is the latter
+                failure = _failure(error, nobody)
             else:
                 self._failed.pop((origin, address), None)
                 return connection
@@ -88,6 +84,17 @@ class Connector:
         if len(self._failed) >= _MOST_FAILED:
             self._failed.clear()
         self._failed[origin, address] = monotonic()
+
+
+def _failure(error: OSError | ValueError, nobody: str) -> _Failure:
+    if isinstance(error, TimeoutError):
+        return ConnectTimeoutError, nobody
+    if isinstance(error, ssl.SSLCertVerificationError):
+        # The host's name stands behind the comma.
+        return UntrustedCertificateError, error.verify_message.partition(",")[0]
+    if isinstance(error, ssl.SSLError):
+        return ConnectError, f"the TLS handshake failed ({error.reason or type(error).__name__})"
+    return ConnectError, nobody
 
 
 async def _connect_to(
