@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
+from typing_extensions import override
+
 from api_adapter.clients import Caller, Clients
 from worker.contract.clients import ClientKey
 from worker.contract.codes import Result, ResultCode
 from worker.contract.moments import read_moment
+from worker.contract.reprs import repr_without
 from worker.ports import Clock
 from worker.signatures import is_signed, read_signature, signed_digest
 
@@ -39,6 +42,10 @@ class SignedCall(NamedTuple):
     address: str
     """IP address of whoever connected; empty: not known."""
     method: str = "POST"
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "body")
 
 
 class Check(Protocol):

@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
+from typing_extensions import override
+
 from api_adapter.batch_records import LONGEST_RECORD, RowFormat
+from worker.contract.reprs import repr_without
 
 _BYTES = 8 * 1024 * 1024
 """After which a part ends: half of what one may have."""
@@ -22,6 +25,10 @@ class FilePart(NamedTuple):
     """Never empty; of CSV it begins with the file's head."""
     shift: int
     """What a line of the part, but for the head, is further down in the file."""
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "content")
 
 
 def format_of(path: Path) -> RowFormat | None:

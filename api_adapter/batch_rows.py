@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence, Sized
 from typing import Any, NamedTuple, TypeAlias
 
+from typing_extensions import override
+
 from api_adapter.batch_records import Pieces, RowFormat, UnreadableRowsError, csv_records, json_lines
 from api_adapter.reading import Unread
 from worker.contract.batch_jobs import MAX_PART_ROWS, Extent
 from worker.contract.codes import Result, ResultCode
+from worker.contract.reprs import repr_without
 
 _REQUIRED = ("requestId", "accessToken")
 _FIELDS = frozenset(
@@ -40,6 +43,10 @@ class Row(NamedTuple):
     """What is to be judged, or why it can't be."""
     size: int = 0
     """Bytes of a line, characters of the cells of a record."""
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "send")
 
 
 def measure_rows(rows: RowFormat, pieces: Pieces) -> Extent:

@@ -11,6 +11,8 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 from uuid import uuid4
 
+from typing_extensions import override
+
 from api_adapter.batch_records import RowFormat, UnreadableRowsError
 from api_adapter.batch_rows import Row, ignored_columns, measure_rows, read_rows
 from api_adapter.decompressing import Encoding, Gunzip, NotGzipError
@@ -30,6 +32,7 @@ from worker.contract.batch_jobs import (
 from worker.contract.batch_requests import PartName
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode, ResultStatus
 from worker.contract.origins import Origin
+from worker.contract.reprs import repr_without
 from worker.contract.requests import ContractViolationError
 from worker.origin_ports import Batches
 
@@ -66,6 +69,10 @@ class PartBody(NamedTuple):
     rows: RowFormat
     encoding: Encoding
     body: bytes
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "body")
 
     def pieces(self) -> Iterator[bytes]:
         """Yield what it holds, piece by piece; raise NotGzipError or BodyTooLargeError."""

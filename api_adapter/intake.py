@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import structlog
+from typing_extensions import override
 
 from api_adapter.admitting import Send
 from api_adapter.clients import Caller, Clients
@@ -25,6 +26,7 @@ from worker.contract.codes import UNKNOWN, Result
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Lane
 from worker.contract.origins import NO_BATCH, BatchPart
+from worker.contract.reprs import repr_without
 from worker.contract.requests import SendRequest
 
 _AT_ONCE = 64
@@ -44,6 +46,10 @@ class BatchedSend(NamedTuple):
     row: int
     """Its number in the batch."""
     send: Unread
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "send")
 
 
 log = structlog.get_logger(__name__)

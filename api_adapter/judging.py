@@ -4,7 +4,7 @@ The order of the rules is the order in which a merchant can mend things: token, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, final
 
@@ -38,7 +38,7 @@ class TimeLimits:
 class Facts:
     """What the stores know of everything that a chunk of sends mentions."""
 
-    grants: Mapping[str, TokenGrant | Unresolved | None]
+    grants: Mapping[str, TokenGrant | Unresolved | None] = field(repr=False)
     """By access token."""
     templates: Mapping[str, CompiledTemplate | Result]
     """Live versions by code; a refusal for one that can't be used."""

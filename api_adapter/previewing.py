@@ -4,7 +4,7 @@ The texts are rendered by what renders them on delivery, so a preview is what a 
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -31,7 +31,7 @@ class ChannelView:
     """One channel in one language."""
 
     channel: Channel
-    content: Json
+    content: Json = field(repr=False)
     """The messageContent (R67); empty where it can't be rendered."""
     lengths: Mapping[str, Length]
     fault: str
@@ -79,7 +79,7 @@ class Preview:
 
     template: CompiledTemplate
     entries: Sequence[ContentTemplate]
-    link: str
+    link: str = field(repr=False)
 
     @property
     def views(self) -> tuple[LanguageView, ...]:

@@ -57,9 +57,9 @@ class CommandLine:
         assert line.startswith("tidings: ")
         return line.removeprefix("tidings: ")
 
-    def on_services(self, story: Callable[[Services], Awaitable[Outcome]]) -> Outcome:
-        """Do something to the stores that no command does."""
-        settings = Settings(redis_url=self.redis_url, token_secret=SECRET)
+    def on_services(self, story: Callable[[Services], Awaitable[Outcome]], **given: str) -> Outcome:
+        """Do something to the stores that no command does, with some settings besides the usual ones."""
+        settings = Settings.model_validate({"redis_url": self.redis_url, "token_secret": SECRET, **given})
 
         async def tell() -> Outcome:
             async with services(settings, Addresses(self.redis_url, self.redis_url)) as found:

@@ -78,12 +78,12 @@ async def receiver(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]
 
 
 @contextmanager
-def receiver_beside() -> Iterator[Receiver]:
+def receiver_beside(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     """Run a receiver in a thread, beside a test that has no loop."""
     ready, over, found = threading.Event(), threading.Event(), []
 
     async def serve() -> None:
-        async with receiver() as one:
+        async with receiver(tls) as one:
             found.append(one)
             ready.set()
             await asyncio.to_thread(over.wait)

@@ -23,7 +23,13 @@ PATIENCE = 120.0
 class Command:
     """A running `tidings` command."""
 
-    def __init__(self, data_dir: Path, arguments: tuple[str, ...], settings: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        arguments: tuple[str, ...],
+        settings: Mapping[str, object],
+        module: str = "api_adapter",
+    ) -> None:
         self.data_dir = data_dir
         self._out = data_dir.with_name(f"{data_dir.name}-{time.monotonic_ns()}.out")
         self._err = self._out.with_suffix(".err")
@@ -31,7 +37,7 @@ class Command:
         environ |= {f"TIDINGS_{name.upper()}": str(value) for name, value in settings.items()}
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "api_adapter", *arguments],
+                [sys.executable, "-P", "-m", module, *arguments],
                 env={**environ, "TIDINGS_DATA_DIR": str(data_dir), "PYTHONPATH": str(ROOT), "COLUMNS": "80"},
                 cwd=data_dir.parent,
                 stdin=subprocess.DEVNULL,

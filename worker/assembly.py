@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from worker.adapters.callbacks.poster import HttpPoster
-from worker.adapters.callbacks.resolver import Resolver
+from worker.adapters.callbacks.poster import NAMES_KEPT, HttpPoster
 from worker.adapters.celery.loop import Opener
 from worker.adapters.gateways.wallet import WalletGateway
 from worker.adapters.redis.ledger import RedisLedger
+from worker.adapters.resolving import Resolver
 from worker.appetite import Appetite
 from worker.bootstrap import Addresses, Services, services
 from worker.breaking import BreakerLimits, Breakers
@@ -100,7 +100,7 @@ async def dispatcher(
 @asynccontextmanager
 async def callback_poster(settings: Settings, clock: Clock) -> AsyncIterator[HttpPoster]:
     """Give what calls merchants back, at the addresses that the settings allow."""
-    poster = HttpPoster(clock, Resolver(clock), settings.callback_networks, settings.callback_timeout)
+    poster = HttpPoster(clock, Resolver(NAMES_KEPT), settings.callback_networks, settings.callback_timeout)
     try:
         yield poster
     finally:

@@ -43,6 +43,7 @@ from worker.callbacks.secrets import Vault
 from worker.clock import SystemClock
 from worker.contract.errors import LedgerUnavailableError
 from worker.contract.findings import Finding
+from worker.contract.users import GatewayRoute
 from worker.examining import log_durability
 from worker.local_secrets import token_secret
 from worker.message_content import ChannelLimits
@@ -217,6 +218,13 @@ async def token_resolver(found: Services) -> AsyncIterator[Users]:
 async def introspection_finding(settings: Settings) -> Finding:
     """Say whether the authorization server that the settings name answers as it should; raises SettingsError."""
     return await examine_introspection(settings)
+
+
+async def gateway_finding(route: GatewayRoute) -> Finding:
+    """Say whether a gateway can be called; it is sent nothing."""
+    from worker.adapters.gateways import examination  # noqa: PLC0415 - most commands of `tidings` call nobody
+
+    return await examination.gateway_finding(route)
 
 
 def durability(found: Services, addresses: Addresses) -> RedisDurability:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Final, final
 
 import orjson
+from typing_extensions import override
 
 from worker.contract.errors import TidingsError
 from worker.contract.faults import json_path
 from worker.contract.messages import Channel
+from worker.contract.reprs import repr_without
 from worker.contract.requests import ContentTemplate, ContractViolationError
 from worker.contract.templates import LinkSource, TemplateVersion
 from worker.languages import Why, candidates, choose_language
@@ -54,6 +56,10 @@ class Choice:
         self.parameters = parameters
         self.entry = entry
         self.why = why
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "parameters")
 
 
 @dataclass(frozen=True, slots=True)

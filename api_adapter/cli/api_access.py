@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
@@ -12,6 +12,8 @@ from api_adapter.cli.private_keys import read_signer
 if TYPE_CHECKING:
     from api_adapter.client import Access
 
+AGAIN: Final = "run the same command again: what was done is not done twice"
+"""What to do after a command that was interrupted, or got no answer."""
 _HIGHEST = 999_999_999
 
 Url: TypeAlias = Annotated[

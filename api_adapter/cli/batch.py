@@ -14,6 +14,7 @@ from api_adapter.cli.batch_upload import EXIT_REJECTED
 from api_adapter.cli.batch_waiting import Wait, how_to_wait, messages, waited
 from api_adapter.cli.context import run, told
 from api_adapter.cli.printing import AsJson, counted, harmless, print_json, utc
+from api_adapter.cli.saying import say, say_aside
 from api_adapter.cli.tables import show_table
 from worker.contract.batch_jobs import JobState
 from worker.contract.codes import ResultStatus
@@ -92,13 +93,13 @@ def lint(
     if as_json:
         print_json(answer)
     else:
-        typer.echo(f"{'ready' if answer['ready'] else 'not ready'}: {counts(answer)}")
+        say(f"{'ready' if answer['ready'] else 'not ready'}: {counts(answer)}")
         for part in answer["lacking"]:
-            typer.echo(f"part {part}: was not taken whole; upload it again")
+            say(f"part {part}: was not taken whole; upload it again")
         for part in answer["parts"]:
             for what, example in {**part["codes"], **part["remarks"]}.items():
                 rest = f": {harmless(example['message'])}" if example["message"] else ""
-                typer.echo(
+                say(
                     f"part {part['part']}: {example['rows']:,} {harmless(what)}, "
                     f"first in row {example['firstRow']}{rest}"
                 )
@@ -194,17 +195,14 @@ def results(
     """
     number, status = way.ask(app_id, batch_id, lambda batch: _print_results(batch, only))
     if status.state == JobState.HELD:
-        typer.echo(
-            f"the batch is HELD: nothing is sent before tidings batch run {app_id} {batch_id}{way.remark}", err=True
-        )
+        say_aside("the batch is HELD: nothing is sent before", way.command(f"tidings batch run {app_id} {batch_id}"))
     elif status.open:
-        typer.echo(
-            f"{status.open:,} of {counted(messages(status), 'message')} open. {how_to_wait(way, status)}", err=True
-        )
+        how_many = f"{status.open:,} of {counted(messages(status), 'message')} open"
+        say_aside(f"{how_many}. To wait for it:", how_to_wait(way, status))
     elif only is not None and not number:
-        typer.echo(f"none of {counted(messages(status), 'message')} is {only}", err=True)
+        say_aside(f"none of {counted(messages(status), 'message')} is {only}")
     elif not number:
-        typer.echo("the batch has no message", err=True)
+        say_aside("the batch has no message")
 
 
 async def _print_results(batch: Batch, only: ResultStatus | None) -> tuple[int, "BatchStatus"]:
@@ -233,11 +231,11 @@ def _show(status: "BatchStatus", *, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    typer.echo(f"{answer['batchId']} is {answer['state']}: {counted(answer['parts'], 'part')}, {counts(answer)}")
+    say(f"{answer['batchId']} is {answer['state']}: {counted(answer['parts'], 'part')}, {counts(answer)}")
     outcomes = ", ".join(f"{answer[name]:,} {name}" for name in ("open", "S", "U", "F"))
     pace = f"; {answer['rate']:,} a second" if answer["rate"] is not None else ""
     end = f", done {utc(answer['eta'])}" if answer["eta"] else ""
     settled = "; nothing is open any more" if answer["state"] == "RUNNING" and not answer["open"] else ""
-    typer.echo(f"{outcomes}{pace}{end}{settled}")
+    say(f"{outcomes}{pace}{end}{settled}")
     for part in answer["lacking"]:
-        typer.echo(f"part {part} was not taken whole; upload it again")
+        say(f"part {part} was not taken whole; upload it again")

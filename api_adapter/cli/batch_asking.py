@@ -1,7 +1,8 @@
 """How the verbs of `tidings batch` ask about a batch: by the ledger of the settings, or as merchants over the API."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, TypeVar
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, TypeVar
 import typer
 from pydantic import BaseModel
 
-from api_adapter.cli.api_access import ApiOptions, Key, KeyVersion, ServerKey, ServerKeyVersion, Url
+from api_adapter.cli.api_access import AGAIN, ApiOptions, Key, KeyVersion, ServerKey, ServerKeyVersion, Url
 from api_adapter.cli.context import run_front, told
+from api_adapter.cli.saying import Command, say_aside
 from worker.contract.batch_requests import BatchName
 from worker.contract.requests import parse_fields
 
@@ -45,18 +47,17 @@ class Way(NamedTuple):
 
             return run_front(lambda front: use(Directly(front, name, self.client_id)))
         access = self.options.access(self.client_id)
-        from api_adapter.client import AsyncClient  # noqa: PLC0415 - as above
+        from api_adapter.cli.api_calls import api_client  # noqa: PLC0415 - as above
 
         async def main() -> Outcome:
-            async with AsyncClient(access) as client:
+            async with api_client(access) as client:
                 return await use(client.batch(app_id, batch_id))
 
         return asyncio.run(main())
 
-    @property
-    def remark(self) -> str:
-        """What is added to a command that is proposed."""
-        return "" if self.options.url is None else "  (with --url, --client-id and --key as here)"
+    def command(self, text: str) -> Command:
+        """Return a command that is proposed."""
+        return Command(text, "" if self.options.url is None else "(with --url, --client-id and --key as here)")
 
 
 def _way(
@@ -71,6 +72,16 @@ def _way(
     return Way(ApiOptions(url, key, key_version, server_key, server_key_version), client_id)
 
 
+@contextmanager
+def _how_to_go_on() -> Iterator[None]:
+    """Say beside an interrupt what to do after it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say_aside(f"stopped; to go on {AGAIN}")
+        raise
+
+
 def with_way(verb: Callable[..., None]) -> Callable[..., None]:
     """Give a verb the options that say who asks and where, and hand it what they come to as `way`.
 
@@ -80,7 +91,7 @@ def with_way(verb: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(verb)
     def asked(**given: Any) -> None:  # noqa: ANN401 - whatever typer read
-        with told():
+        with told(), _how_to_go_on():
             options = {name: given.pop(name) for name in shared.parameters}
             verb(way=_way(**options), **given)
 

@@ -2,10 +2,9 @@
 
 import csv
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from shlex import quote
+from shlex import join
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -13,6 +12,7 @@ import typer
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.batch_asking import App, Batch, Name, Way, as_answered, with_way
 from api_adapter.cli.printing import AsJson, counted, print_json
+from api_adapter.cli.saying import say
 from api_adapter.http.batch_jobs import CSV_COLUMNS
 from worker.contract.batch_jobs import MAX_PARTS, MAX_ROWS, JobState
 
@@ -69,7 +69,7 @@ def errors(  # noqa: PLR0913 - a typer option is a parameter
     if as_json:
         print_json(_done_json(done))
     else:
-        typer.echo("\n".join(_told_of(done, f"{quote(app_id)} {quote(batch_id)}", way.remark)))
+        _tell(done, app_id, batch_id, way)
 
 
 class _Done(NamedTuple):
@@ -102,18 +102,19 @@ async def _join(batch: Batch, file: "PartsFile") -> _Done:
     return _Done(joined, joining.elsewhere, lint.next_part if has_room else None)
 
 
-def _told_of(done: _Done, batch: str, remark: str) -> Iterator[str]:
+def _tell(done: _Done, app_id: str, batch_id: str, way: Way) -> None:
     joined = done.joined
-    yield f"{counted(joined.rejected, 'row')} of {joined.file} rejected"
+    say(f"{counted(joined.rejected, 'row')} of {joined.file} rejected")
     if joined.failed is not None:
-        yield f"{joined.errors}: the line of each, and why"
-        yield f"{joined.failed}: the rows as you wrote them, in the same order; correct them there, then:"
-        number = "" if done.next_part is None else f" --first-part {done.next_part}"
-        yield f"tidings batch upload {batch} {quote(str(joined.failed))}{number}{remark}"
+        say(f"{joined.errors}: the line of each, and why")
+        say(f"{joined.failed}: the rows as you wrote them, in the same order; correct them there, then:")
+        number = [] if done.next_part is None else ["--first-part", str(done.next_part)]
+        command = join(["tidings", "batch", "upload", app_id, batch_id, str(joined.failed), *number])
+        say("", way.command(command))
     if joined.failed is not None and done.next_part is None:
-        yield "but under another BATCHID, which you create: this batch takes no more rows"
+        say("but under another BATCHID, which you create: this batch takes no more rows")
     if done.elsewhere:
-        yield f"not in this file: {counted(done.elsewhere, 'rejected row')} of other parts"
+        say(f"not in this file: {counted(done.elsewhere, 'rejected row')} of other parts")
 
 
 def _done_json(done: _Done) -> dict[str, object]:

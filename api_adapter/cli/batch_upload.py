@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from shlex import quote
+from shlex import join
 from typing import Annotated
 
 import typer
@@ -13,6 +13,7 @@ from api_adapter.cancellation import heed_cancellation
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.batch_asking import Answer, App, Batch, Name, Way, as_answered, counts, with_way
 from api_adapter.cli.printing import AsJson, print_json
+from api_adapter.cli.saying import say, say_aside
 from worker.contract.batch_jobs import MAX_PARTS
 from worker.contract.errors import TidingsError
 
@@ -45,7 +46,7 @@ def upload(
 
     def tell(part: Answer) -> None:
         if not as_json:
-            typer.echo(f"part {part['part']}: {counts(part)}")
+            say(f"part {part['part']}: {counts(part)}")
 
     try:
         parts = way.ask(app_id, batch_id, lambda batch: _upload(batch, rows, file, first_part, tell))
@@ -55,16 +56,17 @@ def upload(
         print_json(parts)
     if not any(part["rejected"] for part in parts):
         return
-    more = ("" if first_part == 1 else f" --first-part {first_part}") + way.remark
-    batch = f"{quote(app_id)} {quote(batch_id)}"
-    typer.echo(f"to get the rejected rows back: tidings batch errors {batch} {quote(str(file))}{more}", err=True)
+    more = [] if first_part == 1 else ["--first-part", str(first_part)]
+    command = join(["tidings", "batch", "errors", app_id, batch_id, str(file), *more])
+    say_aside("to get the rejected rows back:", way.command(command))
     raise typer.Exit(EXIT_REJECTED)
 
 
 async def _upload(
     batch: Batch, rows: RowFormat, file: Path, first_part: int, tell: Callable[[Answer], None]
 ) -> list[Answer]:
-    from api_adapter.client.batch_jobs import PartFormat  # noqa: PLC0415 - `--help` needs none of it
+    from api_adapter.cli.api_calls import said  # noqa: PLC0415 - `--help` needs none of it
+    from api_adapter.client.batch_jobs import PartFormat  # noqa: PLC0415 - as above
 
     answers = []
     with opened(file) as stream:
@@ -72,7 +74,7 @@ async def _upload(
             try:
                 answers.append(as_answered(await batch.upload(number, content, PartFormat(rows.value))))
             except TidingsError as error:
-                raise ArgumentError(f"part {number}: {error}") from error
+                raise ArgumentError(f"part {number}: {said(error)}") from error
             tell(answers[-1])
             heed_cancellation()
     return answers

@@ -9,9 +9,10 @@ from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.batch_asking import Batch, Way
 from api_adapter.cli.context import EXIT_INTERRUPTED
 from api_adapter.cli.progress import Meter, Work, progress_on_terminal
+from api_adapter.cli.saying import Command, say_aside
 from worker.clock import SystemClock
 from worker.contract.batch_jobs import JobState
-from worker.contract.errors import LedgerUnavailableError
+from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
 
 if TYPE_CHECKING:
     from api_adapter.client.batch_jobs import BatchStatus
@@ -34,17 +35,17 @@ def waited(way: Way, status: "BatchStatus") -> "BatchStatus":
     """
     name = f"{status.app_id} {status.batch_id}"
     if status.state == JobState.HELD:
-        raise ArgumentError(f"--wait: the batch is HELD; run it: tidings batch run {name} --wait{way.remark}")
+        raise ArgumentError(f"--wait: the batch is HELD; run it: {way.command(f'tidings batch run {name} --wait')}")
     try:
         return way.ask(status.app_id, status.batch_id, lambda batch: until_settled(batch, status))
     except KeyboardInterrupt:
-        typer.echo(f"stopped waiting; the batch goes on. {how_to_wait(way, status)}", err=True)
+        say_aside("stopped waiting; the batch goes on. To wait for it:", how_to_wait(way, status))
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def how_to_wait(way: Way, status: "BatchStatus") -> str:
+def how_to_wait(way: Way, status: "BatchStatus") -> Command:
     """Return the command that waits for a batch which runs."""
-    return f"To wait for it: tidings batch status {status.app_id} {status.batch_id} --wait{way.remark}"
+    return way.command(f"tidings batch status {status.app_id} {status.batch_id} --wait")
 
 
 def messages(status: "BatchStatus") -> int:
@@ -75,17 +76,24 @@ async def until_settled(batch: Batch, status: "BatchStatus") -> "BatchStatus":
 
 
 async def _answered(batch: Batch) -> "BatchStatus":
-    """Return how a batch is, once there is an answer; that there is none yet is said once."""
+    """Return how a batch is, once there is an answer; that there is none yet is said once.
+
+    Raises LedgerFaultError: it would come again with each look.
+    """
     from api_adapter.client.errors import UnknownError  # noqa: PLC0415 - `--help` needs none of it
 
     said = False
     while True:
         try:
             return await batch.status()
-        except (LedgerUnavailableError, UnknownError) as error:
+        except LedgerFaultError:
+            raise
+        except LedgerUnavailableError as error:
             if not said:
-                typer.echo(f"no answer yet, looking again: {error}", err=True)
+                say_aside(f"no answer yet: {error}. Looking again every {_PATIENCE:g} s; Ctrl-C is safe.")
                 said = True
+            await asyncio.sleep(_PATIENCE)
+        except UnknownError:  # of each wait for the API is told as it comes
             await asyncio.sleep(_PATIENCE)
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import typer
 
+from api_adapter.cli.saying import say_aside
 from api_adapter.wiring import Front, front
 from worker.bootstrap import Addresses, Services, services, stores
 from worker.contract.errors import TidingsError
@@ -27,10 +28,10 @@ def told() -> Iterator[None]:
     try:
         yield
     except TidingsError as error:
-        typer.echo(f"tidings: {error}", err=True)
+        say_aside(f"tidings: {error}")
         raise typer.Exit(EXIT_USAGE) from None
     except KeyboardInterrupt:
-        typer.echo("tidings: interrupted", err=True)
+        say_aside("tidings: interrupted")
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 

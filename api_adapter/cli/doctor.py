@@ -6,6 +6,7 @@ import typer
 
 from api_adapter.cli.context import run_anyway, told
 from api_adapter.cli.printing import AsJson, harmless, print_json
+from api_adapter.cli.saying import say
 from api_adapter.doctor.checks import Checked, Patient, examine
 from worker.contract.errors import SettingsError, TidingsError
 from worker.contract.findings import Finding, Severity
@@ -27,8 +28,9 @@ def doctor(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(_json(checked))
     else:
-        for line in _lines(checked):
-            typer.echo(line)
+        width = max(len(check.name) for check in checked)
+        for line in _lines(checked, width):
+            say(line, hanging=len(Severity.WARNING) + width + 4)
     raise typer.Exit(EXIT_ERRORS if _worst(checked) is Severity.ERROR else 0)
 
 
@@ -46,10 +48,9 @@ def _worst(checked: Sequence[Checked]) -> Severity:
     return next((severity for severity in (Severity.ERROR, Severity.WARNING) if severity in found), Severity.OK)
 
 
-def _lines(checked: Sequence[Checked]) -> list[str]:
-    width = max(len(check.name) for check in checked)
+def _lines(checked: Sequence[Checked], width: int) -> list[str]:
     return [
-        f"{finding.severity:<7}  {check.name:<{width}}  {harmless(finding.what)}"
+        f"{finding.severity:<{len(Severity.WARNING)}}  {check.name:<{width}}  {harmless(finding.what)}"
         + (f"; {harmless(finding.advice)}" if finding.advice else "")
         for check in checked
         for finding in check.findings

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from api_adapter.cli.printing import counted, elapsed
+from api_adapter.cli.saying import beside, say_aside
 from worker.ports import Clock
 
 _LINE_SECONDS = 5.0
@@ -43,7 +43,8 @@ def progress(work: Work, clock: Clock) -> Iterator[Meter]:
     """Show how far the work is for as long as the block lasts."""
     console = Console(stderr=True, markup=False, highlight=False)
     if console.is_interactive:
-        with _columns(console) as bar:
+        bar = _columns(console)
+        with beside(bar):
             yield _Bar(bar, work, clock)
     else:
         yield _Lines(work, clock)
@@ -79,6 +80,9 @@ def _columns(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        # Who prints beside it takes it away: `saying`.
+        redirect_stdout=False,
+        redirect_stderr=False,
     )
 
 
@@ -97,7 +101,7 @@ class _Bar:
         self._bar.update(self._task, completed=done, said=said)
 
     def say(self, text: str) -> None:
-        self._bar.console.print(text)
+        say_aside(text)
 
 
 class _Lines:
@@ -116,7 +120,7 @@ class _Lines:
             self.say(f"{self._work.title}: {rate(number, self._work.unit, passed)}{_rest(self._work, done, passed)}")
 
     def say(self, text: str) -> None:
-        typer.echo(text, err=True)
+        say_aside(text)
 
 
 def rate(number: int, unit: str, seconds: float) -> str:

@@ -46,10 +46,10 @@ def with_the_ledger(records: Records) -> Compare:
 @asynccontextmanager
 async def over_the_api(access: "Access") -> AsyncIterator[Compare]:
     """Give what compares over the API."""
-    from api_adapter.client import AsyncClient  # noqa: PLC0415 - who goes to the ledger needs none of it
+    from api_adapter.cli.api_calls import api_client  # noqa: PLC0415 - who goes to the ledger needs none of it
     from api_adapter.client import Expectation as Expected  # noqa: PLC0415 - as above
 
-    async with AsyncClient(access) as client:
+    async with api_client(access) as client:
 
         async def compare(app_id: str, messages: Sequence[Expectation]) -> list[Found]:
             books = [Expected(message.requestId, message.status) for message in messages]

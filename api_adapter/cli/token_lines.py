@@ -46,9 +46,9 @@ class TokenLine(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    accessToken: Token  # noqa: N815 - the API's own spelling
+    accessToken: Annotated[Token, Field(repr=False)]  # noqa: N815 - the API's own spelling
     appId: AppId  # noqa: N815
-    customerId: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^\P{Cc}+$")]  # noqa: N815
+    customerId: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^\P{Cc}+$", repr=False)]  # noqa: N815
     """The wallet's id of the user (R66)."""
     wallet: Id64
     """Name of the super app, as in customerBelongsTo."""

@@ -11,12 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
+from typing_extensions import override
+
 from api_adapter.batch_files import UNKNOWN_FORMAT, format_of, opened, parts_of
 from api_adapter.batch_records import Pieces, RowFormat, UnreadableRowsError
 from api_adapter.client.batch_jobs import BatchError, BatchLint, PartFormat
 from api_adapter.client.errors import JoinError
 from api_adapter.client.join_outputs import Joined, JoinOutputs
 from api_adapter.client.joined_rows import WrittenRow, rows_of
+from worker.contract.reprs import repr_without
 
 _PIECE = 64 * 1024
 _OTHER_FILE = "give the file as it was uploaded, and the number of its first part"
@@ -49,6 +52,10 @@ class UploadPart(NamedTuple):
 
     content: bytes
     written: PartFormat
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "content")
 
 
 def file_parts(path: Path) -> Generator[UploadPart]:

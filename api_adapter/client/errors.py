@@ -25,9 +25,9 @@ class RefusedError(ClientError):
 class UnknownError(ClientError):
     """Nobody can say whether a call was done (U), however often it was repeated. Repeating it is always safe (R52)."""
 
-    def __init__(self, result: Result) -> None:
-        """Keep the newest result."""
-        super().__init__(f"{result.code}: {result.message} Repeat it with the same requestId.")
+    def __init__(self, result: Result, advice: str) -> None:
+        """Keep the newest result; the advice is how to repeat the call."""
+        super().__init__(f"{result.code}: {result.message} {advice}")
         self.result = result
 
 

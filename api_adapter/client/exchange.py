@@ -76,6 +76,10 @@ class Pause(NamedTuple):
     seconds: float
     sends: int
     """How many sends are repeated then; 0 for a look-up."""
+    why: str
+    """What the API said, or that it did not answer."""
+    left: float
+    """Seconds for which it is tried on at most, this pause among them."""
 
 
 Step: TypeAlias = HttpCall | Pause

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
+from typing_extensions import override
 
 from api_adapter.client.access import Access
 from api_adapter.client.answers import Difference, MessageStatus, Model, Outcome, Result, SendAnswer, Status
@@ -15,6 +16,7 @@ from api_adapter.client.requests import Expectation, Sendable, body_of
 from api_adapter.client.waits import Patience, Waits
 from api_adapter.paths import BATCH_INQUIRY, BATCH_SEND, INQUIRY, RECONCILE, SEND
 from worker.contract.codes import ResultCode, ResultStatus
+from worker.contract.reprs import repr_without
 from worker.contract.requests import LARGEST_SEND, MAX_INQUIRIES, MAX_SENDS
 from worker.ports import Clock
 
@@ -25,6 +27,7 @@ _AROUND_IDS = 256
 _AROUND_AN_ID = len(b'{"requestId":,"status":"NEVER_SEEN"},')
 _NOT_JSON = "$: the body is not valid JSON"
 _NOT_AN_OBJECT = "$: must be an object"
+_REPEAT = "Repeat it: nothing is done twice."
 _TOO_LARGE = f"$: the body is larger than {LARGEST_SEND} bytes"
 
 Answered = TypeVar("Answered", bound=Model)
@@ -55,6 +58,10 @@ class Readable(NamedTuple):
     request_id: str | None
     body: bytes
 
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "body")
+
 
 class Operations:
     """The API as exchanges; what drives them is the faces' affair."""
@@ -76,10 +83,10 @@ class Operations:
         """Have one send taken. Raises RefusedError (F), UnknownError (U), and as `Caller.call`."""
         body = body_of(send)
         answer = yield from self._patiently(SEND, Content(body), SendAnswer, sends=1)
+        result = _settled(answer, "Repeat it with the same requestId.")
         found = answer.content
         if found is None:
-            return SendAnswer(result=_settled(answer))
-        _settled(answer)
+            return SendAnswer(result=result)
         return found.model_copy(update={"request_id": _request_id(body)})
 
     def send_batch(self, sends: Sequence[Sendable]) -> Exchange[list[SendAnswer]]:
@@ -103,7 +110,7 @@ class Operations:
             pause = waits.next(answer.retry_after) if still else None
             if pause is None:
                 break
-            yield Pause(pause, len(still))
+            yield Pause(pause, len(still), answers[still[0].place].result.message, waits.left())
         return answers
 
     def _halves(self, sends: Sequence[Readable], answers: list[SendAnswer]) -> Exchange[None]:
@@ -143,7 +150,7 @@ class Operations:
         answer = yield from self._patiently(path, content, model, patience=patience(self._patience))
         _settled(answer)
         if answer.content is None:
-            raise UnknownError(answer.result)
+            raise UnknownError(answer.result, _REPEAT)
         return answer.content
 
     def _patiently(
@@ -162,7 +169,7 @@ class Operations:
             pause = waits.next(answer.retry_after) if answer.may_be_repeated else None
             if pause is None:
                 return answer
-            yield Pause(pause, sends)
+            yield Pause(pause, sends, answer.result.message, waits.left())
 
     def _waits(self, patience: Patience | None = None) -> Waits:
         return Waits(patience or self._patience, self._clock.monotonic, self._draw)
@@ -207,7 +214,7 @@ def _look_up_parts(messages: Iterable[Asked], id_of: Callable[[Asked], str]) -> 
         yield part
 
 
-def _settled(answer: Answer[Any]) -> Result:
+def _settled(answer: Answer[Any], advice: str = _REPEAT) -> Result:
     """Return the result of what was done; raise RefusedError or UnknownError."""
     match answer.result.status:
         case ResultStatus.S:
@@ -215,7 +222,7 @@ def _settled(answer: Answer[Any]) -> Result:
         case ResultStatus.F:
             raise RefusedError(answer.result, answer.retry_after)
         case ResultStatus.U:
-            raise UnknownError(answer.result)
+            raise UnknownError(answer.result, advice)
 
 
 def _read(sends: Sequence[Sendable]) -> tuple[list[SendAnswer], list[Readable]]:

@@ -47,9 +47,9 @@ class Send(_Part):
     """The idempotency key, together with app_id: choose it before the first try, and repeat it."""
     template_code: str
     templates: tuple[Content, ...]
-    redirect_url: str | None = None
-    action_url: str | None = None
-    extend_info: str | None = None
+    redirect_url: str | None = Field(default=None, repr=False)
+    action_url: str | None = Field(default=None, repr=False)
+    extend_info: str | None = Field(default=None, repr=False)
     customer_belongs_to: str | None = None
     send_at: int | str | None = None
     """Not before this time: ISO 8601 with offset, or milliseconds since 1970."""

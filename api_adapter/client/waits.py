@@ -50,6 +50,10 @@ class Waits:
         """Return how long the next call may take."""
         return max(0.001, min(self._patience.call, self._end - self._monotonic()))
 
+    def left(self) -> float:
+        """Return the seconds until the end of all tries."""
+        return max(0.0, self._end - self._monotonic())
+
     def next(self, asked: float | None) -> float | None:
         """Return the seconds before the next try, at least what the API asked for; None when that would be too late."""
         self._tries += 1

@@ -8,12 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
-from urllib.parse import urlsplit
 
 from api_adapter.doctor.batches import batch_findings
 from api_adapter.doctor.callbacks import callback_findings
 from api_adapter.doctor.urls import masked
-from worker.bootstrap import Addresses, Services, durability, introspection_finding
+from worker.bootstrap import Addresses, Services, durability, gateway_finding, introspection_finding
 from worker.contract.errors import (
     BrokerUnavailableError,
     LedgerMismatchError,
@@ -28,8 +27,6 @@ from worker.hinting import broker_presence
 from worker.local_secrets import token_secret
 from worker.settings import Settings
 
-_CONNECT_SECONDS = 3.0
-_PORTS = {"http": 80, "https": 443}
 OK, WARNING, ERROR = Severity.OK, Severity.WARNING, Severity.ERROR
 
 
@@ -155,24 +152,12 @@ async def _callbacks(patient: Patient) -> list[Finding]:
 
 async def _gateways(patient: Patient) -> list[Finding]:
     routes = _routes(await patient.services.wallets.all())
-    return list(await asyncio.gather(*(_gateway(route) for route in routes)))
+    return list(await asyncio.gather(*map(gateway_finding, routes)))
 
 
 def _routes(wallets: Mapping[str, Wallet]) -> list[GatewayRoute]:
     by_url = {route.url: route for wallet in wallets.values() for route in wallet.gateways}
     return sorted(by_url.values(), key=lambda route: route.name)
-
-
-async def _gateway(route: GatewayRoute) -> Finding:
-    parts = urlsplit(route.url)
-    try:
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            _, writer = await asyncio.open_connection(parts.hostname, parts.port or _PORTS.get(parts.scheme))
-    except (OSError, TimeoutError) as error:
-        what = f"{route.name} takes no connection at {route.url} ({type(error).__name__})"
-        return Finding(ERROR, what, "see docs/runbooks/gateway-away.md; messages wait for it meanwhile")
-    writer.close()
-    return Finding(OK, f"{route.name} takes connections")
 
 
 async def _introspection(patient: Patient) -> list[Finding]:

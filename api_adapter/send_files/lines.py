@@ -3,7 +3,7 @@
 import codecs
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from api_adapter.reading import MAX_BODY
@@ -21,7 +21,7 @@ class Line:
 
     number: int
     """From 1, blank lines counted."""
-    body: bytes
+    body: bytes = field(repr=False)
     """One send; of a line that is larger than any send may be, only so much that intake sees that it is."""
     offset: int = 0
     """Bytes before it."""

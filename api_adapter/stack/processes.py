@@ -5,15 +5,20 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from api_adapter.stack.process_groups import is_group_alive
 from worker.contract.errors import TidingsError
 
+_INSTANT = 0.002
 _GLANCE = 0.05
 """Seconds between two looks at a process."""
+_BURIAL = 3.0
+"""Seconds that what was killed may take to be gone."""
 _TAIL_LINES = 15
 _TAIL_BYTES = 64 * 1024
 _PYTHON = (sys.executable, "-P", "-m")
@@ -130,9 +135,16 @@ class Part:
             os.killpg(self.pid, number)
 
     def kill(self) -> None:
-        """End it and what is left of its process group at once."""
+        """End it and what is left of its process group at once; return once all of them are gone, and so their locks.
+
+        A killed process keeps its locks until its memory is given back, and whoever shares them would go on counting on
+        it: an embedded Valkey is stopped by the last that leaves.
+        """
         self.send(signal.SIGKILL)
         self._process.wait()
+        deadline = time.monotonic() + _BURIAL
+        while is_group_alive(self.pid) and time.monotonic() < deadline:
+            time.sleep(_INSTANT)
 
 
 def tail_of(log: Path) -> str:

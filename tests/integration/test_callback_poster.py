@@ -12,16 +12,18 @@ from typing_extensions import override
 from tests.certificates import tls_for
 from tests.fakes.clock import FakeClock
 from tests.receivers import answer, receiver
+from worker.adapters import resolving
 from worker.adapters.callbacks.poster import (
     BROKEN,
     FORBIDDEN,
+    NAMES_KEPT,
     NO_ADDRESS,
     TIMEOUT,
     UNFIT_URL,
     UNREACHABLE,
     HttpPoster,
 )
-from worker.adapters.callbacks.resolver import Resolver
+from worker.adapters.resolving import Resolver
 from worker.callbacks.ports import Reply
 
 LOOPBACK = ip_network("127.0.0.0/8")
@@ -36,12 +38,9 @@ class Names:
         self.answers = list(answers)
         self.asked: list[str] = []
 
-    def look_up(self, host: str) -> list[str]:
+    def look_up(self, host: str) -> tuple[str, ...]:
         self.asked.append(host)
-        found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if not found:
-            raise OSError("no such name")
-        return list(found)
+        return tuple(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
 
 
 def posting(
@@ -55,14 +54,16 @@ def posting(
 ) -> None:
     async def tell() -> None:
         clock_ = clock or FakeClock()
-        resolver = Resolver(clock_, names.look_up)
+        resolver = Resolver(NAMES_KEPT, clock_.monotonic)
         poster = HttpPoster(clock_, resolver, (LOOPBACK,) if allowed else (), timeout, roots)
         try:
             await story(poster)
         finally:
             await poster.close()
 
-    asyncio.run(tell())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resolving, "look_up", names.look_up)
+        asyncio.run(tell())
 
 
 def test_a_name_is_called_at_the_address_it_was_resolved_to_with_its_own_name() -> None:
@@ -234,7 +235,7 @@ def test_a_slow_name_server_keeps_nobody_else_waiting() -> None:
 
     class Slow(Names):
         @override
-        def look_up(self, host: str) -> list[str]:
+        def look_up(self, host: str) -> tuple[str, ...]:
             if host.startswith("slow"):
                 answered.wait(20)
             return super().look_up(host)

@@ -1,13 +1,18 @@
 """Hints on a real broker: what is written there, and what a consumer leaves behind."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
 from celery import Celery
 from kombu.message import Message
 
+from tests.certificates import tls_for
+from tests.receivers import receiver_beside
 from worker.adapters.celery.app import HintSender, publishing_app
+from worker.adapters.celery.presence import BrokerPresence
+from worker.contract.errors import BrokerUnavailableError
 from worker.contract.messages import Hint, Lane
 
 
@@ -31,6 +36,17 @@ def test_a_hint_is_an_entry_of_its_lanes_list_and_nothing_else(app: Celery, brok
         send([Hint(lane, 0, ("0a" * 16,))])
 
     assert keys_of(broker_url) == {"tidings:broker:single": 1, "tidings:broker:bulk": 2}
+
+
+def test_a_broker_whose_certificate_is_not_trusted_is_told_nothing(tmp_path: Path) -> None:
+    context, _ = tls_for("localhost", tmp_path)
+    with receiver_beside(context) as stranger:
+        presence = BrokerPresence(f"rediss://:s3cr3t@localhost:{stranger.port}/0")
+
+        with pytest.raises(BrokerUnavailableError) as refused:
+            presence.reach()
+
+    assert "CERTIFICATE_VERIFY_FAILED" in str(refused.value.__cause__)
 
 
 def test_a_consumer_takes_single_first_and_leaves_no_unacknowledged_copy(app: Celery, broker_url: str) -> None:

@@ -14,10 +14,11 @@ from api_adapter import batch_files
 from api_adapter.cli import batch_waiting
 from api_adapter.cli.batch_directly import Directly
 from api_adapter.cli.batch_waiting import until_settled
+from api_adapter.client import AsyncBatch
 from api_adapter.client.batch_jobs import BatchStatus
 from tests.command_line import APP, TOKEN, CommandLine
 from tests.front_desk import CLIENT, FrontDesk
-from tests.harmed_api import harmed_api
+from tests.harmed_api import Harm, HarmedApi, harmed_api
 from tests.keys import private_pem
 
 COMMON = {
@@ -222,19 +223,24 @@ def test_rejected_rows_are_joined_corrected_and_uploaded_until_all_are_held(
 
 
 @pytest.fixture
-def merchant(tmp_path: Path) -> Iterator[Callable[..., Result]]:
+def api() -> Iterator[HarmedApi]:
+    with harmed_api(FrontDesk()) as found:
+        yield found
+
+
+@pytest.fixture
+def merchant(api: HarmedApi, tmp_path: Path) -> Callable[..., Result]:
     """Give `tidings batch` of a merchant, who has the address of an API and a key, and no ledger."""
     (tmp_path / "m.pem").write_bytes(private_pem("merchant"))
     (tmp_path / "common.json").write_bytes(orjson.dumps(COMMON))
     command = CommandLine("redis://127.0.0.1:1")
-    with harmed_api(FrontDesk()) as api:
-        access = ("--url", api.url, "--client-id", CLIENT, "--key", tmp_path / "m.pem")
+    access = ("--url", api.url, "--client-id", CLIENT, "--key", tmp_path / "m.pem")
 
-        def batch(verb: str, *arguments: str | Path, name: str = "june") -> Result:
-            return command("batch", verb, APP, name, *arguments, *access)
+    def batch(verb: str, *arguments: str | Path, name: str = "june") -> Result:
+        return command("batch", verb, APP, name, *arguments, *access)
 
-        assert batch("create", "--common", tmp_path / "common.json").exit_code == 0
-        yield batch
+    assert batch("create", "--common", tmp_path / "common.json").exit_code == 0
+    return batch
 
 
 def test_a_merchant_gets_its_rejected_rows_back_over_the_api(merchant: Callable[..., Result], tmp_path: Path) -> None:
@@ -246,7 +252,7 @@ def test_a_merchant_gets_its_rejected_rows_back_over_the_api(merchant: Callable[
     failed.write_bytes(failed.read_bytes().replace(b"NONE", b"PAYMENT_NOTICE"))
     corrected = merchant("upload", failed, "--first-part", "2")
 
-    as_here = "  (with --url, --client-id and --key as here)"
+    as_here = " (with --url, --client-id and --key as here)"
     assert (refused.exit_code, refused.stdout) == (2, "part 1: 1 accepted, 0 duplicate, 1 rejected\n")
     assert refused.stderr == f"to get the rejected rows back: tidings batch errors {APP} june {big}{as_here}\n"
     assert printed.stdout.splitlines()[1:] == ["1,2,b,TEMPLATE_NOT_EXIST,$.templateCode: no template has this code"]
@@ -271,6 +277,49 @@ def test_a_merchant_runs_and_follows_its_batch_over_the_api(merchant: Callable[.
     assert [(one["part"], one["row"], one["requestId"], one["reason"]) for one in results] == [(1, 1, "a", "OPEN")]
     assert (status["state"], status["open"], status["U"], status["S"]) == ("RUNNING", 1, 0, 0)
     assert merchant("cancel").stdout.startswith("june is CANCELLED: ")
+
+
+def test_who_waits_for_the_api_is_told_at_once_and_for_how_long(
+    api: HarmedApi, merchant: Callable[..., Result]
+) -> None:
+    api.harms.extend([Harm.CALL_LOST, Harm.BUSY])
+
+    result = merchant("status")
+
+    assert (result.exit_code, result.stdout.split()[:3]) == (0, ["june", "is", "HELD:"])
+    waits = result.stderr.splitlines()
+    assert [line.partition(" (")[0] for line in waits] == [
+        f"{api.url}: The API did not answer",
+        f"{api.url}: The API was not reached",
+    ]
+    assert all(line.endswith(" s at most; Ctrl-C is safe.") for line in waits)
+
+
+def test_a_command_that_got_no_answer_is_to_be_run_again(
+    api: HarmedApi, merchant: Callable[..., Result], tmp_path: Path
+) -> None:
+    notices = tmp_path / "notices.jsonl"
+    notices.write_bytes(row("a"))
+    again = "The API was not reached (HTTP 503). To go on run the same command again: what was done is not done twice."
+    api.harms.extend([Harm.BUSY_FOR_LONG] * 2)
+
+    pause, upload = merchant("pause"), merchant("upload", notices)
+
+    assert (pause.exit_code, pause.stderr) == (2, f"tidings: {again}\n")
+    assert (upload.exit_code, upload.stderr) == (2, f"tidings: part 1: {again}\n")
+    assert merchant("upload", notices).stdout == "part 1: 1 accepted, 0 duplicate, 0 rejected\n"
+
+
+def test_an_interrupt_says_how_to_go_on(merchant: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AsyncBatch, "pause", lambda _: signal.raise_signal(signal.SIGINT))
+
+    result = merchant("pause")
+
+    assert result.exit_code == 130
+    assert result.stderr.splitlines() == [
+        "stopped; to go on run the same command again: what was done is not done twice",
+        "tidings: interrupted",
+    ]
 
 
 def test_keys_without_an_api_are_refused(tidings: CommandLine, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`tidings doctor`, and the warnings of an API and a worker on a Redis that keeps nothing."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
@@ -9,11 +10,16 @@ from typing import Any
 
 import pytest
 
+from api_adapter.doctor import callback_addresses
 from api_adapter.doctor.callbacks import callback_findings
+from tests.certificates import tls_for
 from tests.command_line import SECRET, CommandLine
+from tests.receivers import receiver_beside
 from tests.servers import HOST, TOKEN_SECRET, free_port, served, valkey
 from tests.stacks import tidings as command
+from worker.adapters import resolving
 from worker.bootstrap import Services
+from worker.callbacks.ports import Reply
 from worker.contract.callbacks import EVERY_OUTCOME, CallbackRegistration, SealedSecret
 from worker.contract.findings import Finding, Severity
 from worker.contract.origins import Origin
@@ -71,6 +77,15 @@ def test_the_build_is_told(tidings: CommandLine) -> None:
     assert what == f"tidings {version('tidings')}, runs as Python source"
 
 
+@pytest.fixture
+def name_server(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, ...]]:
+    """The addresses of names; others have none."""
+    known: dict[str, tuple[str, ...]] = {"shop.example": ("93.184.215.14",)}
+    monkeypatch.setattr(resolving, "look_up", lambda host: known.get(host, ()))
+    return known
+
+
+@pytest.mark.usefixtures("name_server")
 def test_callbacks_that_can_not_be_made_are_named(tidings: CommandLine) -> None:
     for app_id in ("shop", "cafe", "bar"):
         tidings.lines("callback", "put", app_id, "--url", "https://shop.example/")
@@ -92,6 +107,55 @@ def test_callbacks_that_can_not_be_made_are_named(tidings: CommandLine) -> None:
     assert (severity, what.partition(": ")[0]) == ("error", "nobody is called back")
 
 
+def test_callbacks_that_lead_nowhere_or_inside_are_named_and_nobody_is_called(
+    tidings: CommandLine, name_server: dict[str, tuple[str, ...]]
+) -> None:
+    with receiver_beside() as merchant:
+        name_server.update({"inside.example": (HOST,), "plain.example": ("93.184.215.14",)})
+        urls = {
+            "gone": "https://gone.example/",
+            "inside": f"https://inside.example:{merchant.port}/",
+            "plain": "http://plain.example/",
+            "shop": "https://shop.example/",
+        }
+        for app_id, url in urls.items():
+            put = tidings("callback", "put", app_id, "--url", url, callback_networks="10.0.0.0/8")
+            assert put.exit_code == 0, put.output
+
+        found = tidings.on_services(callback_findings)
+        allowed = tidings.on_services(callback_findings, callback_networks="127.0.0.0/8,93.184.215.0/24")
+
+    assert [(one.severity, one.what) for one in found] == [
+        (Severity.WARNING, "gone's host gone.example leads to no address, so it is not called back"),
+        (Severity.WARNING, "inside's host inside.example is not at a public address, so it is not called back"),
+        (Severity.WARNING, "plain's URL at plain.example has no TLS, so it is not called back"),
+    ]
+    assert allowed == found[:1]
+    assert merchant.connections == 0
+
+
+def test_many_callbacks_that_lead_nowhere_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        async def foresee(self, url: str) -> Reply | None:
+            if "slow" in url:
+                await asyncio.sleep(60)
+            return Reply(None, "NO_ADDRESS")
+
+    monkeypatch.setattr(callback_addresses, "LONGEST", 0.05)
+    names = [f"shop-{number}" for number in range(callback_addresses.MOST_NAMED + 2)]
+    registered = [
+        CallbackRegistration(name, f"https://{name}.example/", EVERY_OUTCOME, ()) for name in [*names, "slow"]
+    ]
+
+    found = asyncio.run(callback_addresses.address_findings(registered, Slow()))
+
+    assert len(found) == callback_addresses.MOST_NAMED + 2
+    assert [finding.what for finding in found[-2:]] == [
+        "2 more are not called back at their URLs",
+        "the name server of this machine said nothing in 0.05 s of 1 callbacks' hosts",
+    ]
+
+
 def test_each_line_says_how_bad_it_is_where_and_what_to_do(tidings: CommandLine) -> None:
     result = tidings("doctor")
 
@@ -109,12 +173,17 @@ def test_gateways_are_knocked_at(tidings: CommandLine, tmp_path: Path, gateway: 
     tidings.open_shop(tmp_path)
     tidings.lines("wallet", "put", "GCASH", "--gateway", gateway)
     tidings.lines("wallet", "put", "TNG", "--gateway", f"http://{HOST}:{free_port()}")
+    context, _ = tls_for("localhost", tmp_path)
 
-    _, found = diagnosed(tidings)
+    with receiver_beside(context) as strange:
+        tidings.lines("wallet", "put", "ZPAY", "--gateway", f"https://localhost:{strange.port}")
+        _, found = diagnosed(tidings)
 
     assert found["templates"] == [("ok", "1 live")]
-    assert found["wallets"] == [("ok", "2 known")]
-    (reached, away) = found["gateways"]
+    assert found["wallets"] == [("ok", "3 known")]
+    (reached, away, untrusted) = found["gateways"]
+    assert untrusted[0] == "error"
+    assert untrusted[1].startswith("zpay has no certificate that is trusted at https://localhost:")
     assert reached == ("ok", "gcash takes connections")
     assert away[0] == "error"
     assert away[1].startswith(f"tng takes no connection at http://{HOST}:")

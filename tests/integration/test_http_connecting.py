@@ -22,7 +22,8 @@ from tests.http_calls import (
     url,
 )
 from tests.receivers import OK, receiver
-from worker.adapters.http_calls import connecting, resolving
+from worker.adapters import resolving
+from worker.adapters.http_calls import connecting
 from worker.adapters.http_calls.connection import Connection
 from worker.adapters.http_calls.errors import (
     ConnectError,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from api_adapter.stack.processes import Part, PartError, Program
 from api_adapter.stack.readiness import consumes, listens, serves
 from api_adapter.stack.running import Stack, running
 from tests.stacks import ROOT
+from worker.adapters.redis.file_locks import is_held, open_lock, take_shared
 from worker.contract.exits import RECYCLED
 from worker.settings import Settings
 
@@ -40,13 +42,21 @@ async def forever() -> None:
 
 
 def a_part(tmp_path: Path, *arguments: str, grace: float = 60) -> Part:
-    lock = os.open(tmp_path / "lock", os.O_CREAT)
+    return a_part_of(tmp_path, processes.tidings(*arguments), grace)
+
+
+def a_part_of(tmp_path: Path, command: tuple[str, ...], grace: float = 60) -> Part:
+    """Start a part; its processes share a lock on a file as long as any of them is there."""
+    lock = open_lock(lock_of(tmp_path))
+    take_shared(lock)
     try:
-        return Part(
-            Program("gateway", processes.tidings(*arguments), ENVIRON, tmp_path / "logs" / "gateway.log", grace), lock
-        )
+        return Part(Program("gateway", command, ENVIRON, tmp_path / "logs" / "gateway.log", grace), lock)
     finally:
         os.close(lock)
+
+
+def lock_of(tmp_path: Path) -> Path:
+    return tmp_path / "lock"
 
 
 async def never() -> bool:
@@ -157,6 +167,7 @@ def test_an_impatient_end_kills_what_does_not_end_at_once_and_says_so(tmp_path: 
 
     assert "The worker was killed; what a worker held comes back when its lease ends." in told
     assert asyncio.run(listens(stack.gateway_url)) is False
+    assert asyncio.run(listens(stack.addresses.redis_url)) is False
 
 
 def test_a_part_says_how_it_ended_and_what_it_said_last(tmp_path: Path) -> None:
@@ -179,6 +190,32 @@ def test_a_part_that_is_never_ready_is_told(tmp_path: Path) -> None:
         part.kill()
 
     assert not part.runs
+
+
+LARGE_FAMILY = """
+import os, time
+parent = os.getpid()
+for _ in range(8):
+    if os.getpid() == parent and not os.fork():
+        memory = bytearray(b"x" * 64_000_000)
+        print("here", flush=True)
+        time.sleep(600)
+time.sleep(600)
+"""
+"""Processes of much memory: a killed one is there until it is given back."""
+
+
+def test_nobody_of_a_part_that_was_killed_is_left(tmp_path: Path) -> None:
+    part = a_part_of(tmp_path, (sys.executable, "-c", LARGE_FAMILY))
+
+    async def is_ready() -> bool:
+        return part.log.read_text().count("here") == 8
+
+    asyncio.run(part.until_ready(is_ready, 60))
+    assert is_held(lock_of(tmp_path))
+    part.kill()
+
+    assert not is_held(lock_of(tmp_path))
 
 
 def test_a_part_that_does_not_stop_in_time_is_killed(tmp_path: Path) -> None:

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from typing_extensions import override
+
+from worker.contract.reprs import repr_without
+
 
 class AnswerKind(StrEnum):
     """How one delivery of a wallet call ended."""
@@ -57,3 +61,7 @@ class WalletMessage(NamedTuple):
     """The wallet's name of the template, part of extendInfo (R66)."""
     extend_info: str | None = None
     """The send's own extendInfo, handed on unread (R10)."""
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "customer_id", "content", "redirect_url", "extend_info")

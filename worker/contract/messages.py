@@ -9,6 +9,10 @@ from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, assert_never, final
 
+from typing_extensions import override
+
+from worker.contract.reprs import repr_without
+
 CHUNK = 200
 """Most messages in a chunk, which is what one hint names and one script handles: none takes longer than about 5 ms."""
 SUSPECTS = 20
@@ -135,6 +139,10 @@ class NewMessage:
         self.send_at = send_at
         self.expire_at = expire_at
 
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "payload")
+
 
 class Acceptance(IntEnum):
     """What became of one message at accept; the numbers are the script's return codes."""
@@ -179,6 +187,10 @@ class Claim(NamedTuple):
     """How many of the crashes happened while the message was claimed alone."""
     gateways: Mapping[Channel, str] = MappingProxyType({})
     """Name of the gateway that was asked last, where the record says it; else it was the wallet's first."""
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "payload")
 
     @property
     def poison(self) -> bool:

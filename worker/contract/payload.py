@@ -6,8 +6,10 @@ from typing import NamedTuple, TypeAlias
 
 import orjson
 from pydantic import TypeAdapter
+from typing_extensions import override
 
 from worker.contract.quiet_hours import QuietHours
+from worker.contract.reprs import repr_without
 
 _Fields: TypeAlias = tuple[str, str, str, int, str, dict[str, str], str, str | None]
 """Those of a payload, in their order."""
@@ -52,6 +54,10 @@ class Payload(NamedTuple):
     extend_info: str | None
     quiet: Quiet | None = None
     """When the user wants no PUSH; None: never."""
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "customer_id", "parameters", "redirect_url", "extend_info")
 
     def masked(self) -> MaskedPayload:
         """Return what people may see of it."""

@@ -40,6 +40,7 @@ Id64 = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^@#?\s\p{Cc
 AppId = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^@#?\s\p{Cc}]+$")]
 Token = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^@#?\s\p{Cc}]+$")]
 Url = Annotated[str, Field(max_length=2048)]
+_ExtendInfo = Annotated[str, Field(max_length=_LONGEST_EXTEND_INFO)]
 
 
 class ContractViolationError(TidingsError):
@@ -64,12 +65,13 @@ def normal_language(tag: str) -> str:
 
 
 # What a million sends go through are dataclasses: pydantic makes them, and Python reads them, in less time than models.
+# A `Field` says kw_only once more, or else its field is judged before all others and its faults are told first.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentTemplate:
     """One entry of `templates`: the parameters of one language (R8, R9)."""
 
     language: Annotated[str, Field(max_length=64), AfterValidator(normal_language)] | None = None
-    templateParameters: dict[str, str] | None = None  # noqa: N815 - the API's own spelling
+    templateParameters: dict[str, str] | None = Field(default=None, repr=False, kw_only=True)  # noqa: N815 - the API's own spelling
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -85,10 +87,10 @@ class SendRequest:
     accessToken: Token = Field(repr=False, kw_only=True)  # noqa: N815
     requestId: Id64  # noqa: N815
     templateCode: Id64  # noqa: N815
-    redirectUrl: Url | None = None  # noqa: N815
-    actionUrl: Url | None = None  # noqa: N815
+    redirectUrl: Url | None = Field(default=None, repr=False, kw_only=True)  # noqa: N815
+    actionUrl: Url | None = Field(default=None, repr=False, kw_only=True)  # noqa: N815
     templates: Annotated[list[ContentTemplate], Field(min_length=1, max_length=MAX_TEMPLATES)]
-    extendInfo: Annotated[str, Field(max_length=_LONGEST_EXTEND_INFO)] | None = None  # noqa: N815
+    extendInfo: _ExtendInfo | None = Field(default=None, repr=False, kw_only=True)  # noqa: N815
     customerBelongsTo: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # noqa: N815
     sendAt: Moment | None = None  # noqa: N815
     """When to send it; an extension of ours, as the next."""
@@ -129,7 +131,9 @@ def _object_as_text(value: object) -> object:
 class LenientSendRequest(SendRequest):
     """A send whose extendInfo may also be an object, where a setting allows that (R10)."""
 
-    extendInfo: Annotated[str, Field(max_length=_LONGEST_EXTEND_INFO), BeforeValidator(_object_as_text)] | None = None  # noqa: N815
+    extendInfo: Annotated[_ExtendInfo, BeforeValidator(_object_as_text)] | None = Field(  # noqa: N815
+        default=None, repr=False, kw_only=True
+    )
 
 
 def _of_bounded_length(value: object) -> object:
@@ -145,12 +149,12 @@ class SendDefaults(BaseModel):
 
     appId: AppId | None = None  # noqa: N815
     templateCode: Id64 | None = None  # noqa: N815
-    redirectUrl: Url | None = None  # noqa: N815
-    actionUrl: Url | None = None  # noqa: N815
+    redirectUrl: Url | None = Field(default=None, repr=False)  # noqa: N815
+    actionUrl: Url | None = Field(default=None, repr=False)  # noqa: N815
     templates: Annotated[list[ContentTemplate], Field(min_length=1, max_length=MAX_TEMPLATES)] | None = None
     extendInfo: Annotated[  # noqa: N815
         Any, AfterValidator(_of_bounded_length), WithJsonSchema({"type": "string", "maxLength": _LONGEST_EXTEND_INFO})
-    ] = None
+    ] = Field(default=None, repr=False)
     """What is no string is judged with each send, as a setting says what it may be (R10)."""
     customerBelongsTo: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # noqa: N815
     sendAt: Moment | None = None  # noqa: N815
@@ -173,7 +177,7 @@ class BatchSend(SendDefaults):
     """Whether either all are taken, or none."""
     sends: Annotated[
         list[Any],
-        Field(min_length=1, max_length=MAX_SENDS),
+        Field(min_length=1, max_length=MAX_SENDS, repr=False),
         WithJsonSchema(_SENDS_SCHEMA),
     ]
 

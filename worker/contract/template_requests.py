@@ -39,7 +39,7 @@ class TemplatePreview(BaseModel):
     templateCode: Id64  # noqa: N815
     version: Annotated[int, Field(ge=1, le=999_999_999)] | None = None
     """None: the live one."""
-    redirectUrl: Url | None = None  # noqa: N815
+    redirectUrl: Url | None = Field(default=None, repr=False)  # noqa: N815
     templates: Annotated[list[ContentTemplate], Field(min_length=1, max_length=MAX_TEMPLATES)]
     preferredLanguages: (  # noqa: N815
         Annotated[

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
+from typing_extensions import override
+
 from worker.contract.messages import Channel
 from worker.contract.quiet_hours import QuietHours
+from worker.contract.reprs import repr_without
 
 SEND_SCOPE = "SEND_MESSAGE"
 """The scope a token needs for a send (R37)."""
@@ -44,6 +47,10 @@ class User:
         self.opted_out = opted_out
         self.time_zone = time_zone
         self.quiet_hours = quiet_hours
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "customer_id")
 
 
 @final

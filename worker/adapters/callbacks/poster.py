@@ -15,13 +15,15 @@ from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
 from pyreqwest.response import Response
 
 from worker.adapters.callbacks.http_phases import was_never_sent
-from worker.adapters.callbacks.resolver import Resolver
+from worker.adapters.resolving import Addresses, Resolver
 from worker.callbacks.addresses import Target, UnfitUrlError, may_be_called, target_of
 from worker.callbacks.ports import Reply
 from worker.contract.clients import Network
 from worker.ports import Clock
 from worker.retry_after import wait_asked
 
+NAMES_KEPT = 30.0
+"""Seconds for which a merchant's addresses are used; each call judges them anew."""
 _CONNECT_TIMEOUT = timedelta(seconds=5)
 _MOST_ADDRESSES = 3
 """Addresses of a name that are tried in one call."""
@@ -72,7 +74,7 @@ class HttpPoster:
 
     async def close(self) -> None:
         """Close the connections."""
-        self._resolver.close()
+        await self._resolver.close()
         for client in self._clients.values():
             await client.close()
 
@@ -86,24 +88,33 @@ class HttpPoster:
         except TimeoutError:
             return TIMEOUT
 
-    async def _post(self, target: Target, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+    async def foresee(self, url: str) -> Reply | None:
+        """Return what a call would end with before anybody is connected to; None: it would be made."""
         try:
-            addresses = await self._addresses(target)
-        except (OSError, UnicodeError):
+            found = await self._judged(target_of(url))
+        except UnfitUrlError:
+            return UNFIT_URL
+        return found if isinstance(found, Reply) else None
+
+    async def _judged(self, target: Target) -> Addresses | Reply:
+        """Return the addresses that may be called, or why none is."""
+        addresses = await self._resolver.resolve(target.host)
+        if not addresses:
             return NO_ADDRESS
-        if not addresses or not all(may_be_called(one, target.scheme, self._allowed) for one in addresses):
+        if not all(may_be_called(one, target.scheme, self._allowed) for one in addresses):
             return FORBIDDEN
+        return addresses
+
+    async def _post(self, target: Target, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        addresses = await self._judged(target)
+        if isinstance(addresses, Reply):
+            return addresses
         reply = UNREACHABLE
         for address in addresses[:_MOST_ADDRESSES]:
             reply = await self._call(self._client(target.host, address), url, headers, body)
             if reply is not UNREACHABLE:
                 break
         return reply
-
-    async def _addresses(self, target: Target) -> list[str]:
-        if target.address is not None:
-            return [target.address]
-        return await self._resolver.resolve(target.host)
 
     async def _call(self, client: Client, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         try:

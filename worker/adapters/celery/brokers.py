@@ -11,6 +11,7 @@ KEY_PREFIX = "tidings:broker:"
 """Before every key of the broker in Redis, so that one server can hold broker and ledger."""
 
 SENTINEL = "sentinel"
+_VERIFIED = "ssl_cert_reqs"
 _OF_SENTINEL = {"master_name", "sentinel_password", "sentinel_username"}
 
 
@@ -27,8 +28,16 @@ def check_broker(broker_url: str) -> None:
 
 
 def plain_url(broker_url: str) -> str:
-    """Return the URL as kombu reads it: what only we know of a Sentinel URL is taken out."""
-    return ";".join(_without_query(one) for one in broker_url.split(";")) if _is_sentinel(broker_url) else broker_url
+    """Return the URL as kombu reads it: what only we know of a Sentinel URL is taken out, and TLS proves who answers.
+
+    Of a `rediss://` URL that says nothing of it, kombu would tell its password to whoever answers.
+    """
+    if _is_sentinel(broker_url):
+        return ";".join(_without_query(one) for one in broker_url.split(";"))
+    url = urlsplit(broker_url)
+    if url.scheme != "rediss" or _VERIFIED in dict(parse_qsl(url.query)):
+        return broker_url
+    return f"{broker_url}{'&' if url.query else '?'}{_VERIFIED}=required"
 
 
 def transport_options(broker_url: str) -> dict[str, Any]:

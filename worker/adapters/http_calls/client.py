@@ -75,6 +75,11 @@ class HttpClient:
         pool.put(connection)
         return outcome
 
+    async def connect(self, url: str) -> None:
+        """Connect as `post` does, and send nothing; raises NeverSentError where a call could not be made."""
+        target, pool = self._targets.get(url) or self._learn(url)
+        pool.put(await self._connect(target.origin, pool, asyncio.get_running_loop().create_future()))
+
     async def close(self) -> None:
         """Close all connections: calls under way fail, and so does each that comes later."""
         self._is_closed = True

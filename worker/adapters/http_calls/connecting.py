@@ -10,12 +10,15 @@ from worker.adapters.http_calls.connection import Connection
 from worker.adapters.http_calls.errors import (
     ConnectError,
     ConnectTimeoutError,
+    HostNotFoundError,
     NeverSentError,
     UntrustedCertificateError,
 )
-from worker.adapters.http_calls.resolving import Resolver
 from worker.adapters.http_calls.target import Origin
+from worker.adapters.resolving import Addresses, Resolver
 
+NAMES_KEPT = 5.0
+"""Seconds for which a gateway's addresses are used. A wallet that moves is followed as soon as that."""
 _SHORTEST = 0.001
 """Seconds: no time-out of asyncio may be 0."""
 _MOST_FAILED = 1_000
@@ -23,6 +26,7 @@ _MOST_FAILED = 1_000
 
 Make = Callable[[], Connection]
 """Makes a Connection for a transport."""
+_Failure = tuple[type[NeverSentError], str]
 
 
 class Connector:
@@ -30,7 +34,7 @@ class Connector:
 
     def __init__(self) -> None:
         """Start with nothing known."""
-        self._resolver = Resolver()
+        self._resolver = Resolver(NAMES_KEPT)
         self._failed: dict[tuple[Origin, str], float] = {}
         """When an address took no connection, until it takes one."""
 
@@ -50,20 +54,17 @@ class Connector:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         addresses = self._in_order(origin, await self._resolver.resolve(origin.host))
+        if not addresses:
+            raise HostNotFoundError("the host's name leads to no address, or can't be looked up")
         nobody = f"none of {len(addresses)} addresses took a connection"
-        failure: tuple[type[NeverSentError], str] = ConnectError, nobody
+        failure: _Failure = ConnectError, nobody
         for tried, address in enumerate(addresses):
             share = (end - loop.time()) / (len(addresses) - tried)
             try:
                 async with asyncio.timeout(share):
                     connection = await _connect_to(address, origin, context, share, make)
-            except TimeoutError:
-                failure = ConnectTimeoutError, nobody
-            except ssl.SSLCertVerificationError as error:
-                # The host's name stands behind the comma.
-                failure = UntrustedCertificateError, error.verify_message.partition(",")[0]
-            except (OSError, ValueError):  # a name that TLS can't ask for is the latter
-                failure = ConnectError, nobody
+            except (OSError, ValueError) as error:  # a name that TLS can't ask for is the latter
+                failure = _failure(error, nobody)
             else:
                 self._failed.pop((origin, address), None)
                 return connection
@@ -75,7 +76,7 @@ class Connector:
         """Let go of look-ups, once nobody connects any more."""
         await self._resolver.close()
 
-    def _in_order(self, origin: Origin, addresses: list[str]) -> list[str]:
+    def _in_order(self, origin: Origin, addresses: Addresses) -> list[str]:
         """Sort by the time of failure, and else as the name server has them: it may spread callers by their order."""
         return sorted(addresses, key=lambda address: self._failed.get((origin, address), 0.0))
 
@@ -83,6 +84,17 @@ class Connector:
         if len(self._failed) >= _MOST_FAILED:
             self._failed.clear()
         self._failed[origin, address] = monotonic()
+
+
+def _failure(error: OSError | ValueError, nobody: str) -> _Failure:
+    if isinstance(error, TimeoutError):
+        return ConnectTimeoutError, nobody
+    if isinstance(error, ssl.SSLCertVerificationError):
+        # The host's name stands behind the comma.
+        return UntrustedCertificateError, error.verify_message.partition(",")[0]
+    if isinstance(error, ssl.SSLError):
+        return ConnectError, f"the TLS handshake failed ({error.reason or type(error).__name__})"
+    return ConnectError, nobody
 
 
 async def _connect_to(

@@ -9,7 +9,7 @@ from api_adapter.cli.batch_waiting import ended, messages, until_settled
 from api_adapter.client.answers import Result
 from api_adapter.client.batch_jobs import BatchStatus
 from api_adapter.client.errors import UnknownError
-from worker.contract.errors import LedgerUnavailableError, TidingsError
+from worker.contract.errors import LedgerFaultError, LedgerUnavailableError, TidingsError
 
 
 def status(still_open: int, state: str = "RUNNING") -> BatchStatus:
@@ -66,16 +66,24 @@ def test_a_terminal_is_told_of_another_state_and_of_a_long_silence(
     assert shown.count("no outcome for 30 s: ") == told
 
 
-UNKNOWN = UnknownError(Result(resultStatus="U", resultCode="UNKNOWN_EXCEPTION", resultMessage="Not known."))
+UNKNOWN = UnknownError(
+    Result(resultStatus="U", resultCode="UNKNOWN_EXCEPTION", resultMessage="Not known."), "Repeat it."
+)
+AWAY = "no answer yet: Redis is away. Looking again every 0 s; Ctrl-C is safe.\n"
 
 
-@pytest.mark.parametrize("error", [LedgerUnavailableError("Redis is away"), UNKNOWN])
-def test_while_there_is_no_answer_it_looks_again_and_says_so_once(
-    capsys: pytest.CaptureFixture[str], error: TidingsError
+@pytest.mark.parametrize(("error", "said"), [(LedgerUnavailableError("Redis is away"), AWAY * 2), (UNKNOWN, "")])
+def test_while_there_is_no_answer_it_looks_again_and_says_once_what_the_client_does_not_say(
+    capsys: pytest.CaptureFixture[str], error: TidingsError, said: str
 ) -> None:
     assert waited(status(9), error, error, error, status(4), error, status(0)) == status(0)
 
-    assert capsys.readouterr() == ("", f"no answer yet, looking again: {error}\n" * 2)
+    assert capsys.readouterr() == ("", said)
+
+
+def test_what_would_fail_with_each_look_ends_the_waiting() -> None:
+    with pytest.raises(LedgerFaultError, match="a record"):
+        waited(status(9), LedgerFaultError("a record can't be read"))
 
 
 def test_a_refusal_ends_the_waiting() -> None:

@@ -42,9 +42,21 @@ def test_other_brokers_get_no_options_of_redis(url: str) -> None:
     assert transport_options(url) == {}
 
 
-@pytest.mark.parametrize("url", [*REDIS_LIKE[:3], *OTHERS])
+@pytest.mark.parametrize("url", [REDIS_LIKE[0], REDIS_LIKE[2], *OTHERS])
 def test_the_url_of_any_other_broker_is_left_alone(url: str) -> None:
     assert plain_url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "plain"),
+    [
+        ("rediss://:p@b.test/1", "rediss://:p@b.test/1?ssl_cert_reqs=required"),
+        ("rediss://b.test/1?ssl_ca_certs=/a.pem", "rediss://b.test/1?ssl_ca_certs=/a.pem&ssl_cert_reqs=required"),
+        ("rediss://b.test/1?ssl_cert_reqs=none", "rediss://b.test/1?ssl_cert_reqs=none"),
+    ],
+)
+def test_a_broker_with_tls_has_to_prove_its_name_unless_the_url_says_otherwise(url: str, plain: str) -> None:
+    assert plain_url(url) == plain
 
 
 def test_a_sentinel_url_names_the_master_and_the_sentinels_own_password() -> None:
