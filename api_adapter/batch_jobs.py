@@ -224,7 +224,8 @@ class BatchDesk:
 
     def _status(self, job: BatchJob, tally: BatchTally) -> Json:
         received = job.received
-        rate = self._rate(job, tally)
+        settled_at = _settled_at(job, tally)
+        rate = self._rate(job, tally, settled_at)
         return {
             "appId": job.origin.app_id,
             "batchId": job.origin.batch_id,
@@ -242,16 +243,25 @@ class BatchDesk:
             "U": tally.U,
             "F": tally.F,
             "forgotten": tally.forgotten,
+            "settledAt": settled_at,
             "rate": rate,
             "eta": self._clock.now() + round(1000 * tally.open / rate) if rate and tally.open else None,
         }
 
-    def _rate(self, job: BatchJob, tally: BatchTally) -> float | None:
-        """Return the outcomes a second since it was run or resumed last."""
-        seconds = (self._clock.now() - job.changed_at) / 1000
+    def _rate(self, job: BatchJob, tally: BatchTally, settled_at: int | None) -> float | None:
+        """Return the outcomes a second since it was run or resumed last, until there was nothing left to settle."""
+        until = self._clock.now() if settled_at is None or settled_at <= job.changed_at else settled_at
+        seconds = (until - job.changed_at) / 1000
         if job.state is not JobState.RUNNING or seconds <= 0:
             return None
         return round(max(0, ended(tally) - job.ended_before) / seconds, 1)
+
+
+def _settled_at(job: BatchJob, tally: BatchTally) -> int | None:
+    """Return when nothing was open any more; None where something is, or where that is yet to be seen."""
+    came_at = max((part.done_at or 0 for part in job.parts), default=0)
+    seen_at = job.settled_at
+    return None if seen_at is None or seen_at < came_at or tally.open or job.lacking else seen_at
 
 
 def _why(moved: Moved, job: BatchJob) -> str:

@@ -114,7 +114,7 @@ class _Real:
         self.ledger: Ledger = RedisLedger(redis, self._keys, limits, lambda: self._now)
         self.records: Records = RedisRecords(redis, self._keys)
         self.dead_letters: DeadLetters = RedisDeadLetters(redis, self._keys, limits, lambda: self._now)
-        breakers = RedisBreakers(redis, self._keys, BreakerTimes(), lambda: self._now)
+        breakers = RedisBreakers(redis, BreakerTimes(), lambda: self._now)
         self.figures: Figures = RedisFigures(redis, self._keys, breakers, lambda: self._now)
         self.outbox: Outbox = RedisCallbackOutbox(redis, self._keys, lambda: self._now)
         pauses = RedisPauses(redis, self._keys, limits, lambda: self._now)

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from worker.adapters.celery.presence import BrokerPresence
 
 
+def check_broker(addresses: Addresses) -> None:
+    """Raise SettingsError where the settings name a broker that nothing here can reach."""
+    from worker.adapters.celery import brokers  # noqa: PLC0415 - as the module says
+
+    brokers.check_broker(addresses.broker_url)
+
+
 def broker_presence(addresses: Addresses) -> "BrokerPresence":
     """Return who asks whether the broker is there, and who listens to it."""
     from worker.adapters.celery.presence import BrokerPresence  # noqa: PLC0415 - as the module says

@@ -231,11 +231,11 @@ def _show(status: "BatchStatus", *, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    say(f"{answer['batchId']} is {answer['state']}: {counted(answer['parts'], 'part')}, {counts(answer)}")
+    state = "done" if answer["state"] == "RUNNING" and not answer["open"] and not answer["lacking"] else answer["state"]
+    say(f"{answer['batchId']} is {state}: {counted(answer['parts'], 'part')}, {counts(answer)}")
     outcomes = ", ".join(f"{answer[name]:,} {name}" for name in ("open", "S", "U", "F"))
     pace = f"; {answer['rate']:,} a second" if answer["rate"] is not None else ""
     end = f", done {utc(answer['eta'])}" if answer["eta"] else ""
-    settled = "; nothing is open any more" if answer["state"] == "RUNNING" and not answer["open"] else ""
-    say(f"{outcomes}{pace}{end}{settled}")
+    say(f"{outcomes}{pace}{end}")
     for part in answer["lacking"]:
         say(f"part {part} was not taken whole; upload it again")

@@ -1,5 +1,6 @@
 """`tidings serve`, `worker` and `gateway`: each part of the stack alone."""
 
+import asyncio
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +14,9 @@ from api_adapter.wiring import make_answer_headers
 from worker.adapters.gateways.simulator import Idempotency, SimulatorSettings
 from worker.adapters.gateways.simulator import run as run_simulator
 from worker.adapters.telemetry.logs import configure_logs
+from worker.bootstrap import check_ledger, stores
 from worker.clock import SystemClock
+from worker.hinting import check_broker
 from worker.local_secrets import token_secret
 from worker.settings import read_settings
 
@@ -35,7 +38,9 @@ def serve(host: Host = None, port: Port = None) -> None:
     """Serve the HTTP API until SIGTERM or Ctrl-C.
 
     Against TIDINGS_REDIS_URL, or the embedded Valkey of TIDINGS_DATA_DIR when that is unset. It listens on
-    TIDINGS_API_HOST and TIDINGS_API_PORT.
+    TIDINGS_API_HOST and TIDINGS_API_PORT. A Redis or broker that is away is waited for.
+
+    Exit code: 0 it was told to end; 2 a setting can't be used, or does not fit the ledger.
     """
     with told():
         from api_adapter.http.server import serve as serve_http  # noqa: PLC0415 - loads the HTTP server
@@ -45,7 +50,12 @@ def serve(host: Host = None, port: Port = None) -> None:
         make_answer_headers(settings, SystemClock())
         configure_logs(settings.log_format, settings.log_level)
         given = {"api_host": host, "api_port": port}
-        serve_http(settings.model_copy(update={name: value for name, value in given.items() if value is not None}))
+        chosen = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+        # The server's own process would tell of these with a traceback, once it is up.
+        with stores(settings) as addresses:
+            check_broker(addresses)
+            asyncio.run(check_ledger(settings, addresses))
+            serve_http(chosen)
 
 
 def worker(

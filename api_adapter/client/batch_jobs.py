@@ -59,8 +59,10 @@ class BatchStatus(Model):
     U: Annotated[int, Field(alias="U")]
     F: Annotated[int, Field(alias="F")]
     forgotten: int = 0
+    settled_at: int | None = None
+    """When it was seen that nothing is open any more; None before."""
     rate: float | None = None
-    """Outcomes a second since it was run or resumed."""
+    """Outcomes a second since it was run or resumed, until `settled_at`."""
     eta: int | None = None
 
 

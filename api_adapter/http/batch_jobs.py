@@ -76,7 +76,11 @@ _STATUS = object_schema(
         "U": COUNT,
         "F": COUNT,
         "forgotten": COUNT,
-        "rate": {"type": ["number", "null"], "description": "outcomes a second since it was run or resumed"},
+        "settledAt": {**MOMENT, "description": "when it was seen that nothing is open any more; null before"},
+        "rate": {
+            "type": ["number", "null"],
+            "description": "outcomes a second since it was run or resumed, until settledAt",
+        },
         "eta": {**MOMENT, "description": "when the last message will have its outcome, at this rate"},
     },
     required=["result"],

@@ -70,6 +70,11 @@ class Driver:
         (noted,) = self.wait(self.progress.note([Noted(standing, passed, look, told)]))
         return noted
 
+    def settled_at(self) -> int | None:
+        job = self.wait(self.jobs.find(BATCH))
+        assert job is not None
+        return job.settled_at
+
     def running(self) -> Standing:
         """Return how a batch stands that was just run."""
         self.create()
@@ -195,6 +200,21 @@ def test_a_job_is_looked_at_again_after_a_while_and_after_a_change_at_once(drive
     driver.move(PAUSE)
 
     assert [one.state for one in driver.due()] == [JobState.PAUSED]
+
+
+def test_when_the_whole_was_seen_first_is_kept(driver: Driver) -> None:
+    assert driver.note(driver.running(), 75)
+    driver.advance(LOOK)
+    seen_at = driver.clock.now()
+    (standing,) = driver.due()
+    assert driver.settled_at() is None
+
+    assert driver.note(standing, 100)
+    driver.advance(LOOK)
+    assert not driver.note(standing, 100)
+    driver.move(CANCEL)
+
+    assert driver.settled_at() == seen_at
 
 
 def test_after_the_whole_nobody_looks_any_more(driver: Driver) -> None:

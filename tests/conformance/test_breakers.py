@@ -9,7 +9,6 @@ from redis.asyncio import Redis
 
 from tests.fakes.breakers import FakeBreakers
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
-from worker.adapters.redis.keys import Keys
 from worker.contract.gateways import BreakerState, OpenedBreaker
 from worker.ports import BreakerStore
 
@@ -55,7 +54,7 @@ def _on_valkey(url: str, story: Story) -> None:
 
     async def main() -> None:
         async with Redis.from_url(url) as redis:
-            await story(RedisBreakers(redis, Keys(1), TIMES, lambda: now), wait)
+            await story(RedisBreakers(redis, TIMES, lambda: now), wait)
 
     asyncio.run(main())
 

@@ -9,7 +9,6 @@ from redis.asyncio import Redis
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.turns import FakeTurns
-from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.turns import RedisTurns
 from worker.contract.rates import Turn
 from worker.limit_ports import Turns
@@ -33,7 +32,7 @@ def tell(request: pytest.FixtureRequest) -> Tell:
         async def main() -> None:
             clock = FakeClock()
             async with Redis.from_url(url) as redis:
-                await story(RedisTurns(redis, Keys(1), clock.now), clock)
+                await story(RedisTurns(redis, clock.now), clock)
 
         asyncio.run(main())
 

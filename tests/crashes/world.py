@@ -21,6 +21,7 @@ from tests.fakes.clock import FakeClock
 from tests.ledger_state import LedgerState, state_of_redis
 from worker.adapters.redis.callbacks import pack
 from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.registry_keys import REGISTRATIONS_KEY
 from worker.bootstrap import services_on
 from worker.callbacks.ports import Reply
 from worker.callbacks.secrets import new_secret
@@ -117,7 +118,7 @@ class World:
             await found.templates.put(TemplateDefinition.model_validate(definition))
         secret = SealedSecret(found.vault.seal(APPS[0], new_secret()))
         registration = CallbackRegistration(APPS[0], _CALLBACK, EVERY_OUTCOME, (secret,))
-        self._server.hset(self.keys.registrations(), APPS[0], pack(registration))
+        self._server.hset(REGISTRATIONS_KEY, APPS[0], pack(registration))
         for wallet in _WALLETS.values():
             await found.wallets.put(wallet)
         customers = [(app, index) for app in APPS for index in range(REQUESTS)]

@@ -210,6 +210,8 @@ class FakeBatchJobs(Outage):
             key = ProgressKey(*standing.origin, note.passed)
             self.progress[key] = BatchProgress(key, now, standing.created_at, standing.state, note.told)
             self.passed.append(key)
+        if note.passed == WHOLE != known.passed:
+            known.job = replace(known.job, settled_at=now)
         known.passed = note.passed
         return True
 

@@ -121,6 +121,17 @@ def test_waiting_ends_when_nothing_is_open(
     assert tidings.lines(*wait) == result.stdout.splitlines()
 
 
+def test_a_batch_that_runs_is_done_once_nothing_of_it_is_open(tidings: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "notices.jsonl").write_bytes(row("a", templateCode="NONE"))
+    tidings("batch", "upload", APP, "june", tmp_path / "notices.jsonl")
+
+    done = "june is done: 1 part, 0 accepted, 0 duplicate, 1 rejected"
+    assert tidings.lines("batch", "run", APP, "june")[0] == done
+    assert json.loads(tidings("batch", "status", APP, "june", "--json").stdout)["state"] == "RUNNING"
+    tidings.lines("batch", "pause", APP, "june")
+    assert tidings.lines("batch", "status", APP, "june")[0] == done.replace("done", "PAUSED")
+
+
 def test_what_is_held_is_run_by_no_end_of_a_pause(tidings: CommandLine, tmp_path: Path) -> None:
     uploaded(tidings, tmp_path)
 

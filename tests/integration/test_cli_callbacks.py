@@ -15,6 +15,7 @@ from tests.receivers import answer, receiver_beside
 from tests.stacks import tidings
 from worker.adapters.redis.batch_progress import RedisBatchProgress
 from worker.adapters.redis.callback_outbox import RedisCallbackOutbox
+from worker.adapters.redis.registry_keys import REGISTRATIONS_KEY
 from worker.batch_ports import Noted
 from worker.bootstrap import Services
 from worker.callbacks.events import signed_headers
@@ -47,7 +48,7 @@ def test_put_shows_the_secret_once_and_the_stores_keep_it_sealed(command: Comman
     assert again.stdout == f"shop: UF to {URL}2, enabled\n"
 
     async def story(services: Services) -> str:
-        stored = await services.redis.hgetall(services.keys.registrations())
+        stored = await services.redis.hgetall(REGISTRATIONS_KEY)
         (registration,) = (await services.callbacks.all()).values()
         (sealed,) = registration.secrets
         assert services.vault.open("shop", sealed.sealed) == secret

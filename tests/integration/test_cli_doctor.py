@@ -221,6 +221,22 @@ def test_settings_that_do_not_fit_the_ledger_are_an_error(tidings: CommandLine) 
     assert "its settings need" in found["ledger"][0][1]
 
 
+def test_an_api_whose_settings_do_not_fit_the_ledger_does_not_start(tidings: CommandLine) -> None:
+    tidings.lines("wallet", "list")
+
+    refused = tidings.refused("serve", "--port", "0", shards="3")
+
+    assert refused.startswith("this Redis holds a ledger with ")
+
+
+def test_a_broker_that_nothing_can_reach_is_an_error(tidings: CommandLine) -> None:
+    _, found = diagnosed(tidings, broker_url="nonsense://h")
+
+    ((severity, what),) = found["broker"]
+    assert severity == "error"
+    assert what.startswith("TIDINGS_BROKER_URL: no broker can be reached by this nonsense:// URL")
+
+
 def test_a_wrong_setting_is_an_error_of_its_own(tidings: CommandLine) -> None:
     code, found = diagnosed(tidings, lease="soon")
 

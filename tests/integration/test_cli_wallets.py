@@ -10,7 +10,6 @@ from redis.asyncio import Redis
 
 from tests.command_line import CommandLine, write_sends
 from worker.adapters.redis.breakers import BreakerTimes, RedisBreakers
-from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.turns import RedisTurns
 
 CLOSED = {"state": "closed"}
@@ -73,7 +72,7 @@ def test_R69_list_says_for_how_long_the_turns_of_a_rate_are_taken(tidings: Comma
 
     async def take() -> None:
         async with Redis.from_url(redis_url) as redis:
-            await RedisTurns(redis, Keys(16)).reserve("tng", 1, 60, 0)
+            await RedisTurns(redis).reserve("tng", 1, 60, 0)
 
     asyncio.run(take())
 
@@ -96,7 +95,7 @@ def test_R69_list_says_which_breakers_are_open_for_how_long_and_why(tidings: Com
 
     async def fail() -> None:
         async with Redis.from_url(redis_url) as redis:
-            await RedisBreakers(redis, Keys(16), BreakerTimes()).open("tng", "HTTP_503", 60_000)
+            await RedisBreakers(redis, BreakerTimes()).open("tng", "HTTP_503", 60_000)
 
     asyncio.run(fail())
 

@@ -55,9 +55,9 @@ async def put(registry: RedisCallbacks, registration: CallbackRegistration) -> N
 )
 def test_a_registration_is_read_as_it_was_put(redis_url: str, registration: CallbackRegistration) -> None:
     async def story(redis: Redis) -> None:
-        await put(RedisCallbacks(redis, KEYS, FakeClock()), registration)
+        await put(RedisCallbacks(redis, FakeClock()), registration)
 
-        assert await RedisCallbacks(redis, KEYS, FakeClock()).all() == {"shop": registration}
+        assert await RedisCallbacks(redis, FakeClock()).all() == {"shop": registration}
 
     on_redis(redis_url, story)
 
@@ -65,9 +65,9 @@ def test_a_registration_is_read_as_it_was_put(redis_url: str, registration: Call
 def test_other_processes_hear_of_a_registration_within_a_second(redis_url: str) -> None:
     async def story(redis: Redis) -> None:
         clock = FakeClock()
-        other = RedisCallbacks(redis, KEYS, clock)
+        other = RedisCallbacks(redis, clock)
         assert await other.all() == {}
-        await put(RedisCallbacks(redis, KEYS, FakeClock()), SHOP)
+        await put(RedisCallbacks(redis, FakeClock()), SHOP)
 
         assert await other.all() == {}
         clock.advance(1_001)
@@ -78,7 +78,7 @@ def test_other_processes_hear_of_a_registration_within_a_second(redis_url: str) 
 
 def test_of_changes_at_once_none_is_lost(redis_url: str) -> None:
     async def story(redis: Redis) -> None:
-        registries = [RedisCallbacks(redis, KEYS, FakeClock()) for _ in range(10)]
+        registries = [RedisCallbacks(redis, FakeClock()) for _ in range(10)]
         await put(registries[0], replace(SHOP, secrets=()))
 
         def more(known: CallbackRegistration | None) -> CallbackRegistration:
@@ -95,7 +95,7 @@ def test_of_changes_at_once_none_is_lost(redis_url: str) -> None:
 def test_a_callback_is_disabled_once_and_only_for_the_url_that_said_so(redis_url: str) -> None:
     async def story(redis: Redis) -> None:
         clock = FakeClock()
-        registry = RedisCallbacks(redis, KEYS, clock)
+        registry = RedisCallbacks(redis, clock)
         await put(registry, SHOP)
 
         await registry.disable("shop", "https://older.example", "gone")

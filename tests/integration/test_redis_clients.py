@@ -14,13 +14,11 @@ from tests.fakes.clock import FakeClock
 from tests.servers import valkey
 from worker.adapters.redis.clients import RedisClients
 from worker.adapters.redis.connection import connect
-from worker.adapters.redis.keys import Keys
 from worker.contract.clients import ClientKey, RegisteredClient
 from worker.contract.errors import LedgerUnavailableError, TidingsError
 
 Result = TypeVar("Result")
 
-KEYS = Keys(shards=16)
 SHOP = RegisteredClient(
     "shop#1",
     frozenset({"a", "b"}),
@@ -48,7 +46,7 @@ def becomes(client: RegisteredClient) -> Callable[[RegisteredClient | None], Reg
 
 def test_R20_every_client_is_known_by_its_name_with_all_that_it_may(redis_url: str) -> None:
     async def story(redis: Redis) -> None:
-        clients = RedisClients(redis, KEYS, FakeClock())
+        clients = RedisClients(redis, FakeClock())
         assert await clients.all() == {}
         for client in (SHOP, CAFE):
             assert await clients.change(client.client_id, becomes(client)) == client
@@ -61,9 +59,9 @@ def test_R20_every_client_is_known_by_its_name_with_all_that_it_may(redis_url: s
 def test_another_process_sees_a_new_client_after_a_second(redis_url: str) -> None:
     async def story(redis: Redis) -> None:
         clock = FakeClock()
-        elsewhere = RedisClients(redis, KEYS, clock)
+        elsewhere = RedisClients(redis, clock)
         seen = [await elsewhere.all()]
-        await RedisClients(redis, KEYS, FakeClock()).change("cafe", becomes(CAFE))
+        await RedisClients(redis, FakeClock()).change("cafe", becomes(CAFE))
         for milliseconds in (1_000, 1):
             clock.advance(milliseconds)
             seen.append(await elsewhere.all())
@@ -75,7 +73,7 @@ def test_another_process_sees_a_new_client_after_a_second(redis_url: str) -> Non
 
 def test_R27_of_many_rotations_at_once_none_is_lost(redis_url: str) -> None:
     async def story(redis: Redis) -> None:
-        clients = RedisClients(redis, KEYS, FakeClock())
+        clients = RedisClients(redis, FakeClock())
         await clients.change("cafe", becomes(CAFE))
 
         def rotated(pem: str) -> Callable[[RegisteredClient | None], RegisteredClient]:
@@ -99,7 +97,7 @@ def test_a_change_that_is_refused_stores_nothing(redis_url: str) -> None:
         raise TidingsError("no")
 
     async def story(redis: Redis) -> None:
-        clients = RedisClients(redis, KEYS, FakeClock())
+        clients = RedisClients(redis, FakeClock())
         await clients.change("cafe", becomes(CAFE))
         with pytest.raises(TidingsError, match="no"):
             await clients.change("cafe", refuse)
@@ -112,7 +110,7 @@ def test_a_change_that_is_refused_stores_nothing(redis_url: str) -> None:
 
 def test_a_registry_that_is_away_is_unavailable() -> None:
     async def story(redis: Redis) -> None:
-        clients = RedisClients(redis, KEYS, FakeClock())
+        clients = RedisClients(redis, FakeClock())
         with pytest.raises(LedgerUnavailableError):
             await clients.all()
         with pytest.raises(LedgerUnavailableError):
@@ -125,7 +123,7 @@ def test_while_redis_is_away_the_clients_known_last_count_for_a_minute(tmp_path:
     clock = FakeClock()
 
     async def story(redis: Redis) -> list[int]:
-        clients = RedisClients(redis, KEYS, clock)
+        clients = RedisClients(redis, clock)
         await clients.change("cafe", becomes(CAFE))
         seen = [len(await clients.all())]
         store.kill()

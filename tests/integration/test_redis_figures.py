@@ -20,7 +20,7 @@ def test_R69_gateways_that_fail_are_named_with_how_long_they_do(redis_url: str) 
     async def main() -> None:
         nonlocal now
         async with Redis.from_url(redis_url) as redis:
-            breakers = RedisBreakers(redis, KEYS, BreakerTimes(), lambda: now)
+            breakers = RedisBreakers(redis, BreakerTimes(), lambda: now)
             figures = RedisFigures(redis, KEYS, breakers, lambda: now)
             assert (await figures.read()).failing == {}
             await breakers.open("gcash", "HTTP_503", None)
@@ -39,7 +39,7 @@ def test_R36_refused_sends_are_counted_by_who_was_limited(redis_url: str) -> Non
 
     async def main() -> None:
         async with Redis.from_url(redis_url) as redis:
-            figures = RedisFigures(redis, KEYS, RedisBreakers(redis, KEYS, BreakerTimes()), lambda: START)
+            figures = RedisFigures(redis, KEYS, RedisBreakers(redis, BreakerTimes()), lambda: START)
             rates = RedisRates(redis, KEYS, lambda: START)
             assert (await figures.read()).refused == {}
             for number, limit in enumerate(limits):

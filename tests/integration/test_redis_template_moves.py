@@ -7,7 +7,8 @@ import pytest
 from redis.asyncio import Redis
 from typing_extensions import override
 
-from tests.integration.test_redis_templates import KEYS, HandClock, definition, on_redis, templates
+from tests.integration.test_redis_templates import HandClock, definition, on_redis, templates
+from worker.adapters.redis.registry_keys import TEMPLATES_KEY, template_history_key
 from worker.adapters.redis.scripts import Call, Script, run
 from worker.adapters.redis.template_moves import TemplateMoves
 from worker.contract.template_history import (
@@ -207,7 +208,7 @@ def test_a_rollback_that_somebody_overtook_changes_nothing(redis_url: str) -> No
             await store.put(definition(title=title))
 
         with pytest.raises(TemplateMoveError, match="somebody else made version 1 live meanwhile; nothing was changed"):
-            await Overtaken(redis, KEYS).roll_back("PAY", "ann")
+            await Overtaken(redis).roll_back("PAY", "ann")
 
         assert (await templates(redis).live(["PAY"]))["PAY"].version == 1
 
@@ -249,13 +250,13 @@ def test_a_script_that_runs_twice_under_one_id_does_it_once_whatever_came_betwee
         for title in ("first", "second"):
             await store.put(definition(title=title))
         name, arguments = call("ab01")
-        once = Call(Script.read(name), [KEYS.templates(), KEYS.template_history("PAY")], arguments)
+        once = Call(Script.read(name), [TEMPLATES_KEY, template_history_key("PAY")], arguments)
         [answer] = await run(redis, [once])
         await store.put(definition(title="between"))
-        left = await redis.hgetall(KEYS.templates()), await store.history("PAY")
+        left = await redis.hgetall(TEMPLATES_KEY), await store.history("PAY")
 
         assert await run(redis, [once]) == [answer]
-        assert (await redis.hgetall(KEYS.templates()), await store.history("PAY")) == left
+        assert (await redis.hgetall(TEMPLATES_KEY), await store.history("PAY")) == left
 
     on_redis(redis_url, story)
 
@@ -267,8 +268,8 @@ def test_versions_that_an_older_release_stored_are_counted_on(redis_url: str) ->
         store = templates(redis)
         for title in ("first", "second"):
             await store.put(definition(title=title))
-        await redis.delete(KEYS.template_history("PAY"))
-        await redis.hdel(KEYS.templates(), "PAY#newest", "PAY#1#since", "PAY#2#since")
+        await redis.delete(template_history_key("PAY"))
+        await redis.hdel(TEMPLATES_KEY, "PAY#newest", "PAY#1#since", "PAY#2#since")
 
         assert await store.standings() == (TemplateStanding("PAY", 2, 2),)
         with pytest.raises(TemplateMoveError, match="publish one by its number"):

@@ -5,14 +5,13 @@ from typing import Any, TypeVar
 import pytest
 from redis.asyncio import Redis
 
-from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.registry_keys import TEMPLATES_KEY
 from worker.adapters.redis.templates import RedisTemplates
 from worker.contract.errors import LedgerMismatchError, LedgerUnavailableError
 from worker.contract.templates import TemplateDefinition
 from worker.rendering import TemplateSyntaxError
 
 Result = TypeVar("Result")
-KEYS = Keys(shards=16)
 
 
 class HandClock:
@@ -43,7 +42,7 @@ def on_redis(url: str, story: Callable[[Redis], Awaitable[Result]]) -> Result:
 
 
 def templates(redis: Redis, clock: HandClock | None = None, **options: Any) -> RedisTemplates:  # noqa: ANN401
-    return RedisTemplates(redis, KEYS, clock or HandClock(), **options)
+    return RedisTemplates(redis, clock or HandClock(), **options)
 
 
 def test_R60_a_put_template_is_live_as_version_1_for_every_process(redis_url: str) -> None:
@@ -73,10 +72,10 @@ def test_R60_the_same_content_again_changes_nothing(redis_url: str) -> None:
     async def story(redis: Redis) -> None:
         store = templates(redis)
         first = await store.put(definition())
-        before = await redis.hgetall(KEYS.templates())
+        before = await redis.hgetall(TEMPLATES_KEY)
 
         assert await store.put(first) == first
-        assert await redis.hgetall(KEYS.templates()) == before
+        assert await redis.hgetall(TEMPLATES_KEY) == before
 
     on_redis(redis_url, story)
 
@@ -110,7 +109,7 @@ def test_R61_a_template_that_can_not_be_compiled_is_not_stored(redis_url: str) -
         with pytest.raises(TemplateSyntaxError, match="never closed"):
             await templates(redis).put(definition(title="Hello, ${who"))
 
-        assert await redis.exists(KEYS.templates()) == 0
+        assert await redis.exists(TEMPLATES_KEY) == 0
 
     on_redis(redis_url, story)
 
@@ -174,7 +173,7 @@ def test_a_version_is_read_once_and_kept(redis_url: str) -> None:
         await templates(redis).put(definition())
         reader = templates(redis)
         read = await reader.version("PAY", 1)
-        await redis.delete(KEYS.templates())
+        await redis.delete(TEMPLATES_KEY)
 
         assert await reader.version("PAY", 1) is read
 
@@ -188,7 +187,7 @@ def test_no_more_versions_are_kept_than_asked(redis_url: str) -> None:
         reader = templates(redis, remembered=1)
         for number in (1, 2):
             await reader.version("PAY", number)
-        await redis.delete(KEYS.templates())
+        await redis.delete(TEMPLATES_KEY)
 
         assert await reader.version("PAY", 1) is None
 
@@ -234,7 +233,7 @@ def test_the_list_has_the_live_version_of_every_template_by_code(redis_url: str)
 @pytest.mark.parametrize("content", ["{", '{"code": "PAY", "of_tomorrow": 1}'])
 def test_a_version_of_another_release_is_told(redis_url: str, content: str) -> None:
     async def story(redis: Redis) -> None:
-        await redis.hset(KEYS.templates(), mapping={"PAY": 1, "PAY#1": content})
+        await redis.hset(TEMPLATES_KEY, mapping={"PAY": 1, "PAY#1": content})
 
         with pytest.raises(LedgerMismatchError, match=r"template PAY version 1 .* put the template again"):
             await templates(redis).live(["PAY"])

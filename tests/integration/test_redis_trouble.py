@@ -72,7 +72,7 @@ async def first_grant(redis: Redis) -> None:
 
 
 def breakers(redis: Redis) -> RedisBreakers:
-    return RedisBreakers(redis, KEYS, BreakerTimes())
+    return RedisBreakers(redis, BreakerTimes())
 
 
 OPERATIONS: dict[str, Callable[[Redis], Awaitable[object]]] = {
@@ -105,8 +105,8 @@ OPERATIONS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     ),
     "revoke": lambda redis: users(redis).revoke(["0" * 32]),
     "list tokens": first_grant,
-    "wallets": lambda redis: RedisWallets(redis, KEYS, FakeClock()).all(),
-    "put wallet": lambda redis: RedisWallets(redis, KEYS, FakeClock()).put(Wallet("GCASH", ())),
+    "wallets": lambda redis: RedisWallets(redis, FakeClock()).all(),
+    "put wallet": lambda redis: RedisWallets(redis, FakeClock()).put(Wallet("GCASH", ())),
     "reserve": lambda redis: RedisCaps(redis, KEYS).reserve(
         [CapRequest("0" * 32, "shop-4711", USER, SendCap(1, 1_000))]
     ),

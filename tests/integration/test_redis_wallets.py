@@ -41,7 +41,7 @@ def on_redis(url: str, story: Callable[[Redis], Awaitable[Result]]) -> Result:
 
 def test_R11_every_wallet_is_known_by_its_name_with_its_gateways_in_order(redis_url: str) -> None:
     async def story(redis: Redis) -> None:
-        wallets = RedisWallets(redis, KEYS, FakeClock())
+        wallets = RedisWallets(redis, FakeClock())
         assert await wallets.all() == {}
         await wallets.put(GCASH)
         await wallets.put(TNG)
@@ -53,7 +53,7 @@ def test_R11_every_wallet_is_known_by_its_name_with_its_gateways_in_order(redis_
 
 def test_putting_a_wallet_again_replaces_it(redis_url: str) -> None:
     async def story(redis: Redis) -> None:
-        wallets = RedisWallets(redis, KEYS, FakeClock())
+        wallets = RedisWallets(redis, FakeClock())
         await wallets.put(GCASH)
         await wallets.all()
         without_a_cap = dataclasses.replace(GCASH, cap=None)
@@ -67,9 +67,9 @@ def test_putting_a_wallet_again_replaces_it(redis_url: str) -> None:
 def test_another_process_sees_a_new_wallet_after_a_second(redis_url: str) -> None:
     async def story(redis: Redis) -> None:
         clock = FakeClock()
-        elsewhere = RedisWallets(redis, KEYS, clock)
+        elsewhere = RedisWallets(redis, clock)
         seen = [await elsewhere.all()]
-        await RedisWallets(redis, KEYS, FakeClock()).put(TNG)
+        await RedisWallets(redis, FakeClock()).put(TNG)
         for milliseconds in (1_000, 1):
             clock.advance(milliseconds)
             seen.append(await elsewhere.all())

@@ -161,6 +161,8 @@ class BatchJob:
     """By number."""
     carried_out: bool = False
     """Whether the ledger did what the state says."""
+    settled_at: int | None = None
+    """When it was first seen that all of its messages had their outcome: some seconds late, or None before."""
 
     @property
     def lacking(self) -> tuple[int, ...]:

@@ -43,6 +43,7 @@ from tests.batch_jobs import (
 from tests.fakes.origins import FakeBatches, FakeCancellations, FakePauses
 from tests.front_desk import APP, CLIENT, TOKEN, FrontDesk, grant, user
 from worker.batch_keeping import CARRIED_OUT_BY, BatchKeeper
+from worker.batch_ports import Noted
 from worker.contract.batch_jobs import PAUSE, RUN, Extent, Upload, place_of
 from worker.contract.batch_requests import BatchCreation, BatchName
 from worker.contract.callbacks import Outcomes
@@ -501,6 +502,47 @@ def test_status_counts_outcomes_and_tells_rate_and_eta() -> None:
 
     assert (status["open"], status["S"], status["U"], status["F"]) == (1, 0, 0, 10)
     assert (status["rate"], status["eta"]) == (5.0, desk.clock.now() + 200)
+
+
+def test_the_rate_is_that_of_the_time_until_all_were_settled() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(NAMES))
+    asked(desk, "run")
+    desk.clock.advance(2_000)
+    released(desk)
+    settle(desk, DeliveryState.F)
+    desk.clock.advance(8_000)
+    assert (asked(desk, "status")["settledAt"], asked(desk, "status")["rate"]) == (None, 1.0)
+    (standing,) = desk.jobs.standings()
+    desk.jobs.note(Noted(standing, 100, 1, None))
+    settled_at = desk.clock.now()
+    desk.clock.advance(3_600_000)
+
+    status = asked(desk, "status")
+
+    assert (status["state"], status["settledAt"], status["rate"], status["eta"]) == ("RUNNING", settled_at, 1.0, None)
+    uploaded(desk, 2, lines(["late"]))
+    status = asked(desk, "status")
+    assert (status["settledAt"], status["rate"]) == (None, 0.0)
+
+
+def test_what_is_resumed_once_it_was_settled_has_the_rate_of_then() -> None:
+    desk = with_batch()
+    uploaded(desk, 1, lines(NAMES))
+    asked(desk, "run")
+    desk.clock.advance(2_000)
+    released(desk)
+    settle(desk, DeliveryState.F)
+    (standing,) = desk.jobs.standings()
+    desk.jobs.note(Noted(standing, 100, 1, None))
+    settled_at = desk.clock.now()
+    asked(desk, "pause")
+    asked(desk, "resume")
+    desk.clock.advance(1_000)
+
+    status = asked(desk, "status")
+
+    assert (status["settledAt"], status["rate"]) == (settled_at, 0.0)
 
 
 def test_results_are_had_by_status_page_by_page_in_the_order_of_rows() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from celery import Celery, signals
 from celery.utils.nodenames import default_nodename, nodename, nodesplit
 
+from worker.adapters.celery.brokers import check_broker
 from worker.adapters.celery.configuration import DELIVER_TASK, configuration
 from worker.adapters.celery.consumer import GiveBack
 from worker.adapters.celery.hints import HintPublisher
@@ -42,7 +43,8 @@ class HintSender:
 
 
 def publishing_app(broker_url: str) -> Celery:
-    """Return an app that publishes hints and consumes nothing, for intake."""
+    """Return an app that publishes hints and consumes nothing, for intake; raise SettingsError as `check_broker`."""
+    check_broker(broker_url)
     app = Celery("tidings", set_as_current=False)
     app.config_from_object(configuration(broker_url))
     return app

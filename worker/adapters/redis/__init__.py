@@ -1,1 +1,1 @@
-"""The ledger and its neighbours in Redis (or Valkey) 7 and newer. `keys` is the map of every key."""
+"""The ledger and its neighbours in Redis (or Valkey) 7 and newer. Keys: `keys`, `job_keys` and `registry_keys`."""

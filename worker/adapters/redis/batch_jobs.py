@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import orjson
 from redis.asyncio import Redis
 
+from worker.adapters.redis.job_keys import JOBS_KEY, PROGRESS_KEY, job_key, passed_key, rejected_key
 from worker.adapters.redis.keys import JOBS, Keys
 from worker.adapters.redis.replies import raw, text
 from worker.adapters.redis.scripts import Call, Script, redis_answers, run
@@ -59,13 +60,13 @@ class RedisBatchJobs:
     async def find(self, batch: Origin) -> BatchJob | None:
         """Return a job, or None."""
         with redis_answers():
-            stored = await self._redis.hgetall(self._keys.job(batch))
+            stored = await self._redis.hgetall(job_key(batch))
         return _job(batch, {text(field): raw(value) for field, value in stored.items()}) if stored else None
 
     async def all(self) -> list[Origin]:
         """Return all batches that are jobs, by appId and batchId."""
         with redis_answers():
-            found: list[bytes] = await self._redis.zrange(self._keys.jobs(), 0, -1)  # type: ignore[assignment]
+            found: list[bytes] = await self._redis.zrange(JOBS_KEY, 0, -1)  # type: ignore[assignment]
         return sorted(Origin.read(text(one)) for one in found)
 
     async def begin(self, upload: Upload, sha256: str, extent: Extent) -> Begun:
@@ -81,12 +82,12 @@ class RedisBatchJobs:
     async def finish(self, upload: Upload, summary: PartSummary) -> bool:
         """Note that a part is done; False where another upload takes it."""
         arguments = [self._now(), upload.part, upload.upload_id, orjson.dumps(_summary_fields(summary))]
-        return bool(await self._run(_FINISH, [self._keys.job(upload.batch)], arguments))
+        return bool(await self._run(_FINISH, [job_key(upload.batch)], arguments))
 
     async def rejected(self, batch: Origin, part: int, chunk: int) -> list[Rejected] | None:
         """Return a chunk of a part's rejected rows, from 0, None past the last; the rows are in order."""
         with redis_answers():
-            packed = await self._redis.lindex(self._keys.rejected(batch, part), chunk)
+            packed = await self._redis.lindex(rejected_key(batch, part), chunk)
         return None if packed is None else [Rejected(*row) for row in orjson.loads(zlib.decompress(raw(packed)))]
 
     async def move(self, batch: Origin, change: Change, ended: int, look: int) -> Moved:
@@ -95,20 +96,20 @@ class RedisBatchJobs:
         `ended` is how many messages of the batch have their outcome.
         """
         arguments = [self._now(), batch.text, change.state, look, ended, *change.after]
-        return Moved(await self._run(_MOVE, [*self._pair(batch), self._keys.progress()], arguments))
+        return Moved(await self._run(_MOVE, [*self._pair(batch), PROGRESS_KEY], arguments))
 
     async def due(self, most: int) -> list[Origin]:
         """Return the batches at which somebody has to look."""
         now = await ledger_time(self._redis, self._now)
         with redis_answers():
             found: list[bytes] = await self._redis.zrange(  # type: ignore[assignment]
-                self._keys.jobs(), "-inf", now, byscore=True, offset=0, num=most
+                JOBS_KEY, "-inf", now, byscore=True, offset=0, num=most
             )
         return [Origin.read(text(one)) for one in found]
 
     async def take_due(self, most: int, lease: int) -> list[Origin]:
         """Return batches at which somebody has to look; nobody else gets them for `lease` milliseconds."""
-        call = Call(_TAKE_DUE, [self._keys.jobs()], [self._now(), most, lease])
+        call = Call(_TAKE_DUE, [JOBS_KEY], [self._now(), most, lease])
         (found,) = await run(self._redis, [call])
         return [Origin.read(text(one)) for one in found]
 
@@ -126,9 +127,9 @@ class RedisBatchJobs:
 
     async def forget(self, job: BatchJob) -> bool:
         """Erase a job, its rejected rows, and what is told of it; False where it was changed since it was read."""
-        keys = [*self._pair(job.origin), self._keys.progress(), self._keys.uncalled(JOBS)]
-        keys += (self._keys.passed(ProgressKey(*job.origin, percent)) for percent in THRESHOLDS)
-        keys += (self._keys.rejected(job.origin, part.number) for part in job.parts)
+        keys = [*self._pair(job.origin), PROGRESS_KEY, self._keys.uncalled(JOBS)]
+        keys += (passed_key(ProgressKey(*job.origin, percent)) for percent in THRESHOLDS)
+        keys += (rejected_key(job.origin, part.number) for part in job.parts)
         return bool(await self._run(_FORGET, keys, [job.origin.text, job.version, *THRESHOLDS]))
 
     async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> int:
@@ -136,10 +137,10 @@ class RedisBatchJobs:
         return int(code)
 
     def _pair(self, batch: Origin) -> list[str]:
-        return [self._keys.jobs(), self._keys.job(batch)]
+        return [JOBS_KEY, job_key(batch)]
 
     def _part_keys(self, upload: Upload) -> list[str]:
-        return [self._keys.job(upload.batch), self._keys.rejected(upload.batch, upload.part)]
+        return [job_key(upload.batch), rejected_key(upload.batch, upload.part)]
 
 
 def _job(batch: Origin, fields: Mapping[str, bytes]) -> BatchJob:
@@ -153,6 +154,7 @@ def _job(batch: Origin, fields: Mapping[str, bytes]) -> BatchJob:
         carried_out=fields.get("carried") == fields["version"],
         ended_before=int(fields.get("ended", 0)),
         parts=tuple(sorted(_parts(fields), key=lambda part: part.number)),
+        settled_at=int(fields["settled"]) if "settled" in fields else None,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
+from worker.adapters.redis.job_keys import PROGRESS_KEY, job_key, passed_key
 from worker.adapters.redis.keys import JOBS, Keys
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run
@@ -32,12 +33,12 @@ class RedisBatchProgress:
         now = await ledger_time(self._redis, self._now)
         with redis_answers():
             found: list[bytes] = await self._redis.zrange(  # type: ignore[assignment]
-                self._keys.progress(), "-inf", now, byscore=True, offset=0, num=most
+                PROGRESS_KEY, "-inf", now, byscore=True, offset=0, num=most
             )
         origins = [Origin.read(text(one)) for one in found]
         pipeline = self._redis.pipeline(transaction=False)
         for origin in origins:
-            pipeline.hmget(self._keys.job(origin), _FIELDS)
+            pipeline.hmget(job_key(origin), _FIELDS)
         rows = await execute(pipeline) if origins else []
         return [_standing(origin, row) for origin, row in zip(origins, rows, strict=True) if row[0] is not None]
 
@@ -48,10 +49,10 @@ class RedisBatchProgress:
     def _call(self, note: Noted) -> Call:
         standing = note.standing
         origin = standing.origin
-        record = self._keys.passed(ProgressKey(*origin, note.passed))
+        record = passed_key(ProgressKey(*origin, note.passed))
         return Call(
             _NOTE,
-            [self._keys.progress(), self._keys.job(origin), self._keys.outbox(JOBS), record],
+            [PROGRESS_KEY, job_key(origin), self._keys.outbox(JOBS), record],
             [
                 self._now(),
                 origin.text,

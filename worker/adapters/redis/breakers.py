@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.registry_keys import BREAKERS_KEY
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, redis_answers, run
 from worker.adapters.redis.times import Now, ledger_time, server_time
@@ -28,10 +28,9 @@ class BreakerTimes:
 class RedisBreakers:
     """Implements `ports.BreakerStore`. `now` gives the time for tests; in service it is Redis' own."""
 
-    def __init__(self, redis: Redis, keys: Keys, times: BreakerTimes, now: Now = server_time) -> None:
+    def __init__(self, redis: Redis, times: BreakerTimes, now: Now = server_time) -> None:
         """Keep the connection pool; connects at the first call."""
         self._redis = redis
-        self._keys = keys
         self._times = times
         self._now = now
 
@@ -54,19 +53,19 @@ class RedisBreakers:
     async def close(self, gateway: str) -> None:
         """Let everybody call the gateway again."""
         with redis_answers():
-            await self._redis.hdel(self._keys.breakers(), gateway)
+            await self._redis.hdel(BREAKERS_KEY, gateway)
 
     async def opened(self) -> Mapping[str, OpenedBreaker]:
         """Return the breakers that are not closed, by gateway name."""
         with redis_answers():
-            stored = await self._redis.hgetall(self._keys.breakers())
+            stored = await self._redis.hgetall(BREAKERS_KEY)
         if not stored:
             return {}
         now = await ledger_time(self._redis, self._now)
         return {text(name): _breaker(text(fields), now) for name, fields in stored.items()}
 
     async def _run(self, script: Script, arguments: list[str | int]) -> int:
-        (milliseconds,) = await run(self._redis, [Call(script, [self._keys.breakers()], arguments)])
+        (milliseconds,) = await run(self._redis, [Call(script, [BREAKERS_KEY], arguments)])
         return int(milliseconds)
 
 

@@ -1,5 +1,6 @@
 """How callbacks are written in the indexes of Redis, and where what they tell is kept."""
 
+from worker.adapters.redis.job_keys import passed_key
 from worker.adapters.redis.keys import JOBS, Keys, Slot
 from worker.contract.callbacks import CallbackKey, OutcomeKey, ProgressKey
 
@@ -13,7 +14,7 @@ def record_of(keys: Keys, key: CallbackKey) -> str:
     """Return the key of the hash that says what is told, and what became of telling it."""
     if isinstance(key, OutcomeKey):
         return keys.message(keys.shard(key.message_id), key.message_id)
-    return keys.passed(key)
+    return passed_key(key)
 
 
 def member_of(key: CallbackKey) -> str:

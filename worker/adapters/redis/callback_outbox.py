@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from worker.adapters.redis.callback_members import key_of, member_of, record_of, slot_of
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.records import delivery
+from worker.adapters.redis.registry_keys import OWNERS_KEY
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, execute, run, run_each
 from worker.adapters.redis.times import Now, server_time
@@ -72,9 +73,7 @@ class RedisCallbackOutbox:
 
     async def own(self, app_ids: Sequence[str], process: str, lease: int) -> list[bool]:
         """Take the right to call merchants back, for `lease` milliseconds; False where another process has it."""
-        calls = [
-            Call(_OWN, [self._keys.owners()], [self._now(), process, lease, *chunk]) for chunk in chunks(app_ids, CHUNK)
-        ]
+        calls = [Call(_OWN, [OWNERS_KEY], [self._now(), process, lease, *chunk]) for chunk in chunks(app_ids, CHUNK)]
         return [bool(code) for codes in await run(self._redis, calls) for code in codes]
 
     async def claim(self, queues: Mapping[Queue, int], lease: int) -> list[DueCallback]:

@@ -6,6 +6,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from worker.adapters.redis.callback_members import key_in, key_of, member_of, record_of
+from worker.adapters.redis.job_keys import JOBS_KEY
 from worker.adapters.redis.keys import Keys, Slot
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, run
@@ -49,7 +50,7 @@ class CallbackReader:
 
     async def of_jobs(self) -> list[ProgressKey]:
         """Return everything that can be told of batch jobs."""
-        origins = [Origin.read(member) for member in await self._members(self._keys.jobs())]
+        origins = [Origin.read(member) for member in await self._members(JOBS_KEY)]
         return [ProgressKey(*origin, percentage) for origin in origins for percentage in THRESHOLDS]
 
     async def _waiting(self, slot: Slot) -> list[CallbackKey]:

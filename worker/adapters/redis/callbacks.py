@@ -6,8 +6,8 @@ import orjson
 from redis.asyncio import Redis
 
 from worker.adapters.redis.changing import change_field
-from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.marshalling import outcomes_text
+from worker.adapters.redis.registry_keys import REGISTRATIONS_KEY
 from worker.adapters.redis.remembering import RememberedHash
 from worker.contract.callbacks import CallbackRegistration, Disabled, SealedSecret
 from worker.contract.codes import ResultStatus
@@ -22,12 +22,11 @@ class _UnchangedError(TidingsError):
 class RedisCallbacks:
     """Implements `registry_ports.CallbackRegistry`, and its administration."""
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+    def __init__(self, redis: Redis, clock: Clock) -> None:
         """Keep the connection pool; connects at the first call."""
         self._redis = redis
-        self._keys = keys
         self._clock = clock
-        self._known = RememberedHash(redis, keys.registrations(), _registration, clock)
+        self._known = RememberedHash(redis, REGISTRATIONS_KEY, _registration, clock)
 
     async def all(self) -> Mapping[str, CallbackRegistration]:
         """Return every registration by its appId, at most a second old."""
@@ -44,7 +43,7 @@ class RedisCallbacks:
         """
         registration = await change_field(
             self._redis,
-            self._keys.registrations(),
+            REGISTRATIONS_KEY,
             app_id,
             lambda packed: changed(None if packed is None else _registration(app_id, packed)),
             pack,

@@ -7,7 +7,7 @@ import orjson
 from redis.asyncio import Redis
 
 from worker.adapters.redis.changing import change_field, remove_field
-from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.registry_keys import CLIENTS_KEY
 from worker.adapters.redis.remembering import RememberedHash
 from worker.contract.clients import ClientKey, RegisteredClient
 from worker.ports import Clock
@@ -19,11 +19,10 @@ _USABLE = 60.0
 class RedisClients:
     """Implements `registry_ports.ClientRegistry`, and its administration."""
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+    def __init__(self, redis: Redis, clock: Clock) -> None:
         """Keep the connection pool; connects at the first call."""
         self._redis = redis
-        self._keys = keys
-        self._known = RememberedHash(redis, keys.clients(), _client, clock, _USABLE)
+        self._known = RememberedHash(redis, CLIENTS_KEY, _client, clock, _USABLE)
 
     async def all(self) -> Mapping[str, RegisteredClient]:
         """Return every client by its Client-Id, at most a second old, or a minute while Redis does not answer."""
@@ -40,7 +39,7 @@ class RedisClients:
         """
         client = await change_field(
             self._redis,
-            self._keys.clients(),
+            CLIENTS_KEY,
             client_id,
             lambda packed: changed(None if packed is None else _client(client_id, packed)),
             _pack,
@@ -50,7 +49,7 @@ class RedisClients:
 
     async def remove(self, client_id: str) -> bool:
         """Forget a client; False where it was not known."""
-        removed = await remove_field(self._redis, self._keys.clients(), client_id)
+        removed = await remove_field(self._redis, CLIENTS_KEY, client_id)
         self._known.forget()
         return removed
 

@@ -1,6 +1,7 @@
-"""Every Redis key of tidings, in one place. Lua scripts get their keys from here and build none.
+"""The Redis keys of the ledger's shards. Lua scripts get their keys as arguments and build none.
 
-Sharded keys carry the hash tag `{n}`, so that one script touches one cluster slot. `tidings` is the prefix.
+A key carries the hash tag `{n}` of its shard, so that one script touches one cluster slot. `tidings` is the prefix.
+What is of no shard: `job_keys` has the batch jobs, `registry_keys` what is registered, and the gateways.
 
 ======================================  ======  =================================================================
 key                                     type    holds
@@ -37,26 +38,10 @@ tidings:{n}:callbacks                   zset    appId -> ms when somebody must l
 tidings:{n}:uncalled                    zset    `<appId>#<messageId>#<finality>` -> ms when the callback was given up;
                                                 no longer than the record has that outcome
 tidings:{n}:called                      hash    `<appId>#<delivered or dead>` -> number of callbacks
-tidings:{jobs}                          zset    origin of a batch job -> ms when somebody must look at it next
-tidings:{jobs}:job:<origin>             hash    the job, see `JOB` below
-tidings:{jobs}:rejected:<origin>#<n>    list    rejected rows of its part n: chunks of JSON, deflated
-tidings:{jobs}:progress                 zset    origin of a batch job -> ms when to look how far it is; until 100 %
-tidings:{jobs}:passed:<origin>#<n>      hash    what is told of passing n %, see `PASSED` below
-tidings:{jobs}:outbox                   zset    `<origin>#<n>` -> ms when passing n % was to be told; its queues, what
-                                                was given up and the counters are as those of a shard, with {jobs}
 tidings:{n}:token:<keyed hash>          string  what an access token grants (JSON); never the token
 tidings:{n}:cap:<wallet>#<app>#<cust>   zset    messageId -> ms when it was counted under the wallet's cap
 tidings:{n}:rate:<by>#<name>            string  ms at which a limit's next send would come if all came evenly (GCRA)
 tidings:{n}:refused                     hash    `<by>#<name>` -> sends refused by that rate limit; by: client or app
-tidings:{gateways}:breakers             hash    gateway name -> `<open until>|<since>|<times>|<probed until>|<reason>`
-tidings:{gateways}:turns:<gateway>      string  ms when its next turn begins
-tidings:{templates}                     hash    `<code>` -> live version; `<code>#newest` -> highest one; `<code>#<n>`
-                                                -> that version (JSON); `<code>#<n>#since` -> ms when first live
-tidings:{templates}:history:<code>      list    newest first: `<id>|<ms>|<act>|<version>|<live before>|<who>`
-tidings:{wallets}                       hash    wallet name -> its gateways and cap (JSON)
-tidings:{clients}                       hash    Client-Id -> its appIds, public keys, rate and networks (JSON)
-tidings:{callbacks}                     hash    appId -> its URL, outcomes and sealed secrets (JSON)
-tidings:{callbacks}:owners              hash    appId -> `<process>|<ms until>`: who alone calls the merchant back
 ======================================  ======  =================================================================
 
 An origin is `<appId>`, or `<appId>#<batchId>` of what came in a batch. The window is the merchant's, whatever batch its
@@ -118,38 +103,6 @@ n<n>       replay,      what was done to it after attempt n: `<ms>|<REPLAYED, DI
            cancel
 t<n>       settle       timeline of attempt n: `<claimed>|<settled>|<worker>|<channel>=<state>:<code>...`
 =========  ===========  =========================================================================================
-
-JOB, the fields of a batch job:
-
-=========  ===========  =========================================================================================
-field      written by   meaning
-=========  ===========  =========================================================================================
-def        create       the definition (JSON, keys sorted)
-created    create       ms
-state      create,      HELD, RUNNING, PAUSED or CANCELLED
-           move
-version    move         raised by each change of state
-changed    move         ms of the newest change
-carried    postpone     the version that the ledger did
-ended      move         messages that had their outcome then
-p<n>       begin part   `<sha256>|<rows>|<number of the last>` of part n
-u<n>       begin part   the upload that may write to it
-d<n>       finish part  `<ms>|<what became of its rows (JSON)>`, once it is done
-passed     progress     the highest percentage that its merchant was told, or would have been
-rows       begin part   rows of all parts
-lacking    begin part,  parts that are begun and not done
-           finish part
-=========  ===========  =========================================================================================
-
-PASSED, the fields of what is told of a batch job:
-
-=========  ===========  =========================================================================================
-field      written by   meaning
-=========  ===========  =========================================================================================
-cb         progress     `|<percentage>`; names the callback as the finality of a message does
-told       progress     `<ms>|<state>|<created>|<taken>|<open>|<S>|<F>|<U>|<forgotten>`
-cbs        callback     as of a message
-=========  ===========  =========================================================================================
 """
 
 from collections.abc import Iterable
@@ -157,7 +110,6 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Literal, TypeAlias
 
-from worker.contract.callbacks import ProgressKey
 from worker.contract.identity import shard_of
 from worker.contract.messages import Lane
 from worker.contract.origins import Origin
@@ -358,55 +310,3 @@ class Keys:
     def refused(self, shard: int) -> str:
         """Return the key of the numbers of sends that a shard's rate limits refused."""
         return f"{PREFIX}:{{{shard}}}:refused"
-
-    def breakers(self) -> str:
-        """Return the key of the gateways' breakers that are not closed."""
-        return f"{PREFIX}:{{gateways}}:breakers"
-
-    def turns(self, gateway: str) -> str:
-        """Return the key of a gateway's turns."""
-        return f"{PREFIX}:{{gateways}}:turns:{gateway}"
-
-    def templates(self) -> str:
-        """Return the key of all template versions."""
-        return f"{PREFIX}:{{templates}}"
-
-    def template_history(self, code: str) -> str:
-        """Return the key of what was done to a template."""
-        return f"{PREFIX}:{{templates}}:history:{code}"
-
-    def wallets(self) -> str:
-        """Return the key of all wallets."""
-        return f"{PREFIX}:{{wallets}}"
-
-    def clients(self) -> str:
-        """Return the key of all registered clients."""
-        return f"{PREFIX}:{{clients}}"
-
-    def registrations(self) -> str:
-        """Return the key of all registered callbacks."""
-        return f"{PREFIX}:{{callbacks}}"
-
-    def owners(self) -> str:
-        """Return the key of which process calls which merchant back."""
-        return f"{PREFIX}:{{callbacks}}:owners"
-
-    def jobs(self) -> str:
-        """Return the key of the index of batch jobs."""
-        return f"{PREFIX}:{{jobs}}"
-
-    def job(self, batch: Origin) -> str:
-        """Return the key of a batch job."""
-        return f"{PREFIX}:{{jobs}}:job:{batch.text}"
-
-    def progress(self) -> str:
-        """Return the key of the index of batch jobs whose progress is watched."""
-        return f"{PREFIX}:{{jobs}}:progress"
-
-    def passed(self, key: ProgressKey) -> str:
-        """Return the key of what is told of a batch job that passed a percentage."""
-        return f"{PREFIX}:{{jobs}}:passed:{key.app_id}#{key.batch_id}#{key.percentage}"
-
-    def rejected(self, batch: Origin, part: int) -> str:
-        """Return the key of the rejected rows of a part of a batch job."""
-        return f"{PREFIX}:{{jobs}}:rejected:{batch.text}#{part}"

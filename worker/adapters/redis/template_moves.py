@@ -4,7 +4,7 @@ from secrets import token_hex
 
 from redis.asyncio import Redis
 
-from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.registry_keys import TEMPLATES_KEY, template_history_key
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import Call, Script, redis_answers, run
 from worker.contract.template_history import (
@@ -24,10 +24,9 @@ _LONGEST_NAME = 64
 class TemplateMoves:
     """Every method raises LedgerUnavailableError when Redis did not answer. A move that is sent twice happens once."""
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(self, redis: Redis) -> None:
         """Keep the connection pool."""
         self._redis = redis
-        self._keys = keys
 
     async def put(self, code: str, content: bytes, act: TemplateAct, by: str) -> TemplateMove:
         """Store a content; PUT leaves it a draft, PUBLISH makes it live."""
@@ -53,7 +52,7 @@ class TemplateMoves:
     async def history(self, code: str) -> tuple[TemplateEvent, ...]:
         """Return what was done to a template, the newest first."""
         with redis_answers():
-            events = await self._redis.lrange(self._keys.template_history(code), 0, -1)
+            events = await self._redis.lrange(template_history_key(code), 0, -1)
         return tuple(_event(text(event)) for event in events)
 
     async def _move(self, code: str, version: int, expected: int | None, by: str) -> TemplateMove:
@@ -72,7 +71,7 @@ class TemplateMoves:
                 return TemplateMove(version, former, answer == Published.DONE)
 
     def _of(self, code: str) -> list[str]:
-        return [self._keys.templates(), self._keys.template_history(code)]
+        return [TEMPLATES_KEY, template_history_key(code)]
 
 
 def _event(line: str) -> TemplateEvent:

@@ -1,4 +1,4 @@
-"""Template versions in one Redis hash (see `keys`): the live number of each code, and every version for ever."""
+"""Template versions in one Redis hash (see `registry_keys`): the live number of each code, every version for ever."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import orjson
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
-from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.registry_keys import TEMPLATES_KEY
 from worker.adapters.redis.replies import text
 from worker.adapters.redis.scripts import redis_answers
 from worker.adapters.redis.template_moves import TemplateMoves
@@ -31,20 +31,18 @@ class RedisTemplates:
     written by another release.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock, live_for: float = 1.0, remembered: int = 1024) -> None:
+    def __init__(self, redis: Redis, clock: Clock, live_for: float = 1.0, remembered: int = 1024) -> None:
         """Take a connected client that answers bytes.
 
         Args:
             redis: the client.
-            keys: the map of keys.
             clock: its monotonic side times the memory of live versions.
             live_for: seconds that a live version is taken for live without asking.
             remembered: how many live versions, and how many versions, are kept in memory.
 
         """
         self._redis = redis
-        self._hash = keys.templates()
-        self._moves = TemplateMoves(redis, keys)
+        self._moves = TemplateMoves(redis)
         self._clock = clock
         self._live_for = live_for
         self._codes: tuple[float, Sequence[str]] = (float("-inf"), ())
@@ -73,7 +71,7 @@ class RedisTemplates:
     async def published(self, code: str, version: int) -> TemplateVersion | None:
         """Return a version that is live or was so once; None for a draft, as for one that is not there."""
         with redis_answers():
-            since = await self._redis.hget(self._hash, f"{code}#{version}{_SINCE}")
+            since = await self._redis.hget(TEMPLATES_KEY, f"{code}#{version}{_SINCE}")
         return None if since is None else await self.version(code, version)
 
     async def put(self, definition: TemplateDefinition, by: str = "") -> TemplateVersion:
@@ -123,10 +121,10 @@ class RedisTemplates:
     async def standings(self) -> tuple[TemplateStanding, ...]:
         """Return which versions every template has, by code."""
         with redis_answers():
-            fields = [text(field) for field in await self._redis.hkeys(self._hash)]
+            fields = [text(field) for field in await self._redis.hkeys(TEMPLATES_KEY)]
             codes = sorted({field.removesuffix(_NEWEST) for field in fields if "#" not in field.removesuffix(_NEWEST)})
             wanted = [name for code in codes for name in (code, code + _NEWEST)]
-            numbers = await self._redis.hmget(self._hash, wanted) if wanted else []
+            numbers = await self._redis.hmget(TEMPLATES_KEY, wanted) if wanted else []
         return tuple(
             TemplateStanding(code, int(live or 0), int(newest or live or 0))
             for code, live, newest in zip(codes, numbers[::2], numbers[1::2], strict=True)
@@ -147,7 +145,7 @@ class RedisTemplates:
 
     async def _ask_live(self, codes: Sequence[str], fresh_until: float) -> dict[str, TemplateVersion]:
         with redis_answers():
-            numbers = await self._redis.hmget(self._hash, codes)
+            numbers = await self._redis.hmget(TEMPLATES_KEY, codes)
         # `<code>#<n>` is a field too, of a version; no code holds a '#' (R12).
         named = [(code, number) for code, number in zip(codes, numbers, strict=True) if "#" not in code]
         wanted = [(code, int(number)) for code, number in named if number is not None]
@@ -165,7 +163,7 @@ class RedisTemplates:
 
     async def _fetch(self, asked: Sequence[tuple[str, int]]) -> dict[tuple[str, int], TemplateVersion]:
         with redis_answers():
-            contents = await self._redis.hmget(self._hash, [f"{code}#{number}" for code, number in asked])
+            contents = await self._redis.hmget(TEMPLATES_KEY, [f"{code}#{number}" for code, number in asked])
         found = {
             name: _version(name, content) for name, content in zip(asked, contents, strict=True) if content is not None
         }

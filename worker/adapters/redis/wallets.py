@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from worker.adapters.redis.changing import remove_field
 from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.registry_keys import WALLETS_KEY
 from worker.adapters.redis.remembering import RememberedHash
 from worker.adapters.redis.scripts import Call, Script, redis_answers, run
 from worker.contract.messages import Channel
@@ -21,11 +22,10 @@ _COUNT = Script.read("count_cap")
 class RedisWallets:
     """Implements `registry_ports.Wallets`, and their administration."""
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+    def __init__(self, redis: Redis, clock: Clock) -> None:
         """Keep the connection pool; connects at the first call."""
         self._redis = redis
-        self._keys = keys
-        self._known = RememberedHash(redis, keys.wallets(), _wallet, clock)
+        self._known = RememberedHash(redis, WALLETS_KEY, _wallet, clock)
 
     async def all(self) -> Mapping[str, Wallet]:
         """Return every wallet by its name, at most a second old."""
@@ -34,12 +34,12 @@ class RedisWallets:
     async def put(self, wallet: Wallet) -> None:
         """Store or replace a wallet."""
         with redis_answers():
-            await self._redis.hset(self._keys.wallets(), wallet.name, _pack(wallet))
+            await self._redis.hset(WALLETS_KEY, wallet.name, _pack(wallet))
         self._known.forget()
 
     async def remove(self, name: str) -> bool:
         """Forget a wallet; False where it was not known."""
-        removed = await remove_field(self._redis, self._keys.wallets(), name)
+        removed = await remove_field(self._redis, WALLETS_KEY, name)
         self._known.forget()
         return removed
 
