@@ -7,6 +7,7 @@ sends stands once, beside them.
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 from uuid import uuid4
 
@@ -119,7 +120,7 @@ class BatchSending:
 
 def _replaced(answer: SendResult, instead: Result) -> SendResult:
     """Return what a send is answered whose batch is not taken; its own refusal stands."""
-    return answer if answer.result.status is ResultStatus.F else answer._replace(result=instead, message_id=None)
+    return answer if answer.result.status is ResultStatus.F else replace(answer, result=instead, message_id=None)
 
 
 def decompressed(headers: Mapping[str, str], body: bytes, most: int) -> bytes:

@@ -188,7 +188,8 @@ def _wallet(
     channels: tuple[Channel, ...],
     facts: Facts,
 ) -> Wallet | Result:
-    if request.customerBelongsTo not in {None, user.wallet}:
+    belongs_to = request.customerBelongsTo
+    if belongs_to is not None and belongs_to != user.wallet:
         return Result.refused(ResultCode.PARAM_ILLEGAL, "$.customerBelongsTo: is not the wallet of the token's user")
     wallet = facts.wallets.get(user.wallet)
     lacking = [channel for channel in channels if wallet is None or not _serves(wallet, channel)]

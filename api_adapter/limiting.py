@@ -57,13 +57,13 @@ def limited(app_rates: Mapping[str, int]) -> LimitsOf:
     return limits_of
 
 
-async def allowances(rates: Rates, sends: Iterable[Send]) -> Allowances:
+async def allowances(rates: Rates, sends: Sequence[Send]) -> Allowances:
     """Have every limit let its sends through, in order; one that the first limit refused does not ask the next.
 
     One round trip where no send has more than one limit. Raises LedgerUnavailableError.
     """
     found: Allowances = {}
-    asking = [send for send in sends if send.limits]
+    asking = sends
     for turn in range(max((len(send.limits) for send in asking), default=0)):
         asking = [send for send in asking if len(send.limits) > turn and not refusal(found.get(send.place, ()))]
         grants = await rates.take(Counter(send.limits[turn] for send in asking))

@@ -34,16 +34,17 @@ class Reader:
             request = self._parsed(body)
         except ContractViolationError as violation:
             return SendResult(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
-        if not caller.may_send_for(request.appId):
+        app_id, request_id = request.appId, request.requestId
+        if not caller.may_send_for(app_id):
             refusal = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not send for it")
-            return SendResult(refusal, request_id=request.requestId)
+            return SendResult(refusal, request_id=request_id)
         return Send(
             place=place,
             client_id=caller.client_id,
             request=request,
-            message_id=message_id(request.appId, request.requestId),
+            message_id=message_id(app_id, request_id),
             fingerprint=fingerprint(request),
-            limits=self._rate_limits(caller, request.appId),
+            limits=self._rate_limits(caller, app_id),
         )
 
     def _parsed(self, body: Unread) -> SendRequest:

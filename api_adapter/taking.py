@@ -7,8 +7,8 @@ round trips (CONTRACT R30-R42, R50-R52).
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias, final
 
 import structlog
 
@@ -39,17 +39,34 @@ CAP_REACHED = Result.refused(
 log = structlog.get_logger(__name__)
 
 
-class SendResult(NamedTuple):
+@final
+@dataclass(init=False)
+class SendResult:
     """The answer to one send."""
 
-    result: Result
-    message_id: str | None = None
-    request_id: str | None = None
+    result: Final[Result]
+    message_id: Final[str | None]
+    request_id: Final[str | None]
     """As far as the body could be read."""
-    remarks: tuple[str, ...] = ()
+    remarks: Final[tuple[str, ...]]
     """The send's lint (R6, R9)."""
-    allowances: tuple[Allowance, ...] = ()
+    allowances: Final[tuple[Allowance, ...]]
     """What each rate limit that it comes under said; empty: it comes under none, or was refused before (R36)."""
+
+    def __init__(
+        self,
+        result: Result,
+        message_id: str | None = None,
+        request_id: str | None = None,
+        remarks: tuple[str, ...] = (),
+        allowances: tuple[Allowance, ...] = (),
+    ) -> None:
+        """Keep what is answered; written out as in `worker.contract.messages.NewMessage`."""
+        self.result = result
+        self.message_id = message_id
+        self.request_id = request_id
+        self.remarks = remarks
+        self.allowances = allowances
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +119,17 @@ async def take_part(stores: Stores, passage: Passage, sends: Sequence[Send]) -> 
     """
     facts = await facts_of(stores, sends)
     verdicts: Verdicts = {send.place: judge(send.request, facts) for send in sends}
-    allowed = await allowances(stores.rates, (send for send in sends if isinstance(verdicts[send.place], Admission)))
+    limited = [send for send in sends if send.limits and isinstance(verdicts[send.place], Admission)]
+    allowed = await allowances(stores.rates, limited)
     verdicts |= {place: over_rate for place, said in allowed.items() if (over_rate := refusal(said))}
-    verdicts |= await _over_cap(stores, sends, verdicts)
+    if any(wallet.cap is not None for wallet in facts.wallets.values()):
+        verdicts |= await _over_cap(stores, sends, verdicts)
     results = await _accept(stores, passage, sends, verdicts)
     # Refusals come after what is taken: the same requestId may stand in both.
     refused = [send for send in sends if send.place not in results]
     results |= await _refuse_or_repeat(stores, refused, verdicts, facts)
-    return results | {place: results[place]._replace(allowances=said) for place, said in allowed.items()}
+    results |= {place: replace(results[place], allowances=said) for place, said in allowed.items()}
+    return results
 
 
 async def facts_of(stores: Sources, sends: Sequence[Send]) -> Facts:
@@ -150,7 +170,10 @@ async def _accept(stores: Stores, passage: Passage, sends: Sequence[Send], verdi
         if isinstance(verdict, Admission):
             by_app[send.request.appId].append((send, verdict))
     taken = await asyncio.gather(*(_accept_for_app(stores, passage, app, admitted) for app, admitted in by_app.items()))
-    return {place: result for results in taken for place, result in results.items()}
+    answers: Results = {}
+    for results in taken:
+        answers |= results
+    return answers
 
 
 async def _accept_for_app(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.fakes.breakers import FakeBreakers
 from tests.fakes.callbacks import FakeCallbackOutbox, FakeCallbackRegistry, FakePoster
@@ -197,7 +197,7 @@ def notice(
     """Return a message of the samples' template, as intake hands it to the ledger."""
     content = payload() if says is None else says
     packed = content.pack() if isinstance(content, Payload) else content
-    return new_message(request_id, channels=channels)._replace(payload=packed)
+    return replace(new_message(request_id, channels=channels), payload=packed)
 
 
 def notices(number: int) -> list[NewMessage]:

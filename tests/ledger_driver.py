@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import uvloop
@@ -378,7 +379,7 @@ def new_messages(number: int, app_id: str = "shop", prefix: str = "r") -> list[N
 
 def expiring(request_id: str, within: int, app_id: str = "shop") -> NewMessage:
     """Return a message that expires after `within` milliseconds."""
-    return new_message(request_id, app_id)._replace(deliver_within=within)
+    return replace(new_message(request_id, app_id), deliver_within=within)
 
 
 def ids(messages: Iterable[NewMessage]) -> list[str]:

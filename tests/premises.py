@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -98,7 +98,8 @@ class Premises:
     async def take(self, customers: Sequence[str]) -> list[str]:
         """Have one message taken for each customer, without hints; return their messageIds."""
         messages = [
-            new_message(customer, APP, channels=tuple(Channel))._replace(
+            replace(
+                new_message(customer, APP, channels=tuple(Channel)),
                 payload=payload(customer_id=customer, wallet="GCASH").pack(),
             )
             for customer in customers

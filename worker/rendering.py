@@ -5,7 +5,7 @@ A version is compiled once; a message then costs a few dict look-ups, two `%` fi
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, final
 
 import orjson
 from typing_extensions import override
@@ -38,15 +38,24 @@ class TemplateSyntaxError(TidingsError):
         self.faults = faults
 
 
-class Choice(NamedTuple):
+@final
+@dataclass(init=False)
+class Choice:
     """The language that a user gets, and the parameters for it."""
 
-    language: str
+    language: Final[str]
     """A language of the template."""
-    parameters: Mapping[str, str]
-    entry: int
+    parameters: Final[Mapping[str, str]]
+    entry: Final[int]
     """Index of the entry of the send's `templates` they come from."""
-    why: Why
+    why: Final[Why]
+
+    def __init__(self, language: str, parameters: Mapping[str, str], entry: int, why: Why) -> None:
+        """Keep what was chosen; written out as in `worker.contract.messages.NewMessage`."""
+        self.language = language
+        self.parameters = parameters
+        self.entry = entry
+        self.why = why
 
     @override
     def __repr__(self) -> str:

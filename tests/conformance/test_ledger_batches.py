@@ -1,6 +1,7 @@
 """Batches: their start, their counts, their rows, and what is staged runs as a whole or was never taken (issue 5)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -32,7 +33,7 @@ F = learnt(DeliveryState.F, "REFUSED", "no")
 
 
 def rows(messages: Sequence[NewMessage], first: int = 0) -> list[NewMessage]:
-    return [message._replace(row=first + index) for index, message in enumerate(messages)]
+    return [replace(message, row=first + index) for index, message in enumerate(messages)]
 
 
 def test_a_batch_is_sent_at_once_unless_something_else_is_said(open_ledger: OpenLedger) -> None:
@@ -150,9 +151,9 @@ def test_rows_are_read_in_order_over_all_shards(open_ledger: OpenLedger) -> None
 
 def test_a_row_that_was_sent_before_stays_where_it_was(open_ledger: OpenLedger) -> None:
     ledger = open_ledger()
-    ledger.accept([new_message("r1")._replace(row=5)], part=AT_ONCE)
+    ledger.accept([replace(new_message("r1"), row=5)], part=AT_ONCE)
 
-    ledger.accept([new_message("r1")._replace(row=9)], part=BatchPart("b2"))
+    ledger.accept([replace(new_message("r1"), row=9)], part=BatchPart("b2"))
 
     assert (ledger.rows(B1, 0, 10), ledger.rows(B2, 0, 10)) == ([BatchRow(5, new_message("r1").message_id)], [])
 
@@ -203,7 +204,7 @@ def test_nobody_can_say_of_what_is_staged_whether_it_is_taken(open_ledger: OpenL
 
     assert ledger.accept([message]) == [Acceptance.STAGED]
     assert ledger.accept([message], part=BatchPart("b2")) == [Acceptance.STAGED]
-    assert ledger.accept([message._replace(fingerprint="other")]) == [Acceptance.STAGED]
+    assert ledger.accept([replace(message, fingerprint="other")]) == [Acceptance.STAGED]
     assert ledger.probe([probe]) == [Acceptance.STAGED]
     assert ledger.accept([message], part=STAGED) == [Acceptance.REPEATED]
     ledger.run_batch(B1)
@@ -244,7 +245,7 @@ def test_a_shard_that_nobody_told_of_the_decision_learns_of_it(open_ledger: Open
 
 def test_what_expires_while_it_is_staged_is_left_for_the_decision(open_ledger: OpenLedger) -> None:
     ledger = open_ledger(staging=60_000)
-    ledger.accept([new_message("r1")._replace(deliver_within=10)], part=STAGED)
+    ledger.accept([replace(new_message("r1"), deliver_within=10)], part=STAGED)
     ledger.advance(10)
     assert ledger.look_after() == []
 

@@ -1,5 +1,7 @@
 """Claim and renew: one holder at a time, fenced by the attempt number (DESIGN 3, 9)."""
 
+from dataclasses import replace
+
 from tests.ledger_driver import (
     DAY,
     START,
@@ -28,7 +30,7 @@ def with_one_message(open_ledger: OpenLedger, **limits: int) -> LedgerDriver:
 def test_a_claim_hands_over_all_that_delivering_needs_and_leases_the_message(open_ledger: OpenLedger) -> None:
     ledger = open_ledger(lease=6_000)
     taken = new_message("r1", channels=(Channel.INBOX,), skipped=(Channel.PUSH,))
-    message = taken._replace(payload=b"\x00\xff raw \r\n")
+    message = replace(taken, payload=b"\x00\xff raw \r\n")
     ledger.accept([message])
     ledger.advance(100)
 

@@ -1,5 +1,7 @@
 """The schedule: what is to be sent later waits for its time, and passes no window by when that comes (issue 5)."""
 
+from dataclasses import replace
+
 from tests.ledger_driver import (
     DAY,
     START,
@@ -23,7 +25,7 @@ PART = BatchPart("b1", BatchStart.STAGED)
 
 def later(message: NewMessage, at: int = 1_000, expire_at: int | None = None) -> NewMessage:
     """Return a message that is to be sent so many milliseconds after the start."""
-    return message._replace(send_at=START + at, expire_at=None if expire_at is None else START + expire_at)
+    return replace(message, send_at=START + at, expire_at=None if expire_at is None else START + expire_at)
 
 
 def test_what_is_to_be_sent_later_is_due_to_nobody_until_then(open_ledger: OpenLedger) -> None:
@@ -85,7 +87,7 @@ def test_a_time_that_is_past_is_at_once(open_ledger: OpenLedger) -> None:
 
 def test_what_expires_is_ended_at_its_own_time(open_ledger: OpenLedger) -> None:
     ledger = open_ledger(window_bulk=1)
-    soon = new_message("soon")._replace(expire_at=START + 10)
+    soon = replace(new_message("soon"), expire_at=START + 10)
     planned = later(new_message("planned"), 5, expire_at=20)
     ledger.accept([new_message("blocker"), soon, planned])
     ledger.claim([new_message("blocker").message_id])
@@ -175,7 +177,7 @@ def test_what_nobody_may_send_now_is_deferred_and_takes_no_place_meanwhile(open_
 
 def test_what_is_deferred_is_woken_at_its_deadline_at_the_latest(open_ledger: OpenLedger) -> None:
     ledger = open_ledger()
-    message = new_message("r1")._replace(deliver_within=2_000)
+    message = replace(new_message("r1"), deliver_within=2_000)
     ledger.accept([message])
     ledger.settle([defer(claim, 5_000) for claim in ledger.claim([message.message_id])])
 

@@ -1,7 +1,7 @@
 """What FakeLedger knows of one message."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from worker.contract.callbacks import NO_OUTCOMES, Outcomes
 from worker.contract.dead_letters import label
@@ -76,6 +76,16 @@ class Record:
     interventions: tuple[Intervention, ...] = ()
     reopened_until: int | None = None
     """The deadline that the newest replay gave."""
+
+    def __deepcopy__(self, _memo: object) -> "Record":
+        """Return a copy that no change of this one reaches; what never changes is shared."""
+        return replace(
+            self,
+            deliveries=dict(self.deliveries),
+            gateways=dict(self.gateways),
+            timeline=dict(self.timeline),
+            runs=dict(self.runs),
+        )
 
     @property
     def app_id(self) -> str:

@@ -1,6 +1,7 @@
 """Wallets in memory."""
 
 from collections.abc import Mapping
+from copy import copy
 
 from tests.fakes.outage import Outage
 from worker.contract.users import Wallet
@@ -16,4 +17,4 @@ class FakeWallets(Outage):
     async def all(self) -> Mapping[str, Wallet]:
         """Return every wallet by its name."""
         self.answer()
-        return dict(self.wallets)
+        return copy(self.wallets)

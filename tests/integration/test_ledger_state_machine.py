@@ -7,7 +7,7 @@ Each operation throws dice of its own from one drawn number, so that a long stor
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from functools import partial
 from random import Random
 from typing import Any, ClassVar, TypeVar
@@ -101,7 +101,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def planned(self, dice: Random, message: NewMessage) -> NewMessage:
         send_at = self.real.now + dice.choice([-1, 0, 4, 12])
         expire_at = dice.choice([None, max(send_at, self.real.now) + 9])
-        return message._replace(send_at=send_at, expire_at=expire_at)
+        return replace(message, send_at=send_at, expire_at=expire_at)
 
     def until_heard(self, times: int, operation: Callable[[LedgerDriver], Item]) -> Item:
         """Do the same on both, `times` times: where an answer was lost, the caller asks again."""
@@ -137,7 +137,7 @@ class LedgerMachine(RuleBasedStateMachine):
     )
     def accept_batch(self, app: str, lane: Lane, seed: int, start: BatchStart, times: int) -> None:
         dice = Random(seed)
-        messages = [new_request(dice, app)._replace(row=dice.choice([None, 3, index])) for index in range(3)]
+        messages = [replace(new_request(dice, app), row=dice.choice([None, 3, index])) for index in range(3)]
         messages[0] = self.planned(dice, messages[0])
         part = BatchPart(dice.choice(BATCHES), start)
         answers = [self.both(lambda ledger: ledger.accept(messages, app, lane, part=part)) for _ in range(times)]
@@ -338,7 +338,7 @@ def new_request(dice: Random, app: str) -> NewMessage:
     channels, skipped = CHANNELS[index % len(CHANNELS)]
     fingerprint = "other" if dice.random() < 0.1 else "content"
     new = new_message(f"r{index}", app, channels=channels, skipped=skipped, fingerprint=fingerprint)
-    return new._replace(deliver_within=dice.choice([5, 20, DAY]))
+    return replace(new, deliver_within=dice.choice([5, 20, DAY]))
 
 
 def any_query(dice: Random, state: LedgerState) -> DeadLetterQuery:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from redis.asyncio import Redis
@@ -114,7 +114,7 @@ def test_a_message_of_which_one_channel_is_open_is_open_and_one_with_a_failed_ch
         ledger = RedisLedger(redis, KEYS)
         both = new_messages(2, prefix="both")
         await ledger.accept(
-            "shop", Lane.BULK, [one._replace(channels=tuple(Channel)) for one in both], part=BatchPart("may")
+            "shop", Lane.BULK, [replace(one, channels=tuple(Channel)) for one in both], part=BatchPart("may")
         )
         first, _ = await ledger.claim(0, ids(both), "c")
         await ledger.settle([dead(first, learnt(DeliveryState.S), learnt(DeliveryState.F, "X", "", Channel.INBOX))])

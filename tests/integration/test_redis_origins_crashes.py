@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,9 +69,9 @@ async def furnish(redis: Redis) -> None:
     ledger = RedisLedger(redis, KEYS, LIMITS, lambda: START)
     await ledger.accept("shop", Lane.BULK, new_messages(40))
     await ledger.accept("shop", Lane.BULK, new_messages(12, prefix="b"), part=BatchPart("b1", BatchStart.STAGED))
-    planned = [message._replace(send_at=START + 60_000) for message in new_messages(12, prefix="p")]
+    planned = [replace(message, send_at=START + 60_000) for message in new_messages(12, prefix="p")]
     await ledger.accept("shop", Lane.BULK, planned)
-    await ledger.accept("shop", Lane.BULK, [one._replace(row=7) for one in planned], part=BatchPart("b1"))
+    await ledger.accept("shop", Lane.BULK, [replace(one, row=7) for one in planned], part=BatchPart("b1"))
     await ledger.accept("cafe", Lane.SINGLE, new_messages(9, app_id="cafe"))
     for shard in range(KEYS.shards):
         ids = [message.message_id for message in new_messages(6) if KEYS.shard(message.message_id) == shard]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -398,7 +399,7 @@ def test_the_open_message_of_a_batch_goes_back_to_where_its_record_says(redis_ur
 
 def test_a_row_that_its_batch_does_not_name_is_named_again(redis_url: str) -> None:
     async def story(redis: Redis) -> None:
-        rows = [new_message(f"row-{row}")._replace(row=row) for row in range(3)]
+        rows = [replace(new_message(f"row-{row}"), row=row) for row in range(3)]
         await RedisLedger(redis, KEYS).accept("shop", Lane.BULK, rows, part=BatchPart("b1"))
         assert all(audit.clean for audit in await audited(redis))
         batches = RedisBatches(redis, KEYS)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
-from typing import NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never, final
 
 from typing_extensions import override
 
@@ -71,32 +71,73 @@ class WaitReason(StrEnum):
     """It was tried, and is tried again then."""
 
 
-class NewMessage(NamedTuple):
-    """What intake hands to the ledger for one accepted send."""
+@final
+@dataclass(init=False)
+class NewMessage:
+    """What intake hands to the ledger for one accepted send.
 
-    message_id: str
-    request_id: str
-    fingerprint: str
+    Its `__init__` is written out, as of all classes of which each send needs one: compiled, it takes a fifth of the
+    time of a named tuple's or of one that `dataclass` makes.
+    """
+
+    message_id: Final[str]
+    request_id: Final[str]
+    fingerprint: Final[str]
     """Digest of the send's content without its token (R41, R53)."""
-    user: str
+    user: Final[str]
     """Digest of the user that the token resolved to (R41)."""
-    client_id: str
-    template_code: str
-    template_version: int
-    language: str
-    channels: tuple[Channel, ...]
-    skipped: tuple[Channel, ...]
+    client_id: Final[str]
+    template_code: Final[str]
+    template_version: Final[int]
+    language: Final[str]
+    channels: Final[tuple[Channel, ...]]
+    skipped: Final[tuple[Channel, ...]]
     """Channels of the template that the user opted out of (R73)."""
-    deliver_within: int
+    deliver_within: Final[int]
     """Milliseconds from acceptance after which the message expires (R43)."""
-    payload: bytes
+    payload: Final[bytes]
     """A `Payload` as bytes; erased once every channel has S."""
-    row: int | None = None
+    row: Final[int | None]
     """Its number in its batch, from 0 to 99,999,999, where its batch is to be read by rows."""
-    send_at: int | None = None
+    send_at: Final[int | None]
     """When to send it, in milliseconds since 1970; None, or past: at once."""
-    expire_at: int | None = None
+    expire_at: Final[int | None]
     """When it expires; None: `deliver_within` after it was taken, or after `send_at`."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - its fields, in their order
+        self,
+        message_id: str,
+        request_id: str,
+        fingerprint: str,
+        user: str,
+        client_id: str,
+        template_code: str,
+        template_version: int,
+        language: str,
+        channels: tuple[Channel, ...],
+        skipped: tuple[Channel, ...],
+        deliver_within: int,
+        payload: bytes,
+        row: int | None = None,
+        send_at: int | None = None,
+        expire_at: int | None = None,
+    ) -> None:
+        """Keep what is known of it."""
+        self.message_id = message_id
+        self.request_id = request_id
+        self.fingerprint = fingerprint
+        self.user = user
+        self.client_id = client_id
+        self.template_code = template_code
+        self.template_version = template_version
+        self.language = language
+        self.channels = channels
+        self.skipped = skipped
+        self.deliver_within = deliver_within
+        self.payload = payload
+        self.row = row
+        self.send_at = send_at
+        self.expire_at = expire_at
 
     @override
     def __repr__(self) -> str:

@@ -1,13 +1,18 @@
 """What values say of themselves: nothing of users' texts and ids, or of tokens, wherever their repr ends up.
 
-Logs, error reports and debuggers show the reprs of what a program had in hand. Dataclasses and models have
-`Field(repr=False)` for it.
+Logs, error reports and debuggers show the reprs of what a program had in hand. Models, and dataclasses that have no
+`__init__` of their own, have `Field(repr=False)` for it.
 """
 
-from typing import NamedTuple
+from dataclasses import fields
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
-def repr_without(value: NamedTuple, *hidden: str) -> str:
-    """Return a named tuple's usual repr, but for some fields."""
-    told = (f"{name}={field!r}" for name, field in zip(value._fields, value, strict=True) if name not in hidden)
+def repr_without(value: "NamedTuple | DataclassInstance", *hidden: str) -> str:
+    """Return a named tuple's or a dataclass' usual repr, but for some fields."""
+    names = value._fields if isinstance(value, tuple) else [field.name for field in fields(value)]
+    told = (f"{name}={getattr(value, name)!r}" for name in names if name not in hidden)
     return f"{type(value).__name__}({', '.join(told)})"

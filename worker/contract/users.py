@@ -1,7 +1,7 @@
 """Users as a token resolves to them, and the wallets that serve them (CONTRACT R11, R37, R64)."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple, final
 
 from typing_extensions import override
 
@@ -11,36 +11,65 @@ from worker.contract.reprs import repr_without
 
 SEND_SCOPE = "SEND_MESSAGE"
 """The scope a token needs for a send (R37)."""
+_NONE: Final[frozenset[Channel]] = frozenset()
 
 
-class User(NamedTuple):
+@final
+@dataclass(init=False)
+class User:
     """Whom a send reaches. Resolved at intake; the token itself goes no further."""
 
-    customer_id: str
+    customer_id: Final[str]
     """The wallet's id of the user, at most 32 characters (R66)."""
-    wallet: str
+    wallet: Final[str]
     """Name of the super app, as in customerBelongsTo."""
-    languages: tuple[str, ...] = ()
+    languages: Final[tuple[str, ...]]
     """BCP 47 tags, most preferred first."""
-    opted_out: frozenset[Channel] = frozenset()
-    time_zone: str | None = None
+    opted_out: Final[frozenset[Channel]]
+    time_zone: Final[str | None]
     """A name of the IANA database, such as Asia/Manila; None: not known."""
-    quiet_hours: QuietHours | None = None
+    quiet_hours: Final[QuietHours | None]
     """In the user's time zone; in UTC where that is not known."""
+
+    def __init__(
+        self,
+        customer_id: str,
+        wallet: str,
+        languages: tuple[str, ...] = (),
+        opted_out: frozenset[Channel] = _NONE,
+        time_zone: str | None = None,
+        quiet_hours: QuietHours | None = None,
+    ) -> None:
+        """Keep what is known of them; written out as in `worker.contract.messages.NewMessage`."""
+        self.customer_id = customer_id
+        self.wallet = wallet
+        self.languages = languages
+        self.opted_out = opted_out
+        self.time_zone = time_zone
+        self.quiet_hours = quiet_hours
 
     @override
     def __repr__(self) -> str:
         return repr_without(self, "customer_id")
 
 
-class TokenGrant(NamedTuple):
+@final
+@dataclass(init=False)
+class TokenGrant:
     """What the resolver knows of one access token."""
 
-    user: User
-    app_id: str
-    scopes: frozenset[str]
-    expires_at: int | None
+    user: Final[User]
+    app_id: Final[str]
+    scopes: Final[frozenset[str]]
+    expires_at: Final[int | None]
     """Milliseconds since 1970; None: never."""
+
+    def __init__(self, user: User, app_id: str, scopes: frozenset[str], expires_at: int | None) -> None:
+        """Keep what is known of it; written out as that of `User`."""
+        self.user = user
+        self.app_id = app_id
+        self.scopes = scopes
+        self.expires_at = expires_at
 
 
 class Unresolved(NamedTuple):

@@ -1,5 +1,7 @@
 """Quiet hours on the way out: a PUSH waits for their end, an INBOX does not (issue 5)."""
 
+from dataclasses import replace
+
 from tests.back_office import BackOffice, notice
 from tests.samples import INBOX, PUSH, payload
 from worker.contract.messages import DeliveryState, WaitReason
@@ -69,7 +71,7 @@ def test_who_is_awake_gets_both_at_once() -> None:
 
 def test_quiet_hours_wait_no_longer_than_the_deadline() -> None:
     office, message = BackOffice(), notice(says=says(NIGHT), channels=[PUSH])
-    short = message._replace(deliver_within=60_000)
+    short = replace(message, deliver_within=60_000)
 
     (outcome,) = office.deliver(short)
 

@@ -130,8 +130,7 @@ class RedisBatches:
         for lane in Lane:
             found += (keys.backlog(shard, lane, batch), keys.stopped(shard, lane))
         found += (keys.scheduled(shard), keys.plans(shard))
-        for message_id in ids:
-            found += (keys.message(shard, message_id), keys.payload(shard, message_id))
+        found += keys.pairs(shard, ids)
         return Call(_WITHDRAW, found, [*batch, *ids])
 
 

@@ -104,7 +104,8 @@ class RedisCallbackOutbox:
             arguments = [argument for one in chunk for argument in _settlement(one)]
             return Call(_SETTLE, keys, [self._now(), queue[1], *arguments])
 
-        return [bool(code) for code in await run_each(self._redis, settlements, place, call)]
+        places = [place(settlement) for settlement in settlements]
+        return [bool(code) for code in await run_each(self._redis, settlements, places, call)]
 
     def _of(self, queue: Queue, *, outbox: bool = False) -> list[str]:
         slot, app_id = queue

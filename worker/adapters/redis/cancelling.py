@@ -59,7 +59,10 @@ class RedisCancellations:
         places = await self._places(app_id, message_ids)
         known = [message_id for message_id in message_ids if message_id in places]
         codes = await run_each(
-            self._redis, known, places.__getitem__, lambda place, ids: self._call(place, ids, order), CHUNK
+            self._redis,
+            known,
+            [places[message_id] for message_id in known],
+            lambda place, ids: self._call(place, ids, order),
         )
         answers = dict(zip(known, map(Cancelled, codes), strict=True))
         return [answers.get(message_id, Cancelled.UNKNOWN) for message_id in message_ids]
@@ -94,8 +97,7 @@ class RedisCancellations:
             keys.plans(shard),
             keys.staged(shard),
         ]
-        for message_id in ids:
-            touched += (keys.message(shard, message_id), keys.payload(shard, message_id))
+        touched += keys.pairs(shard, ids)
         arguments = [self._now(), self._limits.retention, lane, *origin, order.until, order.reason, *ids]
         return Call(_CANCEL, touched, arguments)
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import hiredis
 from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -11,6 +10,8 @@ from redis.exceptions import ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.typing import EncodableT
 from typing_extensions import override
+
+from worker.adapters.redis.resp import packed_command
 
 _TIMEOUT = 5
 _CONNECT_TIMEOUT = 2
@@ -21,7 +22,7 @@ _WAIT_FOR_CONNECTION = 20
 
 
 class FastConnection(Connection):
-    """Packs commands in C: a chunk is thousands of arguments, and redis-py's asyncio side packs each in Python."""
+    """Packs commands in one go: a chunk is thousands of arguments, and redis-py's asyncio side packs each by itself."""
 
     pool: BlockingConnectionPool
     """Where it belongs; set by `OnePath`."""
@@ -31,7 +32,7 @@ class FastConnection(Connection):
         """Return the command as Redis reads it; its name may be two words, such as `SCRIPT LOAD`."""
         name = str(args[0])
         words: tuple[Any, ...] = (*name.split(), *args[1:]) if " " in name else args
-        return [hiredis.pack_command(words)]
+        return [packed_command(words)]
 
     @override
     async def read_response(self, *args: Any, **options: Any) -> Any:

@@ -69,7 +69,7 @@ class RedisDeadCallbacks:
             records = [record_of(self._keys, key) for key in chunk]
             return Call(_RELEASE, shared + records, [self._now(), what, *map(entry_of, chunk)])
 
-        codes = await run_each(self._redis, keys, lambda key: slot_of(self._keys, key), call)
+        codes = await run_each(self._redis, keys, [slot_of(self._keys, key) for key in keys], call)
         return [bool(code) for code in codes]
 
     async def _entries(self, pattern: str) -> AsyncIterator[tuple[CallbackKey, int]]:

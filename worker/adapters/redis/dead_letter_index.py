@@ -46,5 +46,4 @@ async def _complete_shard(redis: Redis, keys: Keys, shard: int, missing: int) ->
 
 
 def _call(keys: Keys, shard: int, ids: Sequence[str]) -> Call:
-    records = [keys.message(shard, message_id) for message_id in ids]
-    return Call(_INDEX, [keys.dead(shard), keys.cards(shard), *records], ids)
+    return Call(_INDEX, [keys.dead(shard), keys.cards(shard), *keys.messages(shard, ids)], ids)

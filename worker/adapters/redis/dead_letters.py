@@ -86,7 +86,7 @@ class RedisDeadLetters:
         def call(shard: int, ids: Sequence[str]) -> Call:
             return Call(_FIND, [keys.dead(shard), keys.cards(shard)], ids)
 
-        cards = map(text, await run_each(self._redis, message_ids, keys.shard, call))
+        cards = map(text, await run_each(self._redis, message_ids, [keys.shard(one) for one in message_ids], call))
         return [read_card(card) if card else None for card in cards]
 
     async def contents(self, message_ids: Sequence[str]) -> list[MaskedPayload | None]:
@@ -125,11 +125,12 @@ class RedisDeadLetters:
                 keys.batches(shard),
             ]
             arguments = [self._now(), origin.app_id, lane, limits.window(lane), deliver_within, limits.retention, run]
-            return Call(
-                _REPLAY, shared + self._pairs(chunk), [*arguments, limits.waiting, origin.batch_id, *_ids(chunk)]
-            )
+            ids = _ids(chunk)
+            return Call(_REPLAY, shared + keys.pairs(shard, ids), [*arguments, limits.waiting, origin.batch_id, *ids])
 
-        return [Replayed(code) for code in await run_each(self._redis, letters, place, call)]
+        return [
+            Replayed(code) for code in await run_each(self._redis, letters, [place(letter) for letter in letters], call)
+        ]
 
     async def _batches(self, letters: Sequence[DeadLetter]) -> dict[str, str]:
         """Return each message's batchId, empty of one that came in none; the script asks once more."""
@@ -145,17 +146,12 @@ class RedisDeadLetters:
         def call(shard: int, chunk: Sequence[DeadLetter]) -> Call:
             shared = [keys.retention(shard), keys.dead(shard), keys.cards(shard), keys.unknown(shard)]
             arguments = [self._now(), self._limits.retention, run, reason]
-            return Call(_DISCARD, shared + self._pairs(chunk), [*arguments, *_ids(chunk)])
+            ids = _ids(chunk)
+            return Call(_DISCARD, shared + keys.pairs(shard, ids), [*arguments, *ids])
 
-        codes = await run_each(self._redis, letters, lambda letter: keys.shard(letter.message_id), call)
+        shards = [keys.shard(letter.message_id) for letter in letters]
+        codes = await run_each(self._redis, letters, shards, call)
         return [Discarded(code) for code in codes]
-
-    def _pairs(self, letters: Sequence[DeadLetter]) -> list[str]:
-        pairs: list[str] = []
-        for message_id in _ids(letters):
-            shard = self._keys.shard(message_id)
-            pairs += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
-        return pairs
 
 
 def _ids(letters: Sequence[DeadLetter]) -> list[str]:

@@ -66,11 +66,10 @@ app        accept       appId
 req        accept       requestId
 fp         accept       fingerprint of the content (R41, R53)
 user       accept       digest of the user the token resolved to
-client     accept       Client-Id of the caller
 lane       accept       single or bulk
 batch row  accept       batchId, and its row there, where it came in a batch
-tpl ver    accept       template code and version that was live when the send was taken (R60)
-lang       accept       language chosen (R62)
+tpl        accept       `<version>#<language>#<templateCode>#<Client-Id>`: the version that was live when the send was
+                        taken (R60), the language chosen (R62), the caller; one field, as each costs time and space
 taken      accept       ms of acceptance
 exp        accept       ms deadline: then the message expires, a U included
 PUSH       accept,      the channel's state: `<state>|<ms>|<code>|<message>`; state O open, S, F, U, K skipped
@@ -106,6 +105,7 @@ t<n>       settle       timeline of attempt n: `<claimed>|<settled>|<worker>|<ch
 =========  ===========  =========================================================================================
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Literal, TypeAlias
@@ -117,7 +117,7 @@ from worker.contract.rates import RateLimit
 from worker.contract.users import User
 
 PREFIX = "tidings"
-SCHEMA = 3
+SCHEMA = 4
 JOBS: Final = "jobs"
 Slot: TypeAlias = int | Literal["jobs"]
 """What has an outbox of its own: a shard, or the batch jobs."""
@@ -140,6 +140,19 @@ class Keys:
     def message(self, shard: int, message_id: str) -> str:
         """Return the key of a record."""
         return f"{PREFIX}:{{{shard}}}:message:{message_id}"
+
+    def messages(self, shard: int, message_ids: Iterable[str]) -> list[str]:
+        """Return the keys of records of a shard, in order."""
+        start = self.message(shard, "")
+        return [start + message_id for message_id in message_ids]
+
+    def pairs(self, shard: int, message_ids: Iterable[str]) -> list[str]:
+        """Return the keys of messages of a shard as scripts take them: of each its record and its payload."""
+        record, payload = self.message(shard, ""), self.payload(shard, "")
+        keys: list[str] = []
+        for message_id in message_ids:
+            keys += (record + message_id, payload + message_id)
+        return keys
 
     def any_message(self) -> str:
         """Return the pattern of all records' keys, for SCAN."""
@@ -269,7 +282,13 @@ class Keys:
 
     def token(self, keyed_hash: str) -> str:
         """Return the key of a token's grant; the hash is hexadecimal."""
-        return f"{PREFIX}:{{{shard_of(keyed_hash, self.shards)}}}:token:{keyed_hash}"
+        (key,) = self.tokens(self.shard(keyed_hash), [keyed_hash])
+        return key
+
+    def tokens(self, shard: int, keyed_hashes: Iterable[str]) -> list[str]:
+        """Return the keys of access tokens of a shard, in order."""
+        start = f"{PREFIX}:{{{shard}}}:token:"
+        return [start + keyed_hash for keyed_hash in keyed_hashes]
 
     def any_token(self) -> str:
         """Return the pattern of all tokens' keys, for SCAN."""

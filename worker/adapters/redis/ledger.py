@@ -1,6 +1,6 @@
 """The ledger in Redis: one Lua script a transition, each for a chunk of messages of one shard (DESIGN 1-9)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
@@ -130,22 +130,22 @@ class RedisLedger:
             arguments += (part.batch_id, part.start, limits.staging)
             arguments += new_message_arguments(chunk)
             arguments += extra_arguments(chunk)
-            return Call(_ACCEPT, shared + self._pairs(shard, chunk), arguments)
+            return Call(_ACCEPT, shared + keys.pairs(shard, [message.message_id for message in chunk]), arguments)
 
-        return [_ACCEPTANCES[code] for code in await self._each(messages, call)]
+        return [_ACCEPTANCES[code] for code in await self._each(messages, [one.message_id for one in messages], call)]
 
     async def probe(self, probes: Sequence[Probe]) -> list[Acceptance]:
         """Say of each REPEATED, INCONSISTENT or ABSENT, in order."""
 
         def call(shard: int, chunk: Sequence[Probe]) -> Call:
-            records = [self._keys.message(shard, probe.message_id) for probe in chunk]
+            records = self._keys.messages(shard, [probe.message_id for probe in chunk])
             return Call(
                 _PROBE,
                 [self._keys.staged(shard), *records],
                 [text for probe in chunk for text in (probe.fingerprint, probe.user)],
             )
 
-        return [_ACCEPTANCES[code] for code in await self._each(probes, call)]
+        return [_ACCEPTANCES[code] for code in await self._each(probes, [one.message_id for one in probes], call)]
 
     async def claim(
         self,
@@ -158,9 +158,7 @@ class RedisLedger:
         calls = []
         named_once = list(dict.fromkeys(message_ids))  # merged hints may name an id twice; it has one holder
         for ids in chunks(named_once, CHUNK):
-            keys = [self._keys.due(shard), self._keys.unanswered(shard)]
-            for message_id in ids:
-                keys += (self._keys.message(shard, message_id), self._keys.payload(shard, message_id))
+            keys = [self._keys.due(shard), self._keys.unanswered(shard), *self._keys.pairs(shard, ids)]
             calls.append(Call(_CLAIM, keys, [self._now(), claim_id, self._limits.lease, kind, LONE_CRASHES, *ids]))
         return [read_claim(row, claim_id) for rows in await self._together.run(calls) for row in rows]
 
@@ -171,19 +169,19 @@ class RedisLedger:
             arguments: list[str | bytes | int] = [self._now(), self._limits.lease]
             for claim in chunk:
                 arguments += (claim.message_id, claim.claim_id, claim.attempt)
-            keys = [self._keys.message(shard, claim.message_id) for claim in chunk]
+            keys = self._keys.messages(shard, [claim.message_id for claim in chunk])
             return Call(_RENEW, [self._keys.due(shard), *keys], arguments)
 
-        return [bool(code) for code in await self._each(claims, call)]
+        return [bool(code) for code in await self._each(claims, [one.message_id for one in claims], call)]
 
     async def note_gateways(self, notes: Sequence[GatewayNote]) -> list[bool]:
         """Write down which gateways are about to be asked; False where another claim has the message."""
 
         def call(shard: int, chunk: Sequence[GatewayNote]) -> Call:
-            keys = [self._keys.message(shard, note.message_id) for note in chunk]
+            keys = self._keys.messages(shard, [note.message_id for note in chunk])
             return Call(_NOTE, keys, [part for note in chunk for part in note_arguments(note)])
 
-        return [bool(code) for code in await self._each(notes, call)]
+        return [bool(code) for code in await self._each(notes, [one.message_id for one in notes], call)]
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """Record outcomes, each only if its claim still holds the message."""
@@ -207,9 +205,11 @@ class RedisLedger:
             arguments: list[str | bytes | int] = [self._now(), self._limits.retention]
             for settlement in chunk:
                 arguments += settlement_arguments(settlement)
-            return Call(_SETTLE, shared + self._pairs(shard, chunk), arguments)
+            return Call(_SETTLE, shared + keys.pairs(shard, [settlement.message_id for settlement in chunk]), arguments)
 
-        codes = [_SETTLED[code] for code in await self._each(settlements, call)]
+        codes = [
+            _SETTLED[code] for code in await self._each(settlements, [one.message_id for one in settlements], call)
+        ]
         dead = [one.message_id for one in settlements if one.verdict is Verdict.DEAD]
         if dead:
             await index_dead_letters(self._redis, self._keys, dead)
@@ -227,8 +227,11 @@ class RedisLedger:
     def _sweep_call(self, shard: int, ids: Sequence[str]) -> Call:
         keys = self._keys
         shared = [keys.due(shard), keys.window(shard), keys.waiting(shard), keys.paused(shard), keys.closed(shard)]
-        records = [keys.message(shard, message_id) for message_id in ids]
-        return Call(_SWEEP, shared + records, [self._now(), self._limits.grace, self._limits.longest_grace, *ids])
+        return Call(
+            _SWEEP,
+            shared + keys.messages(shard, ids),
+            [self._now(), self._limits.grace, self._limits.longest_grace, *ids],
+        )
 
     async def release(self, places: Sequence[ShardLane]) -> list[Hint]:
         """Move messages from the backlogs of places to their due indexes, round robin between a place's origins."""
@@ -250,9 +253,7 @@ class RedisLedger:
         keys = self._keys
         found = [keys.retention(shard), keys.counters(shard), keys.uncalled(shard)]
         found += (keys.batches(shard), keys.rows(shard))
-        for message_id in ids:
-            found += (keys.message(shard, message_id), keys.payload(shard, message_id))
-        return found
+        return found + keys.pairs(shard, ids)
 
     async def _until_now(self, index: Callable[[int], str], most: int) -> list[list[str]]:
         """Return the first ids of an index whose time has come, by shard."""
@@ -268,15 +269,11 @@ class RedisLedger:
             command(pipeline, shard)
         return await execute(pipeline)
 
-    async def _each(self, items: Sequence[Item], call: Callable[[int, Sequence[Item]], Call]) -> list[int]:
-        shard = self._keys.shard
-        return await run_each(self._redis, items, lambda item: shard(item.message_id), call)  # type: ignore[attr-defined]
-
-    def _pairs(self, shard: int, messages: Iterable[NewMessage | Settlement]) -> list[str]:
-        keys: list[str] = []
-        for message in messages:
-            keys += (self._keys.message(shard, message.message_id), self._keys.payload(shard, message.message_id))
-        return keys
+    async def _each(
+        self, items: Sequence[Item], message_ids: Sequence[str], call: Callable[[int, Sequence[Item]], Call]
+    ) -> list[int]:
+        keys = self._keys
+        return await run_each(self._redis, items, [keys.shard(message_id) for message_id in message_ids], call)
 
 
 def _way_out(theirs: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """How messages, settlements and claims look as the arguments and replies of the ledger's scripts."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain, product
+from itertools import product
 from types import MappingProxyType
 from typing import Any
 
@@ -22,13 +22,12 @@ from worker.contract.messages import (
     Settlement,
 )
 
-_NO_EXTRAS = (None, None, None)
 _NO_PAST = (0, 0, 0)
 _NO_GATEWAYS: Mapping[Channel, str] = MappingProxyType({})
 
 
 def new_message_arguments(messages: Sequence[NewMessage]) -> list[str | bytes | int]:
-    """Return the arguments of messages for `accept_messages`: what many have in common once, then 6 for each."""
+    """Return the arguments of messages for `accept_messages`: the 4 that many have in common once, then 6 for each."""
     commons: dict[tuple[str | int, ...], int] = {}
     own: list[str | bytes | int] = []
     for message in messages:
@@ -43,15 +42,31 @@ def new_message_arguments(messages: Sequence[NewMessage]) -> list[str | bytes | 
         )
         number = commons.setdefault(common, len(commons))
         own += (message.message_id, message.request_id, message.fingerprint, message.user, number, message.payload)
-    return [len(commons), *chain.from_iterable(commons), *own]
+    shared: list[str | int] = [len(commons)]
+    for client_id, code, version, language, *others in commons:
+        shared += (f"{version}#{language}#{code}#{client_id}", *others)
+    return [*shared, *own]
+
+
+def read_template(field: str) -> tuple[int, str, str, str]:
+    """Return version, language, template code and Client-Id from a record's `tpl`; only a Client-Id may hold a '#'."""
+    version, language, code, client_id = field.split("#", 3)
+    return int(version), language, code, client_id
 
 
 def extra_arguments(messages: Sequence[NewMessage]) -> list[str | int]:
     """Return the 3 last arguments of each message for `accept_messages`: nothing where no message has any."""
-    extras = [(message.row, message.send_at, message.expire_at) for message in messages]
-    if all(extra == _NO_EXTRAS for extra in extras):
+    if not _any_has_extras(messages):
         return []
+    extras = [(message.row, message.send_at, message.expire_at) for message in messages]
     return ["" if value is None else value for extra in extras for value in extra]
+
+
+def _any_has_extras(messages: Sequence[NewMessage]) -> bool:
+    for message in messages:
+        if message.row is not None or message.send_at is not None or message.expire_at is not None:
+            return True
+    return False
 
 
 def outcomes_text(outcomes: Outcomes) -> str:

@@ -69,7 +69,7 @@ class RedisPauses:
         (members,) = await execute(pipeline)
         ids = [text(member).rpartition("#")[2] for member in members]
         for some in chunks(ids, CHUNK):
-            records = [keys.message(shard, message_id) for message_id in some]
+            records = keys.messages(shard, some)
             batches = await self._batches(records) if not origin.batch_id else {origin.batch_id}
             calls = [self._stop_call(shard, lane, Origin(origin.app_id, batch), some) for batch in sorted(batches)]
             await run(self._redis, calls)
@@ -89,7 +89,7 @@ class RedisPauses:
             keys.stopped(shard, lane),
             keys.paused(shard),
         ]
-        records = [keys.message(shard, message_id) for message_id in ids]
+        records = keys.messages(shard, ids)
         return Call(_STOP, shared + records, [lane, *origin, *ids])
 
     async def resume(self, origin: Origin) -> bool:

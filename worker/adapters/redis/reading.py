@@ -169,7 +169,7 @@ class LedgerReader:
         keys = self._keys
         indexes = keys.due, keys.window, keys.waiting, keys.unanswered, keys.unknown, keys.scheduled, keys.plans
         shared = [index(shard) for index in (*indexes, keys.retention, keys.dead, keys.rows)]
-        records = [keys.message(shard, message_id) for message_id in ids]
+        records = keys.messages(shard, ids)
         return Call(
             _AUDIT, shared + records, [part for message_id in ids for part in (message_id, *seen.of(message_id))]
         )

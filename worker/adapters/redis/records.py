@@ -7,6 +7,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.marshalling import read_template
 from worker.adapters.redis.replies import tallies_of, text
 from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run_each
 from worker.contract.messages import Channel, DeliveryState, Lane, WaitReason
@@ -67,24 +68,25 @@ class RedisRecords:
 
     async def _rows(self, message_ids: Sequence[str], fields: Sequence[str]) -> list[list[Any]]:
         def call(shard: int, ids: Sequence[str]) -> Call:
-            return Call(_LOOKUP, [self._keys.message(shard, message_id) for message_id in ids], fields)
+            return Call(_LOOKUP, self._keys.messages(shard, ids), fields)
 
-        return await run_each(self._redis, message_ids, self._keys.shard, call, _CHUNK)
+        return await run_each(self._redis, message_ids, [self._keys.shard(one) for one in message_ids], call, _CHUNK)
 
 
 def _outcome(message_id: str, row: list[Any]) -> MessageOutcome | None:
     if not row:
         return None
     record = {text(field): text(value) for field, value in zip(row[::2], row[1::2], strict=True)}
+    version, language, code, client_id = read_template(record["tpl"])
     return MessageOutcome(
         message_id=message_id,
         app_id=record["app"],
         request_id=record["req"],
-        client_id=record["client"],
+        client_id=client_id,
         lane=Lane(record["lane"]),
-        template_code=record["tpl"],
-        template_version=int(record["ver"]),
-        language=record["lang"],
+        template_code=code,
+        template_version=version,
+        language=language,
         taken_at=int(record["taken"]),
         expires_at=int(record["exp"]),
         deliveries=_deliveries(record),

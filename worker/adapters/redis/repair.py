@@ -113,7 +113,7 @@ class RedisRepair:
             keys.cards(shard),
             keys.rows(shard),
         ]
-        records = [keys.message(shard, message.message_id) for message in messages]
+        records = keys.messages(shard, [message.message_id for message in messages])
         arguments: list[str | bytes | int] = [self._now(), place[0], place[1].app_id, self._limits.retention]
         for message in messages:
             arguments += (message.message_id, *seen.of(message.message_id))

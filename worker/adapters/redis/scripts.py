@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from worker.batching import chunks, grouped
+from worker.batching import chunks
 from worker.contract.errors import LedgerFaultError, LedgerUnavailableError
 from worker.contract.messages import CHUNK
 
@@ -70,18 +70,20 @@ async def run(redis: Redis, calls: Sequence[Call]) -> list[Any]:
 async def run_each(
     redis: Redis,
     items: Sequence[Item],
-    place: Callable[[Item], Place],
+    places: Sequence[Place],
     call: Callable[[Place, Sequence[Item]], Call],
     size: int = CHUNK,
 ) -> list[Any]:
     """Run a script that answers one result an item, for at most `size` items of one place at a time.
 
+    `places` says where each item is, in their order.
     Returns the results in the order of the items, in one round trip; raises as `run` does.
     """
-    places = [place(item) for item in items]
-    by_place = grouped(range(len(items)), places.__getitem__)
-    parts = [(where, part) for where, indexes in by_place.items() for part in chunks(indexes, size)]
-    answers = await run(redis, [call(where, [items[index] for index in part]) for where, part in parts])
+    by_place: dict[Place, list[int]] = {}
+    for index, place in enumerate(places):
+        by_place.setdefault(place, []).append(index)
+    parts = [(place, part) for place, indexes in by_place.items() for part in chunks(indexes, size)]
+    answers = await run(redis, [call(place, [items[index] for index in part]) for place, part in parts])
     results: list[Any] = [None] * len(items)
     for (_, part), answer in zip(parts, answers, strict=True):
         for index, result in zip(part, answer, strict=True):

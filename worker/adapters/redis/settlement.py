@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from redis.asyncio import Redis
 
 from worker.adapters.redis.keys import Keys
+from worker.adapters.redis.marshalling import read_template
 from worker.adapters.redis.records import delivery
 from worker.adapters.redis.replies import raw
 from worker.adapters.redis.scripts import Call, Script, redis_answers, run_each
@@ -15,7 +16,7 @@ _READ = Script.read("read_taken")
 _SCAN = 4_000
 """Keys that Redis looks at in one round trip: 1 ms, in which nobody else is served."""
 _CHANNELS = tuple(Channel)
-_FIELDS = ("req", "app", "taken", "exp", "dead", "attempt", "lane", "tpl", "ver", "lang", *_CHANNELS)
+_FIELDS = ("req", "app", "taken", "exp", "dead", "attempt", "lane", "tpl", *_CHANNELS)
 
 
 class RedisSettlement:
@@ -42,7 +43,7 @@ class RedisSettlement:
             with redis_answers():
                 cursor, found = await self._redis.scan(cursor, match=self._keys.any_message(), count=_SCAN)
             records = [raw(key) for key in found]
-            rows = await run_each(self._redis, records, self._keys.slot_of_message, call)
+            rows = await run_each(self._redis, records, [self._keys.slot_of_message(one) for one in records], call)
             yield Taken(
                 len(records),
                 tuple(_message(record, row) for record, row in zip(records, rows, strict=True) if row is not None),
@@ -52,9 +53,10 @@ class RedisSettlement:
 
 
 def _message(record: bytes, row: Sequence[bytes | None]) -> TakenMessage:
-    request_id, app_id, taken, expires, dead, attempts, lane, template, version, language, *channels = [
+    request_id, app_id, taken, expires, dead, attempts, lane, template, *channels = [
         "" if value is None else value.decode() for value in row
     ]
+    version, language, code, _ = read_template(template)
     return TakenMessage(
         message_id=record.rpartition(b":")[2].decode(),
         request_id=request_id,
@@ -65,7 +67,7 @@ def _message(record: bytes, row: Sequence[bytes | None]) -> TakenMessage:
         dead_cause=dead,
         attempts=int(attempts or 0),
         lane=Lane(lane),
-        template_code=template,
-        template_version=int(version),
+        template_code=code,
+        template_version=version,
         language=language,
     )

@@ -9,7 +9,6 @@ from worker.adapters.redis.grants import pack_grant, read_grant
 from worker.adapters.redis.keys import Keys
 from worker.adapters.redis.scripts import execute
 from worker.adapters.redis.token_listing import StoredGrant, stored_grants
-from worker.batching import grouped
 from worker.contract.users import TokenGrant
 
 _HASH_BYTES = 16
@@ -34,13 +33,15 @@ class RedisUsers:
     async def resolve(self, tokens: Sequence[str]) -> list[TokenGrant | None]:
         """Return what each token grants, None for an unknown one, in order."""
         ids = [self.token_id(token) for token in tokens]
-        shards = [self._keys.shard(token_id) for token_id in ids]
-        by_slot = grouped(range(len(ids)), shards.__getitem__)
+        keys = self._keys
+        by_shard: dict[int, list[int]] = {}
+        for place, token_id in enumerate(ids):
+            by_shard.setdefault(keys.shard(token_id), []).append(place)
         pipeline = self._redis.pipeline(transaction=False)
-        for places in by_slot.values():
-            pipeline.mget([self._keys.token(ids[place]) for place in places])
+        for shard, places in by_shard.items():
+            pipeline.mget(keys.tokens(shard, [ids[place] for place in places]))
         grants: list[TokenGrant | None] = [None] * len(tokens)
-        for places, values in zip(by_slot.values(), await execute(pipeline), strict=True):
+        for places, values in zip(by_shard.values(), await execute(pipeline), strict=True):
             for place, packed in zip(places, values, strict=True):
                 if packed is not None:
                     grants[place] = read_grant(packed)

@@ -10,13 +10,13 @@
 --       record, payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 grace in ms, 5 window size, 6 most that may wait for
 --       a retry, 7 outcomes that the merchant is told as in SFU, 8 batchId ('' = none), 9 start of a batch (at once,
---       paused, staged), 10 how long a batch may be staged in ms, 11 how many different 7 there are that messages have
---       in common, then these 7 for each: client, template, version, language, deliver_within in ms, PUSH state, INBOX
---       state ('' = not a channel of it); then 6 for each message: id, requestId, fingerprint, user, which of the 7 it
---       has (from 0), payload; then, where any message has one of these, 3 for each: row in the batch, ms when to send
---       it, ms when it expires ('' = none)
+--       paused, staged), 10 how long a batch may be staged in ms, 11 how many different 4 there are that messages have
+--       in common, then these 4 for each: the record's `tpl`, deliver_within in ms, PUSH state, INBOX state ('' = not a
+--       channel of it); then 6 for each message: id, requestId, fingerprint, user, which of the 4 it has (from 0),
+--       payload; then, where any message has one of these, 3 for each: row in the batch, ms when to send it, ms when it
+--       expires ('' = none)
 -- RETURNS  an array: 1 DUE, 2 BACKLOGGED, 3 REPEATED, 4 INCONSISTENT, 6 STAGED, 7 SCHEDULED
-local COMMONS, COMMON, WIDTH, SHARED = 11, 7, 6, 14
+local COMMONS, COMMON, WIDTH, SHARED = 11, 4, 6, 14
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
@@ -57,17 +57,23 @@ local function staged(record)
   return other and other ~= batch and redis.call('ZSCORE', KEYS[9], app .. '#' .. other)
 end
 
+-- Mostly all are new: asked once for all of them.
+local records, met = {}, {}
+for i = 1, number do records[i] = KEYS[SHARED + i * 2 - 1] end
+local all_new = redis.call('EXISTS', unpack(records)) == 0
+
 for i = 1, number do
   local a = first_message + (i - 1) * WIDTH
-  local record = KEYS[SHARED + i * 2 - 1]
-  local known = redis.call('HMGET', record, 'fp', 'user')
-  if known[1] then
+  local record = records[i]
+  local known = (not all_new or met[record]) and redis.call('HMGET', record, 'fp', 'user')
+  met[record] = true
+  if known and known[1] then
     result[i] = staged(record) and 6 or (known[1] == ARGV[a + 3] and known[2] == ARGV[a + 4]) and 3 or 4
   else
     local c = COMMONS + ARGV[a + 5] * COMMON
-    local push, inbox = ARGV[c + 6], ARGV[c + 7]
-    if within ~= ARGV[c + 5] then
-      within = ARGV[c + 5]
+    local push, inbox = ARGV[c + 3], ARGV[c + 4]
+    if within ~= ARGV[c + 2] then
+      within = ARGV[c + 2]
       expires = string.format('%.0f', now + within)
     end
     local row, send_at, deadline = '', 0, expires
@@ -78,8 +84,8 @@ for i = 1, number do
     end
     -- What is read most often comes first, where Redis finds it soonest.
     redis.call('HSET', record, 'PUSH', push, 'INBOX', inbox, 'app', app, 'lane', lane, 'taken', taken, 'exp', deadline,
-      'fp', ARGV[a + 3], 'user', ARGV[a + 4], 'req', ARGV[a + 2], 'client', ARGV[c + 1],
-      'tpl', ARGV[c + 2], 'ver', ARGV[c + 3], 'lang', ARGV[c + 4])
+      'fp', ARGV[a + 3], 'user', ARGV[a + 4], 'req', ARGV[a + 2],
+      'tpl', ARGV[c + 1])
     redis.call('SET', KEYS[SHARED + i * 2], ARGV[a + 6])
     if ARGV[7] ~= '' then redis.call('HSET', record, 'cb', ARGV[7] .. '|0') end
     if push == 'O' then opened.PUSH = opened.PUSH + 1 end
