@@ -9,6 +9,7 @@ from worker.contract.batch_jobs import (
     Change,
     Created,
     Extent,
+    JobState,
     Moved,
     PartSummary,
     Rejected,
@@ -30,6 +31,10 @@ class BatchJobs(Protocol):
 
     async def find(self, batch: Origin) -> BatchJob | None:
         """Return a job, or None."""
+        ...
+
+    async def states(self, batches: Sequence[Origin]) -> list[JobState | None]:
+        """Return the state of each, None for one that is no job."""
         ...
 
     async def all(self) -> list[Origin]:

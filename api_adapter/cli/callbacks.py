@@ -8,7 +8,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.text import Text
 
-from api_adapter.cli import callback_receive, callbacks_dead
+from api_adapter.cli import callback_receive, callback_removal, callbacks_dead
 from api_adapter.cli.arguments import ArgumentError, overlap
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, print_json, utc
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(callbacks_dead.app, name="dead")
 app.command("receive", epilog=callback_receive.EPILOG)(callback_receive.receive)
+app.command("remove", epilog=callback_removal.EPILOG)(callback_removal.remove)
 
 EXIT_REFUSED = 1
 _BY_HAND = "by hand"

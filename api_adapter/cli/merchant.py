@@ -13,16 +13,18 @@ from api_adapter.cli.known_origins import is_known, note_unknown
 from api_adapter.cli.printing import AsJson, counted, elapsed, print_json, utc
 from api_adapter.cli.progress import Work, progress
 from api_adapter.cli.request_id_files import read_request_ids
+from api_adapter.cli.saying import say
 from api_adapter.cli.tables import show_table
 from api_adapter.origin_pauses import BatchStateError
 from api_adapter.origins import COUNTED
+from api_adapter.waiting_origins import WaitingOrigin, waiting_origins
 from api_adapter.wiring import make_origin_pauses
 from worker.batching import chunks
 from worker.contract.batch_jobs import JobState
 from worker.contract.cancellations import MAX_CANCELLED, MAX_REASON, Cancelled, Standing
 from worker.contract.identity import message_id
 from worker.contract.origin_requests import OriginRequest
-from worker.contract.origins import Origin, Pause
+from worker.contract.origins import Origin
 
 EXIT_NOT_ALL = 1
 CANCEL_EPILOG = (
@@ -76,25 +78,38 @@ def resume(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> No
 
 
 @app.command("show", epilog="Examples:\n\ntidings merchant show\n\ntidings merchant show 333301 --json")
-def show(app_id: Annotated[str | None, typer.Argument(metavar="[APPID]")] = None, *, as_json: AsJson = False) -> None:
-    """Show what is paused, and since when; of one APPID also how much of it is open."""
+def show(
+    app_id: Annotated[str | None, typer.Argument(metavar="APPID", help="Only of this merchant.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show of what nothing is sent, why and since when; of one APPID also how much of it is open.
+
+    PAUSED: until somebody resumes it. HELD: a batch job that was not run yet. CANCELLED: a batch of which nothing more
+    is sent.
+    """
     with told():
         origin = None if app_id is None else _origin(app_id, None)
-        now, pauses, standing = run(lambda services: _looked_at(services, origin))
+        now, waiting, standing = run(lambda services: _looked_at(services, origin))
         if as_json:
             print_json(
                 {
                     "paused": [
-                        {"appId": one.origin.app_id, "batchId": one.origin.batch_id or None, "since": one.since}
-                        for one in pauses
+                        {
+                            "appId": one.origin.app_id,
+                            "batchId": one.origin.batch_id or None,
+                            "state": one.state,
+                            "since": one.since,
+                        }
+                        for one in waiting
                     ],
                     **({} if standing is None else _counts(standing)),
                 }
             )
             return
-        _print_pauses(pauses, now)
+        _print_waiting(waiting, now)
         if origin is not None and standing is not None:
-            typer.echo(f"{_named(origin)}: {_open(standing)}")
+            say(f"{_named(origin)}: {_open(standing)}")
 
 
 @app.command("cancel", epilog=CANCEL_EPILOG)
@@ -187,13 +202,12 @@ def _how_it_goes_on(found: _Found) -> str:
     return f"{itself}is still paused, as {_named(found.still)} is"
 
 
-async def _looked_at(services: Services, origin: Origin | None) -> tuple[int, list[Pause], Standing | None]:
+async def _looked_at(services: Services, origin: Origin | None) -> tuple[int, list[WaitingOrigin], Standing | None]:
     pauses = await services.pauses.paused()
-    now = services.clock.now()
-    if origin is None:
-        return now, pauses, None
-    own = [one for one in pauses if one.origin.app_id == origin.app_id]
-    return now, own, await services.cancellations.standing(origin)
+    own = [one for one in pauses if origin is None or one.origin.app_id == origin.app_id]
+    waiting = await waiting_origins(own, services.batch_jobs)
+    standing = None if origin is None else await services.cancellations.standing(origin)
+    return services.clock.now(), waiting, standing
 
 
 async def _cancelled(
@@ -220,7 +234,7 @@ def _rehearse(origin: Origin, request_ids: Sequence[str] | None, *, as_json: boo
         if as_json:
             print_json({"dryRun": True, "requestIds": len(request_ids)})
             return
-        typer.echo(f"would cancel what was not sent of {counted(len(request_ids), 'requestId')} of {_named(origin)}")
+        say(f"would cancel what was not sent of {counted(len(request_ids), 'requestId')} of {_named(origin)}")
     else:
         standing, known = run(lambda services: _standing(services, origin))
         if not known:
@@ -228,8 +242,8 @@ def _rehearse(origin: Origin, request_ids: Sequence[str] | None, *, as_json: boo
         if as_json:
             print_json({"dryRun": True, **_counts(standing)})
             return
-        typer.echo(f"would cancel what was not sent of {_named(origin)}: {_open(standing)}")
-    typer.echo("nothing was changed; add --yes to cancel")
+        say(f"would cancel what was not sent of {_named(origin)}: {_open(standing)}")
+    say("nothing was changed; add --yes to cancel")
 
 
 async def _standing(services: Services, origin: Origin) -> tuple[Standing, bool]:
@@ -242,7 +256,7 @@ def _tell_cancelled(total: Counter[Cancelled], *, as_json: bool) -> None:
         print_json({"dryRun": False, **{name: total[code] for code, name in COUNTED.items()}})
         return
     nothing = "" if total.total() else ": nothing was open"
-    typer.echo(f"cancelled {counted(total[Cancelled.CANCELLED], 'message')}{nothing}")
+    say(f"cancelled {counted(total[Cancelled.CANCELLED], 'message')}{nothing}")
     others = {
         Cancelled.FINAL: "had their outcome already",
         Cancelled.TRIED: "go on: a gateway was asked for them",
@@ -252,7 +266,7 @@ def _tell_cancelled(total: Counter[Cancelled], *, as_json: bool) -> None:
     }
     for code, what in others.items():
         if total[code]:
-            typer.echo(f"  {total[code]:,} {what}")
+            say(f"  {total[code]:,} {what}")
 
 
 def _tell_standing(origin: Origin, found: _Found, how: str, *, as_json: bool) -> None:
@@ -261,21 +275,22 @@ def _tell_standing(origin: Origin, found: _Found, how: str, *, as_json: bool) ->
         paused = {"wasPaused": found.before, "paused": found.still is not None}
         print_json({**named, **paused, **_counts(found.standing)})
     else:
-        typer.echo(f"{_named(origin)} {how}: {_open(found.standing)}")
+        say(f"{_named(origin)} {how}: {_open(found.standing)}")
 
 
 def _counts(standing: Standing) -> dict[str, int]:
     return {"waiting": standing.backlogged, "scheduled": standing.scheduled, "due": standing.due}
 
 
-def _print_pauses(pauses: Sequence[Pause], now: int) -> None:
-    if not pauses:
-        typer.echo("nothing is paused")
+def _print_waiting(waiting: Sequence[WaitingOrigin], now: int) -> None:
+    if not waiting:
+        say("nothing is paused")
         return
     rows = [
-        (one.origin.app_id, one.origin.batch_id, utc(one.since), elapsed(max(0, now - one.since))) for one in pauses
+        (one.origin.app_id, one.origin.batch_id, one.state, utc(one.since), elapsed(max(0, now - one.since)))
+        for one in waiting
     ]
-    show_table(("paused appId", "batch", "since", "for"), rows)
+    show_table(("appId", "batch", "state", "since", "for"), rows)
 
 
 def _named(origin: Origin) -> str:

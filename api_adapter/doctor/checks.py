@@ -4,6 +4,7 @@ A check returns what is wrong, or one finding that says what is right. None rais
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,7 +13,9 @@ from importlib.util import find_spec
 from api_adapter.doctor.batches import batch_findings
 from api_adapter.doctor.callbacks import callback_findings
 from api_adapter.doctor.urls import masked
+from api_adapter.waiting_origins import waiting_origins
 from worker.bootstrap import Addresses, Services, durability, gateway_finding, introspection_finding
+from worker.contract.batch_jobs import JobState
 from worker.contract.errors import (
     BrokerUnavailableError,
     LedgerMismatchError,
@@ -125,17 +128,19 @@ async def _wallets(patient: Patient) -> list[Finding]:
 
 
 async def _pauses(patient: Patient) -> list[Finding]:
-    pauses = await patient.services.pauses.paused()
-    merchants = [pause for pause in pauses if not pause.origin.batch_id]
-    batches = len(pauses) - len(merchants)
+    services = patient.services
+    waiting = await waiting_origins(await services.pauses.paused(), services.batch_jobs)
+    batches = Counter(one.state for one in waiting if one.origin.batch_id)
+    held, paused = batches[JobState.HELD], batches[JobState.PAUSED]
     return [
         Finding(
             WARNING,
-            f"{pause.origin.app_id} is paused since {moment_text(pause.since)}",
-            f"if nobody wants that any more: tidings merchant resume {pause.origin.app_id}",
+            f"{one.origin.app_id} is paused since {moment_text(one.since)}",
+            f"if nobody wants that any more: tidings merchant resume {one.origin.app_id}",
         )
-        for pause in merchants
-    ] or [Finding(OK, f"no merchant is paused; {batches} batches wait to be run or resumed" if batches else "none")]
+        for one in waiting
+        if not one.origin.batch_id
+    ] or [Finding(OK, f"no merchant is paused; batches: {held} held until they are run, {paused} paused")]
 
 
 async def _batches(patient: Patient) -> list[Finding]:

@@ -285,3 +285,14 @@ def test_whoever_works_on_a_batch_keeps_others_from_it_and_says_nothing_of_being
     driver.wait(driver.jobs.move(BATCH, CANCEL, 0, 10))
     stale = replace(driver.find(), version=0)
     assert not driver.wait(driver.jobs.hold(stale, 10))
+
+
+def test_states_are_had_of_many_and_of_what_is_no_job(driver: Driver) -> None:
+    assert driver.wait(driver.jobs.states([])) == []
+    driver.create()
+    driver.create(OTHER)
+    driver.wait(driver.jobs.move(OTHER, CANCEL, 0, LOOK))
+
+    found = driver.wait(driver.jobs.states([OTHER, Origin("shop", "none"), BATCH, Origin("shop", "")]))
+
+    assert found == [JobState.CANCELLED, None, JobState.HELD, None]

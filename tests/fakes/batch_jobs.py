@@ -64,6 +64,11 @@ class FakeBatchJobs(Outage):
         known = self._kept.get(batch)
         return known.job if known else None
 
+    async def states(self, batches: Sequence[Origin]) -> list[JobState | None]:
+        """Return the state of each."""
+        self.answer()
+        return [self._kept[batch].job.state if batch in self._kept else None for batch in batches]
+
     async def all(self) -> list[Origin]:
         """Return all batches that are jobs."""
         self.answer()

@@ -138,7 +138,7 @@ def test_what_is_held_is_run_by_no_end_of_a_pause(tidings: CommandLine, tmp_path
     refused = tidings.refused("merchant", "resume", APP, "--batch", "june")
 
     assert refused == f"--batch: the batch is HELD; run it as a batch job: tidings batch run {APP} june"
-    assert tidings.lines("merchant", "show")[1].split()[:2] == [APP, "june"]
+    assert tidings.lines("merchant", "show")[1].split()[:3] == [APP, "june", "HELD"]
 
 
 def test_what_is_held_is_not_paused_besides(tidings: CommandLine, tmp_path: Path) -> None:

@@ -57,6 +57,36 @@ def test_put_shows_the_secret_once_and_the_stores_keep_it_sealed(command: Comman
     assert secret.removeprefix("whsec_") not in command.on_services(story)
 
 
+def test_remove_says_what_becomes_of_what_waits_and_forgets_with_yes(command: CommandLine) -> None:
+    older = secret_in(command("callback", "put", "shop", "--url", URL))
+
+    async def make_final(services: Services) -> None:
+        await services.ledger.open()
+        messages = new_messages(3)
+        await services.ledger.accept("shop", Lane.BULK, messages, EVERY_OUTCOME)
+        for shard in range(services.keys.shards):
+            claims = await services.ledger.claim(shard, ids(messages), f"claim-{shard}")
+            await services.ledger.settle([final(claim) for claim in claims])
+        await services.callback_outbox.due()
+
+    command.on_services(make_final)
+
+    asked = command.lines("callback", "remove", "shop")
+    told = json.loads(command("callback", "remove", "shop", "--json").stdout)
+
+    assert asked[0] == "would remove shop"
+    assert asked[3].startswith("  3 callbacks wait: ")
+    assert asked[4] == "  0 callbacks were given up before and stay so"
+    assert asked[-1] == "nothing was changed; add --yes to remove it"
+    assert told["dryRun"] is True
+    assert [f"  {one}" for one in told["consequences"]] == asked[1:-1]
+    assert "shop" in command.lines("callback", "list")[1]
+    assert command.lines("callback", "remove", "shop", "--yes")[0] == "shop is removed"
+    assert command.lines("callback", "list") == ["no callbacks yet: see tidings callback put --help"]
+    assert command.refused("callback", "remove", "shop") == "APPID: has no callback; see tidings callback list"
+    assert secret_in(command("callback", "put", "shop", "--url", URL)) != older
+
+
 def test_rotate_shows_a_newer_secret_and_both_sign_for_the_overlap(command: CommandLine) -> None:
     older = secret_in(command("callback", "put", "shop", "--url", URL))
     newer = secret_in(command("callback", "rotate", "shop"))

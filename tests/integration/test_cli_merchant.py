@@ -9,6 +9,7 @@ from tests.command_line import CommandLine
 from tests.keys import public_pem
 from tests.ledger_driver import new_messages
 from worker.bootstrap import Services
+from worker.contract.batch_jobs import CANCEL, PAUSE, RUN, Extent, PartSummary, Upload
 from worker.contract.messages import Lane
 from worker.contract.origins import BatchPart, Origin
 
@@ -51,6 +52,32 @@ def test_a_pause_is_shown_until_it_is_resumed(tidings: CommandLine) -> None:
 
     assert tidings.lines("merchant", "resume", "shop")[0].startswith("shop goes on: ")
     assert "cafe" in tidings.lines("merchant", "show")[1]
+
+
+def test_what_was_not_run_yet_is_told_apart_from_what_is_paused(tidings: CommandLine) -> None:
+    async def have_jobs(services: Services) -> None:
+        for name, *changes in (("held",), ("running", RUN), ("paused", RUN, PAUSE), ("cancelled", CANCEL)):
+            batch = Origin("shop", name)
+            await services.batch_jobs.create(batch, b"{}", 1_000)
+            await services.batch_jobs.begin(Upload(batch, 1, "u"), "0a" * 32, Extent(1, 1))
+            await services.batch_jobs.finish(Upload(batch, 1, "u"), PartSummary(1))
+            for change in changes:
+                await services.batch_jobs.move(batch, change, 0, 1_000)
+            await services.pauses.pause(batch)
+
+    tidings.on_services(have_jobs)
+
+    assert [line.split()[:3] for line in tidings.lines("merchant", "show")[1:]] == [
+        ["shop", "cancelled", "CANCELLED"],
+        ["shop", "held", "HELD"],
+        ["shop", "paused", "PAUSED"],
+        ["shop", "running", "PAUSED"],
+    ]
+    found = json.loads(tidings("merchant", "show", "shop", "--json").stdout)["paused"]
+    assert [one["state"] for one in found] == ["CANCELLED", "HELD", "PAUSED", "PAUSED"]
+    checks = json.loads(tidings("doctor", "--json").stdout)["checks"]
+    (finding,) = next(check["findings"] for check in checks if check["name"] == "pauses")
+    assert finding["what"] == "no merchant is paused; batches: 1 held until they are run, 2 paused"
 
 
 def test_a_batch_whose_merchant_is_paused_is_said_to_wait_still(tidings: CommandLine) -> None:

@@ -28,6 +28,8 @@ _OWNED_FOR = 10_000
 """Milliseconds for which a merchant is this process' own, renewed in each round that it has to do with."""
 _MARGIN = 5_000
 """Milliseconds of a lease that are left when the last call under it must have ended."""
+_IDLE = 60.0
+"""Seconds between looks while nobody has a callback: what waits as the last one is removed has to be given up."""
 _PATIENCE = 0.5
 _PAUSE = 0.02
 """Seconds between rounds that follow each other."""
@@ -86,6 +88,7 @@ class CallbackDeliverer:
         self._settle = asyncio.Event()
         self._stopping = False
         self._available = True
+        self._idle_until = clock.monotonic() + _IDLE
 
     def look_soon(self) -> None:
         """Say that something may have become final."""
@@ -144,12 +147,16 @@ class CallbackDeliverer:
 
     async def _round(self) -> None:
         self._registrations = await self._registry.all()
-        if not self._registrations:
+        now = self._clock.monotonic()
+        if not self._registrations and now < self._idle_until:
             return
+        self._idle_until = now + _IDLE
         by_app = grouped(await self._outbox.due(), lambda place: place[1])
         self._forget_idle(by_app)
         ready = {app for app in by_app if self._room(app)}
         busy = {app for app, merchant in self._merchants.items() if merchant.in_hand}
+        for app in busy - self._registrations.keys():
+            self._give_back(self._merchants[app], 0)
         apps = sorted(ready | busy)
         owned = await self._outbox.own(apps, self._process, _OWNED_FOR) if apps else []
         ours = ready & {app for app, own in zip(apps, owned, strict=True) if own}
@@ -164,7 +171,9 @@ class CallbackDeliverer:
         for app_id, callbacks in grouped(await self._outbox.claim(wanted, self._limits.lease), _app_of).items():
             registration = self._registrations.get(app_id)
             if registration is None or registration.disabled:
-                self._end(CallbackSettlement(one, CallbackVerdict.DEAD, detail="DISABLED") for one in callbacks)
+                why = "REMOVED" if registration is None else "DISABLED"
+                self._end(CallbackSettlement(one, CallbackVerdict.DEAD, detail=why) for one in callbacks)
+                self._idle_until = 0.0
                 self._look.set()
             else:
                 self._merchant(app_id).waiting.extend(InHand(one, deadline) for one in callbacks)

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from worker.adapters.redis.job_keys import JOBS_KEY, PROGRESS_KEY, job_key, passed_key, rejected_key
 from worker.adapters.redis.keys import JOBS, Keys
 from worker.adapters.redis.replies import raw, text
-from worker.adapters.redis.scripts import Call, Script, redis_answers, run
+from worker.adapters.redis.scripts import Call, Script, execute, redis_answers, run
 from worker.adapters.redis.times import Now, ledger_time, server_time
 from worker.contract.batch_jobs import (
     MAX_ROWS,
@@ -62,6 +62,14 @@ class RedisBatchJobs:
         with redis_answers():
             stored = await self._redis.hgetall(job_key(batch))
         return _job(batch, {text(field): raw(value) for field, value in stored.items()}) if stored else None
+
+    async def states(self, batches: Sequence[Origin]) -> list[JobState | None]:
+        """Return the state of each, None for one that is no job."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for batch in batches:
+            pipeline.hget(job_key(batch), "state")
+        found = await execute(pipeline) if batches else []
+        return [None if state is None else JobState(text(state)) for state in found]
 
     async def all(self) -> list[Origin]:
         """Return all batches that are jobs, by appId and batchId."""

@@ -107,6 +107,13 @@ class RedisCallbackOutbox:
         places = [place(settlement) for settlement in settlements]
         return [bool(code) for code in await run_each(self._redis, settlements, places, call)]
 
+    async def waiting(self, app_id: str) -> int:
+        """Return how many callbacks of a merchant are in its queues; what became final just now is on its way there."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for slot in self._keys.slots():
+            pipeline.zcard(self._keys.callbacks_of(slot, app_id))
+        return sum(await execute(pipeline))
+
     def _of(self, queue: Queue, *, outbox: bool = False) -> list[str]:
         slot, app_id = queue
         queues = [self._keys.callbacks(slot), self._keys.callbacks_of(slot, app_id)]

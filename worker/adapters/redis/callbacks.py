@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import orjson
 from redis.asyncio import Redis
 
-from worker.adapters.redis.changing import change_field
+from worker.adapters.redis.changing import change_field, remove_field
 from worker.adapters.redis.marshalling import outcomes_text
 from worker.adapters.redis.registry_keys import REGISTRATIONS_KEY
 from worker.adapters.redis.remembering import RememberedHash
@@ -50,6 +50,12 @@ class RedisCallbacks:
         )
         self._known.forget()
         return registration
+
+    async def remove(self, app_id: str) -> bool:
+        """Forget a registration; False where it was not known. What waits is given up by whoever would have told it."""
+        removed = await remove_field(self._redis, REGISTRATIONS_KEY, app_id)
+        self._known.forget()
+        return removed
 
     async def disable(self, app_id: str, url: str, reason: str) -> None:
         """Tell a merchant nothing any more, unless it registered another URL since."""

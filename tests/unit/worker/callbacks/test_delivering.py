@@ -292,6 +292,47 @@ def test_no_log_line_holds_a_secret_or_a_body() -> None:
     asyncio.run(story())
 
 
+def test_what_waits_for_a_merchant_whose_callback_was_removed_is_given_up() -> None:
+    async def story() -> None:
+        stand = Stand("shop", "other")
+        await stand.make_final("shop", 300)
+        stand.poster.hanging[url("shop")] = asyncio.Event()
+        calls = LIMITS.calls_per_merchant
+
+        async def removed() -> None:
+            await until(lambda: len(stand.poster.posts) == calls)
+            del stand.registry.registrations["shop"]
+            await until(lambda: len(stand.outbox.dead) == 300 - calls)
+            stand.poster.hanging[url("shop")].set()
+            await stand.done()
+
+        await running(stand.deliverer(), story=removed)
+
+        assert set(stand.outbox.dead.values()) == {"REMOVED"}
+        assert (len(stand.poster.taken), len(stand.outbox.delivered)) == (calls, calls)
+
+    asyncio.run(story())
+
+
+def test_what_waits_is_given_up_within_a_minute_also_where_the_last_callback_was_removed() -> None:
+    async def story() -> None:
+        stand = Stand()
+        await stand.make_final("shop", 300)
+
+        async def a_minute_later() -> None:
+            await asyncio.sleep(0.05)
+            assert stand.open == 300
+            stand.advance(60_001)
+            await stand.done()
+
+        await running(stand.deliverer(), story=a_minute_later)
+
+        assert set(stand.outbox.dead.values()) == {"REMOVED"}
+        assert stand.poster.posts == []
+
+    asyncio.run(story())
+
+
 def test_nothing_is_asked_of_the_ledger_while_nobody_registered_a_callback() -> None:
     async def story() -> None:
         stand = Stand()
