@@ -33,7 +33,16 @@ PEERS := .venv-bench .venv-bench-older-redis
 .PHONY: help install demo dev drill fuzz test test-compiled lint format wheel bench bench-smoke bench-all lock clean always
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@width=10000; if [ -t 1 ]; then width=$${COLUMNS:-$$(tput cols 2>/dev/null || echo 80)}; fi; \
+	awk -F ':.*## ' -v width="$$width" '/^[a-z-]+:.*## / { \
+		line = sprintf("  make %-13s", $$1); \
+		count = split($$2, words, " "); \
+		for (i = 1; i <= count; i++) { \
+			if (length(line) + 1 + length(words[i]) > width) { print line; line = sprintf("%20s", "") } \
+			line = line " " words[i]; \
+		} \
+		print line; \
+	}' $(MAKEFILE_LIST)
 
 install: $(DEVELOPMENT) ## make .venv with everything that running, testing and changing tidings needs
 

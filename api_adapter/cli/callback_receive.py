@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import told
+from api_adapter.cli.saying import say_aside
 from api_adapter.listening import place_of, told_where
 from api_adapter.stack.ports import url_of
 from worker.callbacks.secrets import UnusableSecretError, checked_secret
@@ -44,7 +45,7 @@ def receive(
         from api_adapter.client import CallbackVerifier  # noqa: PLC0415 - no other command needs it
 
         with listening(host, port, CallbackVerifier(_secret(secret_file))) as server:
-            typer.echo(f"listening on {url_of(host, server.server_port)}/", err=True)
+            say_aside(f"listening on {url_of(host, server.server_port)}/")
             server.serve_forever()
 
 
@@ -86,7 +87,7 @@ def _handler(verifier: "CallbackVerifier") -> type[BaseHTTPRequestHandler]:
             try:
                 verifier.verify(dict(self.headers), body)
             except UntrustedCallbackError as error:
-                typer.echo(f"refused: {error}", err=True)
+                say_aside(f"refused: {error}")
                 self._answer(_REFUSED)
                 return
             sys.stdout.write(body.decode() + "\n")

@@ -40,13 +40,12 @@ def remove(
 
 
 def _consequences(app_id: str, waiting: int, dead: int) -> list[str]:
-    verb = "waits" if waiting == 1 else "wait"
-    given_up = "was given up before and stays" if dead == 1 else "were given up before and stay"
+    also = f"{counted(waiting, 'callback')} {'waits' if waiting == 1 else 'wait'}: " if waiting else ""
+    given_up = f", as {counted(dead, 'callback')} {'was' if dead == 1 else 'were'} before" if dead else ""
     replay = f"tidings callback dead replay --app-id {app_id} --yes"
     return [
         "its secrets are forgotten: put again it has a new one",
         "nobody is told what becomes of messages that are taken from about a second later on",
-        f"{counted(waiting, 'callback')} {verb}: given up as REMOVED within a minute, as what becomes final later",
-        f"{counted(dead, 'callback')} {given_up} so",
-        f"to have what was given up told after all: put it again, then {replay}",
+        f"{also}what waits, and what becomes final of earlier messages, is given up (REMOVED) in a minute{given_up}",
+        f"to have that told after all, put it again, then: {replay}",
     ]

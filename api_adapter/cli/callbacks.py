@@ -12,6 +12,7 @@ from api_adapter.cli import callback_receive, callback_removal, callbacks_dead
 from api_adapter.cli.arguments import ArgumentError, overlap
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, print_json, utc
+from api_adapter.cli.saying import say, say_aside
 from api_adapter.cli.tables import show_table
 from worker.assembly import callback_poster
 from worker.callbacks.addresses import UnfitUrlError, may_be_called, target_of
@@ -73,11 +74,11 @@ def put(
             return stored, secret if stored.secrets == first else None
 
         registration, secret = run(main)
-        typer.echo(_described(registration))
+        say(_described(registration))
         if secret is not None:
             _show(secret)
         else:
-            typer.echo(f"its secrets stay; for a newer one: tidings callback rotate {app_id}", err=True)
+            say_aside(f"its secrets stay; for a newer one: tidings callback rotate {app_id}")
 
 
 @app.command(
@@ -113,7 +114,7 @@ def disable(app_id: AppId) -> None:
             since = Disabled(services.clock.now(), _BY_HAND)
             return await services.callbacks.change(app_id, _known(lambda known: known.disabled_by(since)))
 
-        typer.echo(_described(run(main)))
+        say(_described(run(main)))
 
 
 @app.command(epilog="Example:\n\ntidings callback enable 333301")
@@ -124,7 +125,7 @@ def enable(app_id: AppId) -> None:
         async def main(services: Services) -> CallbackRegistration:
             return await services.callbacks.change(app_id, _known(lambda known: replace(known, disabled=None)))
 
-        typer.echo(_described(run(main)))
+        say(_described(run(main)))
 
 
 @app.command("list", epilog="Example:\n\ntidings callback list --json")
@@ -138,7 +139,7 @@ def list_callbacks(*, as_json: AsJson = False) -> None:
         elif registrations:
             show_table(("App", "URL", "Outcomes", "State", "Secrets"), map(_row, registrations))
         else:
-            typer.echo("no callbacks yet: see tidings callback put --help")
+            say("no callbacks yet: see tidings callback put --help")
 
 
 @app.command(epilog="Example:\n\ntidings callback test 333301\n\nExit code: 0 it was taken, 1 it was not.")
@@ -156,9 +157,9 @@ def test(app_id: AppId) -> None:
             return reply.detail, succeeded(reply)
 
         detail, taken = run(main)
-        typer.echo(f"{app_id}: {detail}")
+        say(f"{app_id}: {detail}")
         if not taken:
-            typer.echo(_FAILED_TEST, err=True)
+            say_aside(_FAILED_TEST)
         raise typer.Exit(0 if taken else EXIT_REFUSED)
 
 
@@ -215,7 +216,7 @@ def _overlap(old_secrets_end_in: str) -> int:
 
 def _show(secret: str) -> None:
     typer.echo(f"secret: {secret}")
-    typer.echo("keep it: it is shown this once", err=True)
+    say_aside("keep it: it is shown this once")
 
 
 def _described(registration: CallbackRegistration) -> str:

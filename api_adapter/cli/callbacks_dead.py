@@ -9,6 +9,7 @@ from rich.text import Text
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import STYLES, AsJson, counted, print_json, utc
+from api_adapter.cli.saying import say
 from api_adapter.cli.tables import show_table
 from worker.batching import chunks
 from worker.contract.callbacks import DeadCallback, OutcomeKey, ProgressKey
@@ -111,11 +112,11 @@ async def _let_go(
 
 def _finish(result: tuple[int, list[str]], what: str, *, yes: bool) -> None:
     number, absent = result
-    typer.echo(f"{what}ed {counted(number, 'callback')}" if yes else f"would {what} {counted(number, 'callback')}")
+    say(f"{what}ed {counted(number, 'callback')}" if yes else f"would {what} {counted(number, 'callback')}")
     for subject in absent:
-        typer.echo(f"  no dead callback: {subject}")
+        say(f"  no dead callback: {subject}")
     if not yes and number:
-        typer.echo(f"nothing was changed; add --yes to {what}")
+        say(f"nothing was changed; add --yes to {what}")
     raise typer.Exit(EXIT_REFUSED if absent else 0)
 
 
@@ -125,7 +126,7 @@ def _tell(found: Sequence[DeadCallback], *, as_json: bool) -> None:
     elif found:
         show_table(_HEADINGS, map(_row, found))
     else:
-        typer.echo("no dead callbacks")
+        say("no dead callbacks")
 
 
 def _row(callback: DeadCallback) -> tuple[str | Text, ...]:

@@ -13,6 +13,7 @@ from api_adapter.cli import client_removal
 from api_adapter.cli.arguments import ArgumentError, duration, overlap
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, print_json, stacked, utc
+from api_adapter.cli.saying import say
 from api_adapter.cli.tables import show_table
 from worker.contract.clients import PLAIN_CLIENT_ID, ClientKey, Network, RegisteredClient
 from worker.contract.rates import RateUse
@@ -81,7 +82,7 @@ def add(
 
             return await services.clients.change(client_id, changed)
 
-        typer.echo(_described(run(main)))
+        say(_described(run(main)))
 
 
 @app.command(
@@ -117,7 +118,7 @@ def rotate(
 
             return await services.clients.change(client_id, changed)
 
-        typer.echo(_described(run(main)))
+        say(_described(run(main)))
 
 
 @app.command("list", epilog="Example:\n\ntidings client list --json")
@@ -138,7 +139,7 @@ def list_clients(*, as_json: AsJson = False) -> None:
             rows = (_row(*client) for client in clients)
             show_table(("Client", "Apps", "Keys", "Rate", "Refused", "Addresses"), rows)
         else:
-            typer.echo("no clients yet: see tidings client add --help")
+            say("no clients yet: see tidings client add --help")
 
 
 def _check_name(client_id: str) -> None:

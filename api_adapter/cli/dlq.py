@@ -10,7 +10,8 @@ from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.dlq_letters import HEADINGS, letter_json, row
 from api_adapter.cli.letter_queries import HELP, parse
-from api_adapter.cli.printing import AsJson, print_json
+from api_adapter.cli.printing import AsJson, counted, print_json
+from api_adapter.cli.saying import say
 from api_adapter.cli.tables import show_table
 from worker.contract.dead_letters import DeadLetterPage, Position, PositionError
 
@@ -54,7 +55,7 @@ def ls(
             return
         if page.letters:
             show_table(HEADINGS, map(row, page.letters))
-        typer.echo(f"{len(page.letters):,} of {number:,} dead letters{_rest(page, query or [], limit)}")
+        say(f"{len(page.letters):,} of {counted(number, 'dead letter')}{_rest(page, query or [], limit)}")
 
 
 def _position(after: str | None) -> Position | None:

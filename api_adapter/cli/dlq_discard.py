@@ -13,6 +13,7 @@ from api_adapter.cli.dlq_letters import AppId, Ids, Where, Yes, check_selection,
 from api_adapter.cli.letter_queries import HELP
 from api_adapter.cli.printing import AsJson, counted, period, print_json
 from api_adapter.cli.progress import Work, progress
+from api_adapter.cli.saying import say
 from worker.contract.dead_letters import MAX_REASON
 from worker.replay import Interventions, Rehearsal
 
@@ -96,19 +97,19 @@ def _tell_rehearsal(found: Rehearsal, *, as_json: bool) -> None:
     if as_json:
         print_json({"dryRun": True, "letters": found.letters, "noDeadLetters": found.absent})
         return
-    typer.echo(f"would discard {counted(found.letters, 'dead letter')}")
+    say(f"would discard {counted(found.letters, 'dead letter')}")
     _tell_absent(found.absent)
-    typer.echo("nothing was changed; add --yes to discard" if found.letters else "there is nothing to discard")
+    say("nothing was changed; add --yes to discard" if found.letters else "there is nothing to discard")
 
 
 def _tell(done: Done, retention: int, *, as_json: bool) -> None:
     if as_json:
         print_json({"dryRun": False, "discarded": done.discarded, "noDeadLetters": done.absent})
         return
-    typer.echo(f"discarded {counted(done.discarded, 'dead letter')}; outcomes are remembered for {period(retention)}")
+    say(f"discarded {counted(done.discarded, 'dead letter')}; outcomes are remembered for {period(retention)}")
     _tell_absent(done.absent)
 
 
 def _tell_absent(message_ids: Sequence[str]) -> None:
     for message_id in message_ids:
-        typer.echo(f"  no dead letter: {message_id}")
+        say(f"  no dead letter: {message_id}")

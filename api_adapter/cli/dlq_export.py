@@ -1,9 +1,8 @@
 """`tidings dlq export`: dead letters as JSON lines, for whoever has to look at them elsewhere."""
 
-import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import orjson
 import typer
@@ -12,7 +11,9 @@ from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.dlq_show import stories_of, story_json
 from api_adapter.cli.letter_queries import HELP, parse
+from api_adapter.cli.printing import counted
 from api_adapter.cli.progress import Work, progress
+from api_adapter.cli.saying import say_aside, write_line
 from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 
 EPILOG = (
@@ -30,17 +31,17 @@ def export(
     """Write every dead letter that a query finds, a JSON object a line: all that `show --json` has, values masked."""
     with told():
         if output is None:
-            number = run(lambda services: _write(services, query or (), sys.stdout.buffer))
+            number = run(lambda services: _write(services, query or (), write_line))
         else:
             try:
                 with output.open("xb") as file:
-                    number = run(lambda services: _write(services, query or (), file))
+                    number = run(lambda services: _write(services, query or (), file.write))
             except OSError as error:
                 raise ArgumentError(f"--output: can't be written as a new file: {error.strerror}") from None
-        typer.echo(f"{number:,} dead letters written", err=True)
+        say_aside(f"{counted(number, 'dead letter')} written")
 
 
-async def _write(services: Services, terms: Sequence[str], file: BinaryIO) -> int:
+async def _write(services: Services, terms: Sequence[str], write: Callable[[bytes], object]) -> int:
     written = 0
     query = parse(terms, await services.dead_letters.now())
     total = await services.records.dead_count() if query == DeadLetterQuery() else None
@@ -48,10 +49,9 @@ async def _write(services: Services, terms: Sequence[str], file: BinaryIO) -> in
         async for letters in _pages(services, query):
             for story in await stories_of(services, [letter.message_id for letter in letters]):
                 if story is not None:  # replayed or discarded a moment ago otherwise
-                    file.write(orjson.dumps(story_json(story), option=orjson.OPT_APPEND_NEWLINE))
+                    write(orjson.dumps(story_json(story), option=orjson.OPT_APPEND_NEWLINE))
                     written += 1
             meter.advance(written, written)
-    file.flush()
     return written
 
 

@@ -15,6 +15,7 @@ from api_adapter.cli.dlq_receipts import FAILED, FileReceipt
 from api_adapter.cli.letter_queries import HELP
 from api_adapter.cli.printing import AsJson, counted, print_json
 from api_adapter.cli.progress import Meter, Work, progress
+from api_adapter.cli.saying import say, say_aside
 from worker.contract.dead_letters import DeadLetter, Replayed
 from worker.replay import Interventions, Matching, Rehearsal, ReplayOrder, Selection
 
@@ -95,7 +96,7 @@ async def _replay(services: Services, asked: Asked, path: Path, rate: int | None
     selection = await _select(services, asked)
     receipt = FileReceipt(path, asked.as_json, secrets.token_hex(_RUN_BYTES), now)
     if receipt.resumed:
-        typer.echo(f"goes on with the run in {path}: {sum(receipt.counts.values()):,} letters are done", err=True)
+        say_aside(f"goes on with the run in {path}: {counted(sum(receipt.counts.values()), 'letter')} done")
         selection = _as_of(selection, receipt.started_at)
         await _confirm(services, receipt)
     order = ReplayOrder(receipt.run, services.settings.deliver_within, rate)
@@ -153,7 +154,7 @@ def _tell_rehearsal(found: Rehearsal, *, as_json: bool) -> None:
         )
         return
     for line in _rehearsal_lines(found):
-        typer.echo(line)
+        say(line)
 
 
 def _rehearsal_lines(found: Rehearsal) -> Iterator[str]:
@@ -177,4 +178,4 @@ def _tell(receipt: FileReceipt, *, as_json: bool) -> None:
         print_json({"dryRun": False, "run": receipt.run, **receipt.counts, "receipt": str(receipt.path)})
         return
     parts = ", ".join(f"{number:,} {result}" for result, number in receipt.counts.items())
-    typer.echo(f"replayed: {parts}; each one: {receipt.path}")
+    say(f"replayed: {parts}; each one: {receipt.path}")

@@ -8,7 +8,8 @@ import typer
 
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.letter_queries import HELP, parse
-from api_adapter.cli.printing import AsJson, elapsed, print_json, utc
+from api_adapter.cli.printing import AsJson, counted, elapsed, print_json, utc
+from api_adapter.cli.saying import say
 from api_adapter.cli.tables import show_table
 from worker.contract.dead_letters import DeadLetter, DeadLetterQuery
 
@@ -90,7 +91,7 @@ async def _count(services: Services, query: DeadLetterQuery) -> Stats:
 def _print(found: Stats, now: int) -> None:
     if found.letters:
         show_table(("By", "Value", "Letters", "Oldest died", "Ago"), _rows(found, now))
-    typer.echo(f"{found.letters:,} dead letters{_age(found, now)}")
+    say(f"{counted(found.letters, 'dead letter')}{_age(found, now)}")
 
 
 def _age(found: Stats, now: int) -> str:

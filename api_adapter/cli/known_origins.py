@@ -1,8 +1,7 @@
 """Whether anything is known of what an operator names: a pause of a misspelt appId keeps nothing from being sent."""
 
-import typer
-
 from api_adapter.cli.context import Services
+from api_adapter.cli.saying import say_aside
 from worker.contract.cancellations import Standing
 from worker.contract.origins import Origin
 
@@ -21,7 +20,7 @@ async def is_known(services: Services, origin: Origin, standing: Standing) -> bo
 
 def note_unknown(origin: Origin, then: str) -> None:
     """Say on standard error that nothing is known of what was named, and what follows."""
-    typer.echo(f"note: {_UNKNOWN[bool(origin.batch_id)]}; {then}", err=True)
+    say_aside(f"note: {_UNKNOWN[bool(origin.batch_id)]}; {then}")
 
 
 async def _named_apps(services: Services) -> set[str]:

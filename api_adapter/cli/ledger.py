@@ -9,8 +9,9 @@ import typer
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.ledger_faults import fault_lines, faults_json
 from api_adapter.cli.ledger_repairs import repair_lines, repairs_json
-from api_adapter.cli.printing import AsJson, print_json
+from api_adapter.cli.printing import AsJson, counted, print_json
 from api_adapter.cli.progress import Work, progress
+from api_adapter.cli.saying import say
 from api_adapter.cli.tables import show_table
 from worker.contract.audits import ShardAudit
 from worker.contract.messages import Channel
@@ -128,15 +129,15 @@ def _conservation(total: Tally) -> str:
 def _print(report: Report, names: int) -> None:
     found = report.check
     for line in repair_lines(report.repairs, names) if report.repairs is not None else ():
-        typer.echo(line)
+        say(line)
     if found.tallies:
         show_table(("App", "Channel", *_COLUMNS), _rows(found.tallies))
-    typer.echo(_conservation(found.total))
+    say(_conservation(found.total))
     if found.clean:
-        typer.echo(f"proved from {found.records:,} records: all is accounted for")
+        say(f"proved from {counted(found.records, 'record')}: all is accounted for")
         return
     for line in _faults(found, names):
-        typer.echo(line)
+        say(line)
 
 
 def _rows(tallies: Tallies) -> Iterator[tuple[str, ...]]:

@@ -15,6 +15,7 @@ from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.lint_screen import TroubleLines, one_send, summary
 from api_adapter.cli.printing import print_json, screen
 from api_adapter.cli.progress import Work, progress
+from api_adapter.cli.saying import say, say_aside, write_line
 from api_adapter.clients import CLIENT_ID
 from api_adapter.lint_answers import lint_json
 from api_adapter.lint_input import OneSend, one_or_many
@@ -86,7 +87,8 @@ def lint(
         work = Work("lint", "line", _size(stream))
         totals, seconds = run(lambda services: _lint_all(services, client_id, _File(given, work, lines)))
         lines.end(totals)
-        typer.echo("\n".join(summary(totals, seconds)), err=as_json)
+        for line in summary(totals, seconds):
+            (say_aside if as_json else say)(line)
         raise typer.Exit(_exit_code(totals.fates))
 
 
@@ -94,7 +96,7 @@ class _JsonLines:
     """Prints a JSON object for each line."""
 
     def add(self, line: int, lint: SendLint, trouble: Trouble | None) -> None:  # noqa: ARG002 - as `_Lines`
-        sys.stdout.buffer.write(orjson.dumps({"line": line, **lint_json(lint)}, option=orjson.OPT_APPEND_NEWLINE))
+        write_line(orjson.dumps({"line": line, **lint_json(lint)}, option=orjson.OPT_APPEND_NEWLINE))
 
     def end(self, totals: LintTotals) -> None:  # noqa: ARG002 - as above
         sys.stdout.buffer.flush()

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-import typer
 from rich.console import RenderableType
 from rich.text import Text
 
 from api_adapter.cli.printing import elapsed, harmless, period
 from api_adapter.cli.progress import rate
+from api_adapter.cli.saying import say
 from api_adapter.cli.view_panels import panels
 from api_adapter.lint_totals import LintTotals, Trouble, reason
 from api_adapter.linting import Fate, SendLint
@@ -71,14 +71,14 @@ class TroubleLines:
         """Print a line, if it is in trouble."""
         if trouble is not None and self._shown[trouble] < self._most:
             self._shown[trouble] += 1
-            typer.echo(f"line {line}: {WORDS[lint.fate]}: {harmless(reason(lint))}")
+            say(f"line {line}: {WORDS[lint.fate]}: {harmless(reason(lint))}")
 
     def end(self, totals: LintTotals) -> None:
         """Say what was not shown."""
         for trouble, number in totals.troubles.most_common():
             rest = number - self._shown[trouble]
             if rest and self._most:
-                typer.echo(f"and {rest:,} more lines that {WORDS[trouble.fate]}: {trouble.code}")
+                say(f"and {rest:,} more lines that {WORDS[trouble.fate]}: {trouble.code}")
 
 
 def summary(totals: LintTotals, seconds: float) -> Iterator[str]:

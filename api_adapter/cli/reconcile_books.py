@@ -7,10 +7,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import orjson
-import typer
 
 from api_adapter.books import NEVER_SEEN, Entry
 from api_adapter.cli.printing import counted, harmless
+from api_adapter.cli.saying import say, write_line
 from api_adapter.reconciling import reconcile
 from worker.batching import grouped
 from worker.contract.requests import MAX_INQUIRIES, Expectation, Reconciliation
@@ -98,21 +98,20 @@ class Telling:
             self.counts.otherwise += 1
         if self.as_json:
             row = {"line": entry.line, "appId": entry.app_id, **entry.message.model_dump(), "ledger": status}
-            typer.echo(orjson.dumps(row))
+            write_line(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
         else:
             expected = entry.message.status or "taken"
-            typer.echo(f"line {entry.line}: {harmless(entry.message.requestId)}: {expected} by the books, now {status}")
+            say(f"line {entry.line}: {harmless(entry.message.requestId)}: {expected} by the books, now {status}")
 
     def end(self) -> None:
         """Print the totals."""
         counts = self.counts
         if self.as_json:
             totals = {"messages": counts.messages, "neverSeen": counts.never_seen, "otherwise": counts.otherwise}
-            typer.echo(orjson.dumps(totals))
+            write_line(orjson.dumps(totals, option=orjson.OPT_APPEND_NEWLINE))
             return
         agree = counts.messages - counts.differing
-        typer.echo(
-            f"{counted(counts.messages, 'message')}: {agree:,} agree, "
-            f"{counts.never_seen:,} were never taken or are forgotten, "
-            f"{counts.otherwise:,} have another status"
+        say(
+            f"{counted(counts.messages, 'message')}: {agree:,} as the ledger has it, "
+            f"{counts.never_seen:,} never taken or forgotten, {counts.otherwise:,} with another status"
         )

@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from api_adapter.cli.printing import print_json
+from api_adapter.cli.saying import say
 
 Yes: TypeAlias = Annotated[bool, typer.Option("--yes", help="Do it; without it only say what depends on it.")]
 
@@ -15,8 +16,8 @@ def print_removal(key: str, name: str, consequences: Sequence[str], *, yes: bool
     if as_json:
         print_json({"dryRun": not yes, key: name, "consequences": consequences})
         return
-    typer.echo(f"{name} is removed" if yes else f"would remove {name}")
+    say(f"{name} is removed" if yes else f"would remove {name}")
     for consequence in consequences:
-        typer.echo(f"  {consequence}")
+        say(f"  {consequence}")
     if not yes:
-        typer.echo("nothing was changed; add --yes to remove it")
+        say("nothing was changed; add --yes to remove it")

@@ -3,6 +3,7 @@
 A bar that shows how far a verb is goes away while a line is written, and comes back below it.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from rich.console import Console
 from rich.progress import Progress
 from typing_extensions import override
 
+_COMMAND: Final = re.compile(r"(?<=: )tidings [a-z][^;:]*$")
+"""A command that ends a text, as advice does."""
 _bar: ContextVar[Progress | None] = ContextVar("bar", default=None)
 _HANGING: Final = 2
 """Characters by which the second and later lines of a text are indented beyond its first."""
@@ -41,6 +44,16 @@ def say(text: str, command: Command | None = None, hanging: int = _HANGING) -> N
 def say_aside(text: str, command: Command | None = None, hanging: int = _HANGING) -> None:
     """Do as `say`, on standard error."""
     _write(text, command, hanging, sys.stderr)
+
+
+def write_line(line: bytes) -> None:
+    """Write a line for programs to standard output, break included."""
+    if not sys.stdout.isatty():
+        sys.stdout.buffer.write(line)
+        return
+    with bar_away():
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
 
 
 @contextmanager
@@ -78,7 +91,7 @@ def folded(text: str, width: int, command: Command | None = None, hanging: int =
     """
     first = text[: len(text) - len(text.lstrip(" "))]
     lines = [first]
-    for word in (*text.strip(" ").split(" "), *_words(command)):
+    for word in _words(text, command):
         if not lines[-1].strip():
             lines[-1] += word
         elif cell_len(lines[-1]) + 1 + cell_len(word) <= width:
@@ -88,9 +101,12 @@ def folded(text: str, width: int, command: Command | None = None, hanging: int =
     return "\n".join(lines)
 
 
-def _words(command: Command | None) -> list[str]:
-    """Return what is never broken of a command, in order."""
-    return [] if command is None else [command.text, *command.remark.split()]
+def _words(text: str, command: Command | None) -> list[str]:
+    """Return what is never broken, in order; runs of spaces stay."""
+    at_the_end = _COMMAND.search(text)
+    prose = text if at_the_end is None else text[: at_the_end.start() - 1]
+    words = prose.strip(" ").split(" ") + ([] if at_the_end is None else [at_the_end[0]])
+    return words + ([] if command is None else [command.text, *command.remark.split()])
 
 
 def _write(text: str, command: Command | None, hanging: int, stream: TextIO) -> None:
@@ -99,4 +115,4 @@ def _write(text: str, command: Command | None, hanging: int, stream: TextIO) -> 
         if console.is_terminal:
             typer.echo(folded(text, console.width, command, hanging), stream)
         else:
-            typer.echo(" ".join((text, *_words(command))) if text else str(command or ""), stream)
+            typer.echo(" ".join(str(one) for one in (text, command) if one), stream)

@@ -15,6 +15,7 @@ from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import told
 from api_adapter.cli.printing import AsJson, counted, elapsed, harmless, print_json
 from api_adapter.cli.progress import Work, progress, rate
+from api_adapter.cli.saying import say, say_aside
 from api_adapter.cli.send_ways import Directly, OverTheApi, Way
 from api_adapter.send_files.checkpoints import CheckpointFile
 from api_adapter.send_files.outputs import OWNER_ALONE, Output
@@ -104,7 +105,8 @@ def send(  # noqa: PLR0913 - a typer option is a parameter
         if as_json:
             print_json(_summary_json(done))
         else:
-            typer.echo("\n".join(_summary(done)))
+            for line in _summary(done):
+                say(line)
         raise typer.Exit(_exit_code(done.totals))
 
 
@@ -130,7 +132,7 @@ def _run(way: Way, paths: Paths, *, resume: bool) -> Done:
         try:
             way.run(use)
         except KeyboardInterrupt:
-            typer.echo(_how_to_go_on("stopped", paths), err=True)
+            say_aside(_how_to_go_on("stopped", paths))
             raise
         return Done(paths, run.totals, run.totals.lines - before, clock.monotonic() - start)
 
@@ -146,7 +148,7 @@ def _begin(run: Run, files: Files, paths: Paths, *, resume: bool) -> None:
         run.begin()
         return
     run.resume(checkpoint)
-    typer.echo(f"going on after line {checkpoint.line:,}, as {paths.checkpoint} says", err=True)
+    say_aside(f"going on after line {checkpoint.line:,}, as {paths.checkpoint} says")
 
 
 def _paths(file: str, results: Path | None) -> Paths:

@@ -15,6 +15,7 @@ from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services
 from api_adapter.cli.printing import counted, print_json, utc
 from api_adapter.cli.progress import Work, progress
+from api_adapter.cli.saying import say
 from api_adapter.settlement import Settlement, Unsorted
 from worker.contract.codes import ResultStatus
 from worker.contract.errors import TidingsError
@@ -113,5 +114,5 @@ def tell(day: Day, target: Path, settlement: Settlement, *, as_json: bool) -> No
         )
         return
     told = ", ".join(f"{status} {number:,}" for status, number in counts.items())
-    typer.echo(f"{counted(settlement.messages, 'message')} of {day.date} ({day.zone}): {told}")
+    say(f"{counted(settlement.messages, 'message')} of {day.date} ({day.zone}): {told}")
     typer.echo(f"{settlement.digest}  {target}")

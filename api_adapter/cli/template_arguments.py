@@ -10,6 +10,7 @@ import typer
 
 from api_adapter.cli.context import Services, run
 from api_adapter.cli.printing import harmless
+from api_adapter.cli.saying import say_aside
 from api_adapter.template_changes import consequences
 from api_adapter.template_lint import Grade, lint
 from worker.contract.errors import TidingsError
@@ -73,4 +74,4 @@ def warn_of_move(old: TemplateVersion | None, new: TemplateVersion) -> None:
 def tell(code: str, texts: Iterable[str]) -> None:
     """Print lines about a template on standard error."""
     for text in texts:
-        typer.echo(f"{code}: {harmless(text)}", err=True)
+        say_aside(f"{code}: {harmless(text)}")

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, counted, harmless, print_json
+from api_adapter.cli.saying import say
 from api_adapter.cli.template_arguments import found
 from api_adapter.template_files import TemplateFileError, read_written
 from api_adapter.template_lint import LONGEST, Grade, Remark, lint
@@ -65,8 +66,8 @@ def lint_templates(
             print_json([line._asdict() for line in lines])
         else:
             for line in lines:
-                typer.echo(f"{line.where}: {line.grade}: {harmless(line.text)}")
-            typer.echo(_summary(lines))
+                say(f"{line.where}: {line.grade}: {harmless(line.text)}")
+            say(_summary(lines))
         raise typer.Exit(EXIT_FOUND if any(line.grade is not Grade.NOTE for line in lines) else 0)
 
 

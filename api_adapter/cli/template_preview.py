@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from api_adapter.cli.context import told
 from api_adapter.cli.printing import AsJson, print_json, screen
+from api_adapter.cli.saying import say, say_aside
 from api_adapter.cli.template_arguments import Code, TemplateCommandError, VersionNumber, find
 from api_adapter.cli.view_panels import panels
 from api_adapter.preview_page import Pictured, picture
@@ -47,7 +48,7 @@ def preview(  # noqa: PLR0913 - each is an option of the command
         (view,) = views(compiled, [entry], link)
         _refuse(view)
         for remark in compiled.superfluous([entry]):
-            typer.echo(f"note: {remark}", err=True)
+            say_aside(f"note: {remark}")
         if as_json:
             contents = {channel.channel: channel.content for channel in view.channels}
             print_json(
@@ -74,8 +75,8 @@ def _write_page(file: Path, pictured: Pictured) -> None:
     except OSError as error:
         raise TemplateCommandError(f"--html: {file} can't be written ({error.strerror}); name another file") from error
     if pictured.stand_ins:
-        typer.echo(f"note: shown by their names: {', '.join(pictured.stand_ins)}", err=True)
-    typer.echo(f"wrote {file}: open it in a browser")
+        say_aside(f"note: shown by their names: {', '.join(pictured.stand_ins)}")
+    say(f"wrote {file}: open it in a browser")
 
 
 def _refuse(view: LanguageView) -> None:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, harmless, print_json, screen, utc
+from api_adapter.cli.saying import say
 from api_adapter.cli.tables import show_table
 from api_adapter.cli.template_arguments import By, Code, TemplateCommandError, found, warn_of, warn_of_move, whoever
 from api_adapter.template_changes import Change, changes, consequences
@@ -140,9 +141,9 @@ def _tell(code: str, moved: _Moved, *, as_json: bool) -> None:
     if as_json:
         print_json({"code": code, **move._asdict()})
     elif not move.changed:
-        typer.echo(f"{code}: version {move.version} is live already")
+        say(f"{code}: version {move.version} is live already")
     else:
-        typer.echo(f"{code}: version {move.version} is live{f', version {move.former} was' if move.former else ''}")
+        say(f"{code}: version {move.version} is live{f', version {move.former} was' if move.former else ''}")
 
 
 async def _standing(services: Services, code: str) -> TemplateStanding:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, print_json, screen
+from api_adapter.cli.saying import say
 from api_adapter.cli.tables import show_table
 from api_adapter.cli.template_arguments import By, Code, VersionNumber, find, found, warn_of, warn_of_move, whoever
 from api_adapter.cli.template_lint import EPILOG as LINT_EPILOG
@@ -85,10 +86,10 @@ def put(
             version = one.version
             warn_of(version)
             if draft and (one.live is None or version.version != one.live.version):
-                typer.echo(f"{version.code}: version {version.version} is a draft")
+                say(f"{version.code}: version {version.version} is a draft")
             else:
                 warn_of_move(one.live, version)
-                typer.echo(f"{version.code}: version {version.version} is live")
+                say(f"{version.code}: version {version.version} is live")
 
 
 @app.command("list", epilog=_LIST_EPILOG)

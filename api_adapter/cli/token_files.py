@@ -8,11 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import typer
-
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run
+from api_adapter.cli.printing import counted
 from api_adapter.cli.progress import Work, progress
+from api_adapter.cli.saying import say, say_aside
 from api_adapter.cli.token_lines import TokenLine, read_line
 from worker.contract.requests import ContractViolationError
 
@@ -25,12 +25,14 @@ def put_file(file: str) -> None:
     """Put what a file of JSON lines grants; raise ArgumentError, once all lines are read, if some were refused."""
     with _opened(file) as (stream, size):
         found = run(lambda services: _put_lines(services, stream, size))
-    typer.echo(f"put {found.put:,} tokens")
+    say(f"put {counted(found.put, 'token')}")
     note_unknown_wallets(found.unknown_wallets)
     for fault in found.faults:
-        typer.echo(fault, err=True)
+        say_aside(fault)
     if found.refused:
-        raise ArgumentError(f"{found.refused:,} lines of --file were refused: mend them and put the file again")
+        raise ArgumentError(
+            f"--file: {counted(found.refused, 'line')} refused: mend what is wrong and put the file again"
+        )
 
 
 @contextmanager
@@ -90,11 +92,11 @@ def _read_chunk(chunk: Sequence[tuple[int, bytes]], outcome: _FileOutcome) -> li
 def note_unknown_wallets(wallets: Iterable[str]) -> None:
     """Say on standard error which wallets are still to be put."""
     for wallet in sorted(wallets):
-        typer.echo(f"note: there is no wallet {wallet} yet, so sends are refused; see tidings wallet put", err=True)
+        say_aside(f"note: there is no wallet {wallet} yet, so sends are refused; see tidings wallet put")
 
 
 def note_other_source(services: Services) -> None:
     """Say on standard error if the tokens that are put are not those that count."""
     if services.settings.introspection_url:
         note = "note: TIDINGS_INTROSPECTION_URL is set, so the API asks there and never looks at what is put here"
-        typer.echo(note, err=True)
+        say_aside(note)

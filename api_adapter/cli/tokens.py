@@ -10,6 +10,7 @@ import typer
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, print_json, utc
+from api_adapter.cli.saying import say, say_aside
 from api_adapter.cli.tables import show_table
 from api_adapter.cli.token_files import STDIN, note_other_source, note_unknown_wallets, put_file
 from api_adapter.cli.token_lines import TokenLine, read_options
@@ -103,9 +104,9 @@ def list_tokens(
         elif found:
             show_table(_HEADINGS, (_row(token_id, grant) for token_id, grant in found))
         else:
-            typer.echo("no such tokens: see tidings token put --help")
+            say("no such tokens: see tidings token put --help")
         if more:
-            typer.echo(f"note: there are more than {limit}; raise --limit, or name an --app-id", err=True)
+            say_aside(f"note: there are more than {limit}; raise --limit, or name an --app-id")
 
 
 @app.command(epilog="Examples:\n\ntidings token revoke 1f0c9a77d2e4\n\ntidings token revoke - < leaked-tokens.txt")
@@ -123,7 +124,7 @@ def revoke(
         given = [name for token in tokens for name in (_names() if token == STDIN else [token])]
         found = run(lambda services: _revoke(services, given))
         for token_id in _single(found):
-            typer.echo(f"revoked {token_id[:_SHOWN_DIGITS]}")
+            say(f"revoked {token_id[:_SHOWN_DIGITS]}")
         _refuse_rest(found)
 
 
@@ -150,7 +151,7 @@ def _put_one(line: TokenLine) -> None:
 
     token_id, grant, known_wallet = run(main)
     until = "" if grant.expires_at is None else f" until {utc(grant.expires_at)}"
-    typer.echo(f"put token {token_id[:_SHOWN_DIGITS]}{until}")
+    say(f"put token {token_id[:_SHOWN_DIGITS]}{until}")
     if not known_wallet:
         note_unknown_wallets({line.wallet})
 

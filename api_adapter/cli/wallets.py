@@ -10,6 +10,7 @@ from api_adapter.cli import wallet_removal
 from api_adapter.cli.arguments import GATEWAY, ArgumentError, cap, gateway
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, elapsed, period, print_json, utc
+from api_adapter.cli.saying import say, say_aside
 from api_adapter.cli.tables import show_table
 from worker.contract.gateways import BreakerState, OpenedBreaker
 from worker.contract.messages import Channel
@@ -62,12 +63,12 @@ def put(
             return list(_other_rates(wallet, known))
 
         notes = run(main)
-        typer.echo(f"{wallet.name}: {_described(wallet)}")
+        say(f"{wallet.name}: {_described(wallet)}")
         for channel in Channel:
             if not wallet.gateways_for(channel):
                 notes.append(f"no gateway serves {channel}: sends to it are refused")
         for note in notes:
-            typer.echo(f"note: {note}", err=True)
+            say_aside(f"note: {note}")
 
 
 @app.command("list", epilog="Example:\n\ntidings wallet list --json")
@@ -91,7 +92,7 @@ def list_wallets(*, as_json: AsJson = False) -> None:
             headings = ("Wallet", "Gateway", "URL", "Channels", "Inquiry", "Rate", "Breaker", "Cap")
             show_table(headings, (row for wallet in wallets for row in _rows(wallet, states)))
         else:
-            typer.echo("no wallets yet: see tidings wallet put --help")
+            say("no wallets yet: see tidings wallet put --help")
 
 
 class _States(NamedTuple):

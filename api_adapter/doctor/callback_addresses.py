@@ -31,10 +31,10 @@ async def address_findings(registered: Sequence[CallbackRegistration], calls: Fo
         task.cancel()
     found = [_finding(one, reply) for task, one in asked.items() if task in done and (reply := task.result())]
     if len(found) > MOST_NAMED:
-        what = f"{len(found) - MOST_NAMED:,} more are not called back at their URLs"
+        what = f"merchants that are not called back, besides: {len(found) - MOST_NAMED:,}"
         found[MOST_NAMED:] = [Finding(Severity.WARNING, what, found[0].advice)]
     if slow:
-        what = f"the name server of this machine said nothing in {LONGEST:g} s of {len(slow):,} callbacks' hosts"
+        what = f"the name server of this machine said nothing in {LONGEST:g} s of hosts of callbacks: {len(slow):,}"
         found.append(Finding(Severity.WARNING, what, "look at it: workers that get no address call nobody back"))
     return found
 

@@ -157,6 +157,14 @@ def test_where_there_are_no_dead_letters_it_says_so(redis_url: str) -> None:
     assert asked(tidings, "stats")["oldestAgeMs"] is None
 
 
+def test_one_is_no_plural(tidings: CommandLine) -> None:
+    one = asked(tidings, "ls")["letters"][0]
+
+    found = tidings.lines("dlq", "stats", f"request:{one['requestId']}")
+
+    assert found[-1].startswith("1 dead letter, the oldest died ")
+
+
 def test_stats_count_by_cause_app_template_and_gateway(tidings: CommandLine) -> None:
     heading, *rows, summary = tidings.lines("dlq", "stats")
 

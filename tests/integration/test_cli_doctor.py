@@ -151,8 +151,8 @@ def test_many_callbacks_that_lead_nowhere_are_counted(monkeypatch: pytest.Monkey
 
     assert len(found) == callback_addresses.MOST_NAMED + 2
     assert [finding.what for finding in found[-2:]] == [
-        "2 more are not called back at their URLs",
-        "the name server of this machine said nothing in 0.05 s of 1 callbacks' hosts",
+        "merchants that are not called back, besides: 2",
+        "the name server of this machine said nothing in 0.05 s of hosts of callbacks: 1",
     ]
 
 
@@ -303,5 +303,5 @@ def test_a_batch_job_that_nobody_looks_after_is_named(tidings: CommandLine) -> N
     tidings.on_services(decide)
 
     assert diagnosed(tidings)[1]["batches"] == [
-        ("warning", "nobody looks after 1 batch jobs, shop june for one: what was decided of them may not be done")
+        ("warning", "nobody looks after 1 batch job, shop june for one: what was decided of them may not be done")
     ]

@@ -53,6 +53,20 @@ def lint(*arguments: str | Path, stdin: bytes | None = None) -> Result:
     return CliRunner().invoke(app, ["lint", *map(str, arguments)], input=stdin, env={"COLUMNS": "120"})
 
 
+def test_on_a_terminal_a_refusal_stands_where_the_bar_was_and_is_broken_between_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TTY_INTERACTIVE": "1", "FORCE_COLOR": "1", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    file = tmp_path / "sends.jsonl"
+    file.write_text(json.dumps(send_fields(redirectUrl="")) + "\n{}\n", "utf-8")
+
+    result = CliRunner().invoke(app, ["lint", str(file)], env={"COLUMNS": "60"})
+
+    assert "\x1b[2Kline 1: would be refused: PARAM_ILLEGAL: " in result.output
+    assert max(map(len, result.stdout.splitlines())) <= 60
+
+
 def test_one_send_is_previewed_and_nothing_is_taken(tmp_path: Path, ledger: str) -> None:
     file = tmp_path / "send.json"
     both = [

@@ -188,7 +188,7 @@ def test_books_that_agree_are_code_0(tidings: CommandLine) -> None:
     Path("books").write_text("requestId,status\na,S\nb\nnever,NEVER_SEEN\n")
 
     assert tidings.lines("reconcile", "books", "--app-id", APP) == [
-        "3 messages: 3 agree, 0 were never taken or are forgotten, 0 have another status"
+        "3 messages: 3 as the ledger has it, 0 never taken or forgotten, 0 with another status"
     ]
 
 
@@ -202,7 +202,7 @@ def test_what_differs_is_named_with_its_line_and_code_1(tidings: CommandLine) ->
     assert result.stdout.splitlines() == [
         "line 1: a: S by the books, now F",
         "line 2: lost: taken by the books, now NEVER_SEEN",
-        "3 messages: 1 agree, 1 were never taken or are forgotten, 1 have another status",
+        "3 messages: 1 as the ledger has it, 1 never taken or forgotten, 1 with another status",
     ]
 
 
@@ -244,7 +244,7 @@ def test_a_merchant_compares_its_books_over_the_api(tmp_path: Path) -> None:
     assert told == [
         "line 2: r1: NEVER_SEEN by the books, now U",
         "line 10001: r10000: NEVER_SEEN by the books, now U",
-        "10,002 messages: 10,000 agree, 0 were never taken or are forgotten, 2 have another status",
+        "10,002 messages: 10,000 as the ledger has it, 0 never taken or forgotten, 2 with another status",
     ]
 
 

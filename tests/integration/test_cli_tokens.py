@@ -145,7 +145,7 @@ def test_a_file_puts_its_good_lines_and_names_the_bad_ones(tidings: CommandLine,
     assert result.stderr.splitlines()[1:] == [
         "line 3: $: the body is not valid JSON",
         "line 4: $.accessToken: must not contain @, #, ?, white space or control characters",
-        "tidings: 2 lines of --file were refused: mend them and put the file again",
+        "tidings: --file: 2 lines refused: mend what is wrong and put the file again",
     ]
     assert len(listed(tidings)) == 2
 
@@ -155,7 +155,7 @@ def test_a_file_of_many_faults_tells_the_first_ones(tidings: CommandLine) -> Non
 
     told = result.stderr.splitlines()
     assert (len(told), told[0]) == (21, "line 1: $: the body is not valid JSON")
-    assert told[-1].startswith("tidings: 3,000 lines of --file were refused")
+    assert told[-1].startswith("tidings: --file: 3,000 lines refused")
 
 
 def test_a_file_of_more_than_a_chunk_is_put_whole(tidings: CommandLine) -> None:

@@ -1,6 +1,7 @@
-"""When `make wheel` builds anew: its own rules, with a compiler that only copies."""
+"""What `make` says, and when `make wheel` builds anew: its own rules, with a compiler that only copies."""
 
 import os
+import pty
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -89,3 +90,24 @@ def test_a_wheel_is_built_anew_of_the_sources_that_are_there(
     assert checkout.builds()
     assert checkout.compiled() == compiled
     assert not checkout.builds()
+
+
+def helped(stdout: int, **environment: str) -> None:
+    subprocess.run(["make", "help"], cwd=ROOT, check=True, stdout=stdout, env=os.environ | environment)  # noqa: S607
+
+
+def test_the_help_is_broken_between_words_on_a_terminal_and_nowhere_else(tmp_path: Path) -> None:
+    with (tmp_path / "help").open("w") as file:
+        helped(file.fileno())
+    ours, theirs = pty.openpty()
+    try:
+        helped(theirs, COLUMNS="60")
+        folded = os.read(ours, 65_536).decode().split("\r\n")
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+    lines = (tmp_path / "help").read_text().splitlines()
+    assert all(line.startswith("  make ") for line in lines)
+    assert max(map(len, lines)) > 60 >= max(map(len, folded))
+    assert " ".join(folded).split() == " ".join(lines).split()

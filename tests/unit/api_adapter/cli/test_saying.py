@@ -45,6 +45,10 @@ def test_a_command_stays_in_one_piece() -> None:
         "  (with --url as here)",
     ]
     assert folded("", 80, GO_ON) == f"{GO_ON}"
+    assert folded("none answers; start one: tidings worker --children 2", 30).split("\n") == [
+        "none answers; start one:",
+        "  tidings worker --children 2",
+    ]
 
 
 @pytest.mark.usefixtures("terminal")
