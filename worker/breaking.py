@@ -47,13 +47,26 @@ class Trouble:
 
 def trouble_of(answers: Sequence[Answer | None]) -> Trouble | None:
     """Return what the answers of one call say against its gateway, None if it works."""
-    given = [answer for answer in answers if answer is not None]
-    asked = max((answer.retry_after or 0 for answer in given), default=0)
-    if asked:
-        return Trouble(next(answer.code for answer in given if answer.retry_after == asked), asked)
-    if len(given) == len(answers) and all(answer.kind in _FAILURES for answer in given):
-        return Trouble(given[0].code or given[0].kind.name)
-    return None
+    asking = _asking_longest(answers)
+    if asking is not None:
+        return Trouble(asking.code, asking.retry_after)
+    first = answers[0]
+    return Trouble(first.code or first.kind.name) if first is not None and _all_failed(answers) else None
+
+
+def _asking_longest(answers: Sequence[Answer | None]) -> Answer | None:
+    asking, longest = None, 0
+    for answer in answers:
+        if answer is not None and answer.retry_after is not None and answer.retry_after > longest:
+            asking, longest = answer, answer.retry_after
+    return asking
+
+
+def _all_failed(answers: Sequence[Answer | None]) -> bool:
+    for answer in answers:  # noqa: SIM110 - asked of each call; a generator costs thrice as much
+        if answer is None or answer.kind not in _FAILURES:
+            return False
+    return True
 
 
 class Breaker:
@@ -72,11 +85,21 @@ class Breaker:
         """Changes that the store was not told yet; until then this process knows better than the store."""
 
     @property
+    def is_closed(self) -> bool:
+        """Whether calls go out. Asked of each call, so without the enumeration: to look its members up takes longer."""
+        return self._open_until is None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody may call the gateway."""
+        return self._open_until is not None and self._clock.monotonic() < self._open_until
+
+    @property
     def state(self) -> BreakerState:
         """Whether the gateway may be called."""
-        if self._open_until is None:
+        if self.is_closed:
             return BreakerState.CLOSED
-        return BreakerState.OPEN if self._clock.monotonic() < self._open_until else BreakerState.HALF_OPEN
+        return BreakerState.OPEN if self.is_open else BreakerState.HALF_OPEN
 
     @property
     def wait(self) -> int:
@@ -110,15 +133,15 @@ class Breaker:
         """
         if trouble.asked is not None:
             return True
-        if begun < self._moved_at or self.state is BreakerState.OPEN:
+        if begun < self._moved_at or self.is_open:
             return False
         self._failures += 1
-        return self.state is BreakerState.HALF_OPEN or self._failures >= self._limits.failures
+        return not self.is_closed or self._failures >= self._limits.failures
 
     def must_close(self, begun: float) -> bool:
         """Count a call that went well, and say whether it closes the breaker."""
         self._failures = 0
-        return self.state is not BreakerState.CLOSED and begun >= self._moved_at
+        return not self.is_closed and begun >= self._moved_at
 
     def open(self, milliseconds: int) -> None:
         """Stay open for so long from now."""

@@ -11,7 +11,6 @@ import structlog
 from worker.breaking import Breakers, Trouble
 from worker.call_limit import CallBounds, CallLimit
 from worker.contract.answers import Answer, AnswerKind
-from worker.contract.gateways import BreakerState
 from worker.contract.users import GatewayRoute
 from worker.pacing import Pace
 from worker.parcels import Line, LineByTurns, Parcel
@@ -44,6 +43,8 @@ GATEWAY_RATE = "GATEWAY_RATE"
 """Code of one that was handed back because it is beyond the send rate that the wallet sets."""
 _STUCK = 1.0
 """Seconds without a call's end after which nothing waits here any longer: it would hold slots that others could use."""
+_LOOKS = 4
+"""How often it is looked in these seconds: a timer that each call set anew cost 2 % of what a worker does."""
 _NOT_SENT = Answer(AnswerKind.NOT_SENT)
 _BUSY = Answer(AnswerKind.UNREACHABLE, "GATEWAY_BUSY", "too many deliveries wait for this gateway here")
 
@@ -77,6 +78,8 @@ class Coalescer:
         """Waits for the right to probe, or for a turn."""
         self._stopped = False
         self._stuck: asyncio.TimerHandle | None = None
+        """Looks whether calls still end, while parcels wait."""
+        self._silent_looks = 0
         self._starting: asyncio.Handle | None = None
         self._answered: Answered
 
@@ -107,21 +110,18 @@ class Coalescer:
         self._start_calls()
 
     def _start_calls(self) -> None:
-        match self._breaker.state:
-            case BreakerState.OPEN:
-                self._hand_back(self._waiting.take_all())
-            case BreakerState.HALF_OPEN:
-                if not self._breaker.probing:
-                    self._ask(self._probe)
-            case BreakerState.CLOSED if self._pace:
-                if self._may_start():
-                    self._ask(partial(self._send_in_turn, self._pace))
-            case BreakerState.CLOSED:
-                self._start_some(len(self._waiting))
-            case _:
-                assert_never(self._breaker.state)
+        if self._breaker.is_open:
+            self._hand_back(self._waiting.take_all())
+        elif not self._breaker.is_closed:
+            if not self._breaker.probing:
+                self._ask(self._probe)
+        elif self._pace is None:
+            self._start_some(len(self._waiting))
+        elif self._may_start():
+            self._ask(partial(self._send_in_turn, self._pace))
         if self._waiting and self._asking is None and self._stuck is None:
-            self._stuck = asyncio.get_running_loop().call_later(_STUCK, self._stop_waiting)
+            self._silent_looks = 0
+            self._look_later()
 
     def _start_some(self, most: int) -> None:
         """Start calls with at most so many messages in all."""
@@ -163,14 +163,21 @@ class Coalescer:
             return
         if not messages:
             self._hand_back_paced(pace, self._waiting.take_all())
-        elif self._breaker.state is BreakerState.CLOSED:
+        elif self._breaker.is_closed:
             self._start_some(messages)
         self._start_calls()
 
-    def _stop_waiting(self) -> None:
-        """Give what waits back to the ledger: a gateway that answers nobody must not stop the others."""
+    def _look_later(self) -> None:
+        self._stuck = asyncio.get_running_loop().call_later(_STUCK / _LOOKS, self._look)
+
+    def _look(self) -> None:
+        """Give what waits back to the ledger once no call ended: a gateway that answers nobody must not stop others."""
         self._stuck = None
-        self._answer_all(self._waiting.take_all(), _BUSY)
+        self._silent_looks += 1
+        if self._silent_looks > _LOOKS:
+            self._answer_all(self._waiting.take_all(), _BUSY)
+        elif self._waiting:
+            self._look_later()
 
     def _answer_all(self, parcels: Iterable[Parcel], answer: Answer) -> None:
         for parcel in parcels:
@@ -178,9 +185,7 @@ class Coalescer:
 
     def _call_ended(self, call: "asyncio.Task[None]") -> None:
         self.in_calls -= self._calls.pop(call)
-        if self._stuck is not None:
-            self._stuck.cancel()
-            self._stuck = None
+        self._silent_looks = 0
         self._start_calls()
 
     def _hand_back(self, parcels: Iterable[Parcel]) -> None:
@@ -241,14 +246,15 @@ class Coalescer:
                 absent.append(parcel._replace(errand=Errand.SEND))
             else:
                 self._answered(parcel, answer)
-        self.put(absent)
+        if absent:
+            self.put(absent)
 
     def _sendable(self, parcels: Sequence[Parcel]) -> list[Parcel]:
         """Return what may be sent now; answer what may not: we stop, the breaker opened, its lease or time ran out."""
         if self._stopped:
             self._answer_all(parcels, _NOT_SENT)
             return []
-        if self._breaker.state is BreakerState.OPEN:
+        if self._breaker.is_open:
             self._hand_back(parcels)
             return []
         now = self._clock.monotonic()

@@ -48,7 +48,10 @@ class Line:
 
     def __len__(self) -> int:
         """Return how many wait."""
-        return sum(map(len, self._by_lane.values()))
+        number = 0
+        for waiting in self._by_lane.values():
+            number += len(waiting)
+        return number
 
     @property
     def first_lane(self) -> Lane:
@@ -58,10 +61,14 @@ class Line:
     def put(self, parcels: Sequence[Parcel]) -> list[Parcel]:
         """Take parcels; return those there is no room for. Interactive ones push out the newest of batches."""
         self._add(parcels)
-        beyond = []
+        surplus = len(self) - self._most
+        return self._pushed_out(surplus) if surplus > 0 else []
+
+    def _pushed_out(self, number: int) -> list[Parcel]:
+        beyond: list[Parcel] = []
         for lane in reversed(Lane):
             waiting = self._by_lane[lane]
-            while waiting and len(self) > self._most:
+            while waiting and len(beyond) < number:
                 beyond.append(waiting.pop())
         beyond.reverse()
         return beyond

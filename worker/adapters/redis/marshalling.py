@@ -144,8 +144,10 @@ def note_arguments(note: GatewayNote) -> tuple[str | int, ...]:
 
 def sweep_hints(shard: int, swept: Sequence[tuple[str, Lane, int]]) -> list[Hint]:
     """Return what was swept from a shard, each with its lane and crashes, as hints: lanes and kinds apart."""
+    by_kind: dict[tuple[HintKind, Lane], list[str]] = {}
+    for message_id, lane, crashes in swept:
+        by_kind.setdefault((HintKind.of(crashes), lane), []).append(message_id)
     hints = []
-    for kind, wanted in product(HintKind, Lane):
-        ids = [message_id for message_id, lane, crashes in swept if lane is wanted and HintKind.of(crashes) is kind]
-        hints += [Hint(wanted, shard, tuple(chunk), kind) for chunk in chunks(ids, kind.most)]
+    for kind, lane in product(HintKind, Lane):
+        hints += [Hint(lane, shard, tuple(chunk), kind) for chunk in chunks(by_kind.get((kind, lane), ()), kind.most)]
     return hints
