@@ -5,8 +5,10 @@ import atexit
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import NoReturn
+from importlib.metadata import version
+from typing import Any, NoReturn
 
+import structlog
 from celery import signals
 from celery.bin.celery import celery as command
 from celery.utils.log import current_process_index  # type: ignore[attr-defined]  # missing in the stubs
@@ -16,6 +18,7 @@ from worker.adapters.celery.brokers import check_broker
 from worker.adapters.celery.configuration import worker_configuration
 from worker.adapters.celery.delivering import DeliveringApp
 from worker.adapters.celery.loop import DeliveryLoop, Times
+from worker.adapters.celery.own_words import speak_in_log_lines
 from worker.adapters.celery.vitals import Vitals
 from worker.adapters.telemetry.logs import configure_logs
 from worker.assembly import Fitting, opener
@@ -23,6 +26,8 @@ from worker.bootstrap import Addresses, check_ledger, examine_stores, stores
 from worker.contract.errors import LedgerMismatchError, SettingsError, TidingsError
 from worker.contract.exits import UNUSABLE
 from worker.settings import Settings, read_settings
+
+log = structlog.get_logger(__name__)
 
 _PATIENCE = 200
 """Milliseconds that a hint may keep Celery's thread of a child: behind it may be one of the other lane."""
@@ -67,6 +72,17 @@ class Installation:
         except LedgerMismatchError as error:
             _leave(error)
 
+    def choose_words(self, instance: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
+        """Keep what Celery says to people out of logs that are JSON."""
+        self._app.conf.finalize()
+        if self.settings.log_format == "json":
+            self.configure_logs()
+            speak_in_log_lines(instance)
+
+    def announce(self, sender: str, instance: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
+        """Log what Celery's banner says that is of use."""
+        log.info("worker_starts", node=sender, version=version("tidings"), children=instance.concurrency)
+
     def examine_stores(self, **_: object) -> None:
         """Warn of stores that may lose what they were told."""
         asyncio.run(examine_stores(self.settings, self.addresses))
@@ -100,7 +116,9 @@ def run(arguments: Sequence[str]) -> int:
 app = DeliveringApp("tidings")
 installation = Installation(app)
 register_delivery(app, ProcessLoops(installation.make_loop))
+signals.celeryd_init.connect(installation.choose_words, weak=False)
 signals.worker_init.connect(installation.check_ledger, weak=False)
 signals.setup_logging.connect(installation.configure_logs, weak=False)
 # Later than worker_init, where logs are not set up yet.
+signals.celeryd_after_setup.connect(installation.announce, weak=False)
 signals.celeryd_after_setup.connect(installation.examine_stores, weak=False)

@@ -186,7 +186,7 @@ def results(
     app_id: App,
     batch_id: Name,
     *,
-    only: Annotated[ResultStatus | None, typer.Option("--status", help="Only these.")] = None,
+    only: Annotated[ResultStatus | None, typer.Option("--status", help="Only those with this outcome.")] = None,
     way: Way,
 ) -> None:
     """Print the outcome of each row as JSON lines, in the order of parts and rows.

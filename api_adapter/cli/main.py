@@ -23,7 +23,7 @@ from api_adapter.cli import (
     tokens,
     wallets,
 )
-from api_adapter.cli.help_texts import unwrap_help
+from api_adapter.cli.help_texts import lay_out_help
 from worker.adapters.telemetry.logs import configure_logs
 
 app = typer.Typer(
@@ -55,7 +55,7 @@ app.command("reconcile", epilog=reconcile.EPILOG)(reconcile.reconcile)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")
 app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor)
-unwrap_help(app)
+lay_out_help(app)
 
 
 def main() -> None:

@@ -10,11 +10,11 @@ import typer
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.known_origins import is_known, note_unknown
-from api_adapter.cli.printing import AsJson, counted, elapsed, print_json, utc
+from api_adapter.cli.merchant_screen import counts, named, open_text, print_waiting
+from api_adapter.cli.printing import AsJson, counted, print_json
 from api_adapter.cli.progress import Work, progress
 from api_adapter.cli.request_id_files import read_request_ids
 from api_adapter.cli.saying import say
-from api_adapter.cli.tables import show_table
 from api_adapter.origin_pauses import BatchStateError
 from api_adapter.origins import COUNTED
 from api_adapter.waiting_origins import WaitingOrigin, waiting_origins
@@ -59,7 +59,7 @@ def pause(app_id: AppId, batch: Batch = None, *, as_json: AsJson = False) -> Non
         how = "was paused already" if found.before else "is paused"
         _tell_standing(origin, found, how, as_json=as_json)
         if not found.known:
-            note_unknown(origin, f"{_named(origin)} is paused all the same")
+            note_unknown(origin, f"{named(origin)} is paused all the same")
 
 
 @app.command("resume", epilog="Example:\n\ntidings merchant resume 333301")
@@ -103,13 +103,13 @@ def show(
                         }
                         for one in waiting
                     ],
-                    **({} if standing is None else _counts(standing)),
+                    **({} if standing is None else counts(standing)),
                 }
             )
             return
-        _print_waiting(waiting, now)
+        print_waiting(waiting, now)
         if origin is not None and standing is not None:
-            say(f"{_named(origin)}: {_open(standing)}")
+            say(f"{named(origin)}: {open_text(standing)}")
 
 
 @app.command("cancel", epilog=CANCEL_EPILOG)
@@ -199,7 +199,7 @@ def _how_it_goes_on(found: _Found) -> str:
     if found.still is None:
         return "goes on" if found.before else "was not paused"
     itself = "" if found.before else "was not paused by itself, and "
-    return f"{itself}is still paused, as {_named(found.still)} is"
+    return f"{itself}is still paused, as {named(found.still)} is"
 
 
 async def _looked_at(services: Services, origin: Origin | None) -> tuple[int, list[WaitingOrigin], Standing | None]:
@@ -234,15 +234,15 @@ def _rehearse(origin: Origin, request_ids: Sequence[str] | None, *, as_json: boo
         if as_json:
             print_json({"dryRun": True, "requestIds": len(request_ids)})
             return
-        say(f"would cancel what was not sent of {counted(len(request_ids), 'requestId')} of {_named(origin)}")
+        say(f"would cancel what was not sent of {counted(len(request_ids), 'requestId')} of {named(origin)}")
     else:
         standing, known = run(lambda services: _standing(services, origin))
         if not known:
             note_unknown(origin, "it may be misspelt")
         if as_json:
-            print_json({"dryRun": True, **_counts(standing)})
+            print_json({"dryRun": True, **counts(standing)})
             return
-        say(f"would cancel what was not sent of {_named(origin)}: {_open(standing)}")
+        say(f"would cancel what was not sent of {named(origin)}: {open_text(standing)}")
     say("nothing was changed; add --yes to cancel")
 
 
@@ -271,33 +271,8 @@ def _tell_cancelled(total: Counter[Cancelled], *, as_json: bool) -> None:
 
 def _tell_standing(origin: Origin, found: _Found, how: str, *, as_json: bool) -> None:
     if as_json:
-        named = {"appId": origin.app_id, "batchId": origin.batch_id or None}
+        who = {"appId": origin.app_id, "batchId": origin.batch_id or None}
         paused = {"wasPaused": found.before, "paused": found.still is not None}
-        print_json({**named, **paused, **_counts(found.standing)})
+        print_json({**who, **paused, **counts(found.standing)})
     else:
-        say(f"{_named(origin)} {how}: {_open(found.standing)}")
-
-
-def _counts(standing: Standing) -> dict[str, int]:
-    return {"waiting": standing.backlogged, "scheduled": standing.scheduled, "due": standing.due}
-
-
-def _print_waiting(waiting: Sequence[WaitingOrigin], now: int) -> None:
-    if not waiting:
-        say("nothing is paused")
-        return
-    rows = [
-        (one.origin.app_id, one.origin.batch_id, one.state, utc(one.since), elapsed(max(0, now - one.since)))
-        for one in waiting
-    ]
-    show_table(("appId", "batch", "state", "since", "for"), rows)
-
-
-def _named(origin: Origin) -> str:
-    return f"batch {origin.batch_id} of {origin.app_id}" if origin.batch_id else origin.app_id
-
-
-def _open(standing: Standing) -> str:
-    scheduled = f", {standing.scheduled:,} for their time" if standing.scheduled else ""
-    waiting = counted(standing.backlogged, "message")
-    return f"{waiting} waiting{scheduled}, {standing.due:,} with workers or to be tried again"
+        say(f"{named(origin)} {how}: {open_text(found.standing)}")

@@ -18,7 +18,7 @@ from api_adapter.client.batch_jobs import BatchOperations
 from api_adapter.client.exchange import Event, Exchange, HttpCall, HttpReply, Lost, Pause, Step
 from api_adapter.client.operations import Operations, book_parts, id_parts, parts
 from api_adapter.client.requests import Expectation, Sendable
-from api_adapter.client.transport import configured, headers_of
+from api_adapter.client.transport import built, configured, headers_of
 from api_adapter.client.waits import Patience
 from worker.clock import SystemClock
 from worker.ports import Clock
@@ -51,7 +51,7 @@ class AsyncClient:
         """Connects at the first call. `waiting` is told of each pause before something is repeated."""
         self._operations = Operations(access, patience or Patience(), clock or SystemClock(), draw)
         self._waiting = waiting
-        self._http: Client = configured(ClientBuilder()).build()
+        self._http: Client = built(configured(ClientBuilder()).build)
 
     async def __aenter__(self) -> Self:
         return self

@@ -17,7 +17,7 @@ from api_adapter.client.blocking_batch import Batch
 from api_adapter.client.exchange import Event, Exchange, HttpCall, HttpReply, Lost, Pause, Step
 from api_adapter.client.operations import Operations, book_parts, id_parts, parts
 from api_adapter.client.requests import Expectation, Sendable
-from api_adapter.client.transport import configured, headers_of
+from api_adapter.client.transport import built, configured, headers_of
 from api_adapter.client.waits import Patience
 from worker.clock import SystemClock
 from worker.ports import Clock
@@ -47,7 +47,7 @@ class Client:
         """Connects at the first call. `waiting` is told of each pause before something is repeated."""
         self._operations = Operations(access, patience or Patience(), clock or SystemClock(), draw)
         self._waiting = waiting
-        self._http: SyncClient = configured(SyncClientBuilder()).build()
+        self._http: SyncClient = built(configured(SyncClientBuilder()).build)
 
     def __enter__(self) -> Self:
         return self

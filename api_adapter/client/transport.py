@@ -1,15 +1,19 @@
 """How both faces of the client use HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TypeVar
 
 from pyreqwest.client import ClientBuilder, SyncClientBuilder
+from pyreqwest.exceptions import BuilderError
 from pyreqwest.response import BaseResponse
+
+from api_adapter.client.errors import AccessError
 
 _CONNECT_TIMEOUT = timedelta(seconds=5)
 _READ = ("client-id", "response-time", "signature", "retry-after")
 
+Built = TypeVar("Built")
 Builder = TypeVar("Builder", ClientBuilder, SyncClientBuilder)
 
 
@@ -25,6 +29,17 @@ def configured(builder: Builder) -> Builder:
         .deflate(enable=False)
         .user_agent("tidings-client")
     )
+
+
+def built(build: Callable[[], Built]) -> Built:
+    """Return an HTTP client; raise AccessError where nobody could be trusted."""
+    try:
+        return build()
+    except BuilderError as error:
+        raise AccessError(
+            "no certificate of an authority can be read, so no server could be trusted: "
+            "SSL_CERT_FILE and SSL_CERT_DIR, where they are set, have to name some"
+        ) from error
 
 
 def headers_of(response: BaseResponse) -> Mapping[str, str]:

@@ -312,6 +312,14 @@ def test_a_secret_that_can_not_be_used_is_refused_by_the_name_of_its_setting(
         asyncio.run(introspection_finding(settings))
 
 
+def test_who_can_trust_no_server_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/roots.pem")
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+
+    with pytest.raises(SettingsError, match="SSL_CERT_FILE and SSL_CERT_DIR, where they are set, have to name some"):
+        IntrospectionClient("https://auth.example/introspect", Credentials("", "secret"), 1_000, 1)
+
+
 def test_token_put_says_that_nobody_will_look_there(
     redis_url: str, server: AuthorizationServer, tmp_path: Path
 ) -> None:

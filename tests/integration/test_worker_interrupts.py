@@ -4,6 +4,8 @@ import os
 import signal
 from pathlib import Path
 
+import orjson
+
 from tests.command_line import CommandLine
 from tests.stacks import Command, children, running, tidings
 
@@ -45,6 +47,27 @@ def test_a_worker_of_a_broker_that_there_is_not_ends_with_2_and_one_line(redis_u
     assert worker.ended() == 2
     assert worker.stderr.startswith("tidings: TIDINGS_BROKER_URL: no broker can be reached by this nonsense:// URL; ")
     assert worker.stderr.count("\n") == 1
+
+
+def test_a_worker_writes_nothing_but_log_lines(redis_url: str, broker_url: str, tmp_path: Path) -> None:
+    with tidings(tmp_path / "data", *ONE_CHILD, redis_url=redis_url, broker_url=broker_url, **SETTINGS) as worker:
+        worker.until_printed(READY)
+        worker.stopped_by(signal.SIGINT)
+
+    lines = [orjson.loads(line) for line in (worker.stdout + worker.stderr).splitlines()]
+    assert all({"event", "level", "logger", "pid", "timestamp"} <= line.keys() for line in lines)
+    (start,) = (line for line in lines if line["event"] == "worker_starts")
+    assert start["children"] == 1
+    assert "worker: Warm shutdown (MainProcess)" in [line["event"] for line in lines]
+
+
+def test_a_worker_for_people_shows_the_banner(redis_url: str, broker_url: str, tmp_path: Path) -> None:
+    settings = {"redis_url": redis_url, "broker_url": broker_url, "log_format": "console", **SETTINGS}
+    with tidings(tmp_path / "data", *ONE_CHILD, **settings) as worker:
+        worker.until_printed(READY)
+        worker.stopped_by(signal.SIGINT)
+
+    assert "[queues]" in worker.stdout + worker.stderr
 
 
 def test_a_second_interrupt_while_it_drains_ends_it_with_1(redis_url: str, broker_url: str, tmp_path: Path) -> None:

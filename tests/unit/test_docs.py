@@ -228,3 +228,18 @@ def test_the_figures_are_those_that_were_measured(page: Path) -> None:
 
 def test_the_charts_show_what_was_measured() -> None:
     assert {path: text_of(path) for path in charts()} == charts()
+
+
+def test_the_dead_letter_that_the_tour_shows_is_made_there() -> None:
+    tour = section("Tour for SREs: five minutes")
+    shown = re.search(r"^tidings dlq show (\S+) --app-id", tour, re.MULTILINE)
+
+    assert shown is not None
+    assert f'"requestId": "{shown[1]}"' in tour[: shown.start()]
+
+
+def test_keys_are_made_without_noise() -> None:
+    makings = re.findall(r"^ *openssl genpkey .*$", text_of(README), re.MULTILINE)
+
+    assert makings
+    assert all(line.endswith(" 2>/dev/null") for line in makings)

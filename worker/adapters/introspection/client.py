@@ -7,10 +7,11 @@ from http import HTTPStatus
 from urllib.parse import quote_plus
 
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
+from pyreqwest.exceptions import BuilderError, PyreqwestError, RequestTimeoutError
 from pyreqwest.response import Response
 
 from worker.adapters.introspection.errors import NotIntrospectedError, ServerTroubleError
+from worker.contract.errors import SettingsError
 
 _CONNECT_TIMEOUT = timedelta(seconds=3)
 _LARGEST_ANSWER = 64 * 1024
@@ -44,10 +45,13 @@ class IntrospectionClient:
     """One client, and so one pool of connections, a process. Connects at the first call."""
 
     def __init__(self, url: str, credentials: Credentials, timeout: int, calls: int) -> None:
-        """Make the client; `timeout` is in milliseconds and bounds a call in all, `calls` are made at once at most."""
+        """Make the client; `timeout` is in milliseconds and bounds a call in all, `calls` are made at once at most.
+
+        Raises SettingsError where nobody could be trusted.
+        """
         self._url = url
         self._timeout = timeout
-        self._client: Client = (
+        builder = (
             ClientBuilder()
             .timeout(timedelta(milliseconds=timeout))
             .connect_timeout(min(_CONNECT_TIMEOUT, timedelta(milliseconds=timeout)))
@@ -56,8 +60,14 @@ class IntrospectionClient:
             .no_proxy()
             .user_agent("tidings")
             .default_headers({"Accept": "application/json", "Authorization": credentials.header})
-            .build()
         )
+        try:
+            self._client: Client = builder.build()
+        except BuilderError as error:
+            raise SettingsError(
+                "no certificate of an authority can be read, so the authorization server could not be trusted: "
+                "SSL_CERT_FILE and SSL_CERT_DIR, where they are set, have to name some"
+            ) from error
 
     async def close(self) -> None:
         """Close the connections."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api_adapter.client import Access, AccessError, ClientError, Signer
+from api_adapter.client import Access, AccessError, AsyncClient, Client, ClientError, Signer
 from tests.keys import private_pem, public_pem
 
 
@@ -62,3 +62,14 @@ def test_no_key_is_shown() -> None:
 
     assert shown == "Access(url='https://api.example', client_id='merchant-1', skew=300000)"
     assert "PRIVATE" not in repr(signer) + str(signer.__dict__)
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_who_can_trust_nobody_is_told_what_to_set(
+    client: type[Client | AsyncClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/roots.pem")
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+
+    with pytest.raises(AccessError, match="SSL_CERT_FILE and SSL_CERT_DIR, where they are set, have to name some"):
+        client(Access("https://api.example", "merchant-1"))
