@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import Final, final
 
 from worker.contract.codes import UNKNOWN, Result, ResultCode
+from worker.contract.links import link_of
 from worker.contract.messages import Channel
 from worker.contract.requests import ContractViolationError, SendRequest
 from worker.contract.templates import TemplateVersion
@@ -99,9 +100,9 @@ def judge(request: SendRequest, facts: Facts) -> Admission | Result:
     channels, skipped = _channels(template.version.channels, grant.user)
     if not channels:
         return Result.refused(ResultCode.USER_NOT_SUBSCRIBED, "the user opted out of every channel of the template")
-    link = request.link or ""
-    fits = template.fits(request.templates)
-    lacking = [] if fits else template.missing(request.templates)
+    link, entries = link_of(request) or "", request.templates
+    fits = template.fits(entries)
+    lacking = [] if fits else template.missing(entries)
     if not link and template.needs_link:
         lacking.append("$.redirectUrl: is required by the template's channels")
     choice = _choice(request, template, grant.user, facts, lacking)
@@ -161,14 +162,15 @@ def _channels(channels: tuple[Channel, ...], user: User) -> tuple[tuple[Channel,
 def _choice(
     request: SendRequest, template: CompiledTemplate, user: User, facts: Facts, faults: list[str]
 ) -> Choice | Result:
-    if len(request.templates) > 1:
+    entries, send_at, expire_at = request.templates, request.sendAt, request.expireAt
+    if len(entries) > 1:
         faults += _default_language_twice(request, template)
-    if request.sendAt is not None or request.expireAt is not None:
+    if send_at is not None or expire_at is not None:
         faults += _faults_of_times(request, facts)
     if faults:
         return Result.refused(ResultCode.PARAM_ILLEGAL, "; ".join(faults))
     try:
-        return template.choose(request.templates, user.languages)
+        return template.choose(entries, user.languages)
     except ContractViolationError as violation:
         return Result.refused(ResultCode.PARAM_ILLEGAL, str(violation))
 

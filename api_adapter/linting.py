@@ -16,6 +16,7 @@ from api_adapter.limiting import Allowance
 from api_adapter.previewing import LanguageView, Preview, chosen
 from api_adapter.taking import CAP_REACHED, SendResult, Sources, answer_of, facts_of, probe_of
 from worker.contract.codes import SUCCESS, Result, ResultStatus
+from worker.contract.links import link_of
 from worker.contract.messages import Acceptance, Channel
 from worker.contract.templates import TemplateVersion
 from worker.contract.users import SendCap
@@ -195,7 +196,7 @@ def _shown(send: Send, verdict: Admission | Result, facts: Facts) -> SendLint:
     else:
         answer = _answer(send, SUCCESS, verdict.remarks)
     user = resolved_user(request, facts)
-    preview = Preview(template, request.templates, request.link or "")
+    preview = Preview(template, request.templates, link_of(request) or "")
     choice = chosen(template, request.templates, user.languages) if user else None
     skipped = [channel for channel in template.version.channels if user and channel in user.opted_out]
     shown = [channel for channel in template.version.channels if channel not in skipped]

@@ -4,6 +4,7 @@ from hashlib import blake2b
 
 import orjson
 
+from worker.contract.links import link_of
 from worker.contract.requests import SendRequest
 
 _NO_CONTENT = blake2b(digest_size=16)
@@ -15,7 +16,7 @@ def fingerprint(request: SendRequest) -> str:
     send_at, expire_at = request.sendAt, request.expireAt
     content: tuple[object, ...] = (
         request.templateCode,
-        request.link,
+        link_of(request),
         [(entry.language, entry.templateParameters or {}) for entry in request.templates],
         request.extendInfo,
         request.customerBelongsTo,

@@ -111,11 +111,6 @@ class SendRequest:
                     )
         return self
 
-    @property
-    def link(self) -> str | None:
-        """Where a click leads: redirectUrl, or actionUrl in its absence (R6)."""
-        return self.actionUrl if self.redirectUrl is None else self.redirectUrl
-
 
 def _object_as_text(value: object) -> object:
     if not isinstance(value, dict):

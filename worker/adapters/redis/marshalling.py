@@ -27,7 +27,7 @@ _NO_GATEWAYS: Mapping[Channel, str] = MappingProxyType({})
 
 
 def new_message_arguments(messages: Sequence[NewMessage]) -> list[str | bytes | int]:
-    """Return the arguments of messages for `accept_messages`: the 4 that many have in common once, then 6 for each."""
+    """Return the arguments of messages for `accept_messages`: the 4 that many have in common once, then 5 for each."""
     commons: dict[tuple[str | int, ...], int] = {}
     own: list[str | bytes | int] = []
     for message in messages:
@@ -41,7 +41,7 @@ def new_message_arguments(messages: Sequence[NewMessage]) -> list[str | bytes | 
             _first_state(message, Channel.INBOX),
         )
         number = commons.setdefault(common, len(commons))
-        own += (message.message_id, message.request_id, message.fingerprint, message.user, number, message.payload)
+        own += (message.request_id, message.fingerprint, message.user, number, message.payload)
     shared: list[str | int] = [len(commons)]
     for client_id, code, version, language, *others in commons:
         shared += (f"{version}#{language}#{code}#{client_id}", *others)

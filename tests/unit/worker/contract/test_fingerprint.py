@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.samples import send_body, send_fields
 from worker.contract.fingerprint import fingerprint
+from worker.contract.links import link_of
 from worker.contract.requests import LenientSendRequest, SendRequest, parse
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -82,7 +83,7 @@ def test_R53_key_order_white_space_and_escapes_do_not_change_the_fingerprint(
 def meaning(request: SendRequest) -> object:
     """Return what a user would see of a send, for comparing."""
     entries = [(entry.language, entry.templateParameters or {}) for entry in request.templates]
-    return request.templateCode, request.link, entries, request.extendInfo, request.customerBelongsTo
+    return request.templateCode, link_of(request), entries, request.extendInfo, request.customerBelongsTo
 
 
 @given(CONTENTS, CONTENTS)

@@ -7,16 +7,16 @@
 --
 -- KEYS  1 due, 2 window, 3 backlog of (lane, origin), 4 backlogs of the lane, 5 counters, 6 waiting, 7 stopped of the
 --       lane, 8 paused, 9 staged, 10 started, 11 batches, 12 rows, 13 scheduled, 14 plans, then 2 for each message:
---       record, payload
+--       record (its key ends with the id, of 32 digits), payload
 -- ARGV  1 now in ms ('' = the server's clock), 2 appId, 3 lane, 4 grace in ms, 5 window size, 6 most that may wait for
 --       a retry, 7 outcomes that the merchant is told as in SFU, 8 batchId ('' = none), 9 start of a batch (at once,
 --       paused, staged), 10 how long a batch may be staged in ms, 11 how many different 4 there are that messages have
 --       in common, then these 4 for each: the record's `tpl`, deliver_within in ms, PUSH state, INBOX state ('' = not a
---       channel of it); then 6 for each message: id, requestId, fingerprint, user, which of the 4 it has (from 0),
+--       channel of it); then 5 for each message: requestId, fingerprint, user, which of the 4 it has (from 0),
 --       payload; then, where any message has one of these, 3 for each: row in the batch, ms when to send it, ms when it
 --       expires ('' = none)
 -- RETURNS  an array: 1 DUE, 2 BACKLOGGED, 3 REPEATED, 4 INCONSISTENT, 6 STAGED, 7 SCHEDULED
-local COMMONS, COMMON, WIDTH, SHARED = 11, 4, 6, 14
+local COMMONS, COMMON, WIDTH, SHARED, ID = 11, 4, 5, 14, 32
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
@@ -68,9 +68,9 @@ for i = 1, number do
   local known = (not all_new or met[record]) and redis.call('HMGET', record, 'fp', 'user')
   met[record] = true
   if known and known[1] then
-    result[i] = staged(record) and 6 or (known[1] == ARGV[a + 3] and known[2] == ARGV[a + 4]) and 3 or 4
+    result[i] = staged(record) and 6 or (known[1] == ARGV[a + 2] and known[2] == ARGV[a + 3]) and 3 or 4
   else
-    local c = COMMONS + ARGV[a + 5] * COMMON
+    local id, c = string.sub(record, -ID), COMMONS + ARGV[a + 4] * COMMON
     local push, inbox = ARGV[c + 3], ARGV[c + 4]
     if within ~= ARGV[c + 2] then
       within = ARGV[c + 2]
@@ -84,9 +84,9 @@ for i = 1, number do
     end
     -- What is read most often comes first, where Redis finds it soonest.
     redis.call('HSET', record, 'PUSH', push, 'INBOX', inbox, 'app', app, 'lane', lane, 'taken', taken, 'exp', deadline,
-      'fp', ARGV[a + 3], 'user', ARGV[a + 4], 'req', ARGV[a + 2],
+      'fp', ARGV[a + 2], 'user', ARGV[a + 3], 'req', ARGV[a + 1],
       'tpl', ARGV[c + 1])
-    redis.call('SET', KEYS[SHARED + i * 2], ARGV[a + 6])
+    redis.call('SET', KEYS[SHARED + i * 2], ARGV[a + 5])
     if ARGV[7] ~= '' then redis.call('HSET', record, 'cb', ARGV[7] .. '|0') end
     if push == 'O' then opened.PUSH = opened.PUSH + 1 end
     if inbox == 'O' then opened.INBOX = opened.INBOX + 1 end
@@ -96,27 +96,27 @@ for i = 1, number do
       if row ~= '' then
         redis.call('HSET', record, 'row', row)
         listed[#listed + 1] = 0
-        listed[#listed + 1] = string.format('%s#%08d#%s', origin, row, ARGV[a + 1])
+        listed[#listed + 1] = string.format('%s#%08d#%s', origin, row, id)
       end
     end
     if send_at > now then
       result[i] = 7
       redis.call('HSET', record, 'nb', ARGV[extras + (i - 1) * 3 + 2], 'why', 'SCHEDULE')
       scheduled[#scheduled + 1] = ARGV[extras + (i - 1) * 3 + 2]
-      scheduled[#scheduled + 1] = prefix .. batch .. '#' .. ARGV[a + 1] .. '#' .. deadline
+      scheduled[#scheduled + 1] = prefix .. batch .. '#' .. id .. '#' .. deadline
       plans[#plans + 1] = 0
       plans[#plans + 1] = scheduled[#scheduled]
     elseif room > 0 then
       room = room - 1
       result[i] = 1
       due[#due + 1] = due_at
-      due[#due + 1] = ARGV[a + 1]
+      due[#due + 1] = id
       window[#window + 1] = 0
-      window[#window + 1] = prefix .. ARGV[a + 1]
+      window[#window + 1] = prefix .. id
     else
       result[i] = 2
       waiting[#waiting + 1] = deadline
-      waiting[#waiting + 1] = ARGV[a + 1]
+      waiting[#waiting + 1] = id
     end
   end
 end
