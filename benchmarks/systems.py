@@ -108,8 +108,8 @@ SAQ = _peer(
 ARQ = _peer("arq", "arq_job", [["arq", f"{JOBS}.arq_job.WorkerSettings"]] * PROCESSES, 4_000, OLDER_REDIS)
 PEERS = (CELERY, DRAMATIQ, ARQ, SAQ, TASKIQ)
 
-TWENTY = tidings("tidings", 40_000)
-ONE = tidings("tidings, 1 a call", 20_000, {"TIDINGS_CALL_SIZE": "1"})
-ALWAYS = tidings("tidings, fsync always", 40_000, fsync="always")
+TWENTY = tidings("tidings", 100_000)
+ONE = tidings("tidings, 1 a call", 50_000, {"TIDINGS_CALL_SIZE": "1"})
+ALWAYS = tidings("tidings, fsync always", 100_000, fsync="always")
 NOT_COMPILED = replace(TWENTY, name="tidings, not compiled", environ={"PYTHONPATH": str(ROOT)}, home=ROOT)
 OURS = (TWENTY, ONE, ALWAYS, *([NOT_COMPILED] if product() == COMPILED else []))

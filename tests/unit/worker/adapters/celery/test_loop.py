@@ -165,7 +165,10 @@ def test_many_threads_may_hand_in_hints_at_once() -> None:
         for thread in threads:
             thread.join()
 
-    assert all(office.outcome(message).whole.status is ResultStatus.S for message in messages)
+    delivered = {one.message_id for one in messages if office.outcome(one).whole.status is ResultStatus.S}
+    # What waits for slots when the loop is to end is handed on to other workers.
+    assert delivered | set(office.hints.message_ids) == {message.message_id for message in messages}
+    assert len(delivered) >= 50
 
 
 def test_a_loop_that_never_became_ready_is_left_at_once() -> None:
