@@ -504,18 +504,29 @@ def test_status_counts_outcomes_and_tells_rate_and_eta() -> None:
     assert (status["rate"], status["eta"]) == (5.0, desk.clock.now() + 200)
 
 
-def test_the_rate_is_that_of_the_time_until_all_were_settled() -> None:
+def with_failed_batch() -> FrontDesk:
+    """A desk with a batch of ten that all failed two seconds after it was run."""
     desk = with_batch()
     uploaded(desk, 1, lines(NAMES))
     asked(desk, "run")
     desk.clock.advance(2_000)
     released(desk)
     settle(desk, DeliveryState.F)
-    desk.clock.advance(8_000)
-    assert (asked(desk, "status")["settledAt"], asked(desk, "status")["rate"]) == (None, 1.0)
+    return desk
+
+
+def seen_settled(desk: FrontDesk) -> int:
+    """Note that somebody saw nothing open any more; return when."""
     (standing,) = desk.jobs.standings()
     desk.jobs.note(Noted(standing, 100, 1, None))
-    settled_at = desk.clock.now()
+    return desk.clock.now()
+
+
+def test_the_rate_is_that_of_the_time_until_all_were_settled() -> None:
+    desk = with_failed_batch()
+    desk.clock.advance(8_000)
+    assert (asked(desk, "status")["settledAt"], asked(desk, "status")["rate"]) == (None, 1.0)
+    settled_at = seen_settled(desk)
     desk.clock.advance(3_600_000)
 
     status = asked(desk, "status")
@@ -527,15 +538,8 @@ def test_the_rate_is_that_of_the_time_until_all_were_settled() -> None:
 
 
 def test_what_is_resumed_once_it_was_settled_has_the_rate_of_then() -> None:
-    desk = with_batch()
-    uploaded(desk, 1, lines(NAMES))
-    asked(desk, "run")
-    desk.clock.advance(2_000)
-    released(desk)
-    settle(desk, DeliveryState.F)
-    (standing,) = desk.jobs.standings()
-    desk.jobs.note(Noted(standing, 100, 1, None))
-    settled_at = desk.clock.now()
+    desk = with_failed_batch()
+    settled_at = seen_settled(desk)
     asked(desk, "pause")
     asked(desk, "resume")
     desk.clock.advance(1_000)

@@ -1,7 +1,17 @@
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 
 from api_adapter.cancellation import cancellation_heeded, heed_cancellation
+
+
+async def is_cancelled(work: Coroutine[None, None, None]) -> bool:
+    """Cancel work that has begun; return whether it ended by that."""
+    task = asyncio.create_task(work)
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    return task.cancelled()
 
 
 def test_a_task_that_lost_its_cancellation_ends_where_it_asks() -> None:
@@ -14,14 +24,7 @@ def test_a_task_that_lost_its_cancellation_ends_where_it_asks() -> None:
         heed_cancellation()
         reached.append("asked in vain")
 
-    async def main() -> bool:
-        task = asyncio.create_task(forgetful())
-        await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.wait([task])
-        return task.cancelled()
-
-    assert asyncio.run(main())
+    assert asyncio.run(is_cancelled(forgetful()))
     assert reached == ["went on"]
 
 
@@ -40,14 +43,7 @@ def test_a_block_that_lost_its_cancellation_ends_with_it_whatever_it_raised() ->
                 await asyncio.sleep(60)
             raise ValueError
 
-    async def main() -> bool:
-        task = asyncio.create_task(forgetful())
-        await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.wait([task])
-        return task.cancelled()
-
-    assert asyncio.run(main())
+    assert asyncio.run(is_cancelled(forgetful()))
 
 
 def test_a_block_is_not_ended_by_a_cancellation_of_before() -> None:

@@ -20,16 +20,14 @@ def packed_command(words: Sequence[object]) -> bytes:
     texts: list[str] = [f"*{len(words)}"]
     for word in words:
         plain = word if isinstance(word, str) and word.isascii() else _number(word)
-        if plain is not None:
-            size = len(plain)
-            texts.append(_HEADS[size] if size < _USUAL else f"\r\n${size}\r\n")
-            texts.append(plain)
+        written: str | bytes = _content(word) if plain is None else plain
+        size = len(written)
+        texts.append(_HEADS[size] if size < _USUAL else f"\r\n${size}\r\n")
+        if isinstance(written, str):
+            texts.append(written)
         else:
-            content = _content(word)
-            size = len(content)
-            texts.append(_HEADS[size] if size < _USUAL else f"\r\n${size}\r\n")
             pieces.append("".join(texts).encode())
-            pieces.append(content)
+            pieces.append(written)
             texts = []
     texts.append("\r\n")
     pieces.append("".join(texts).encode())
