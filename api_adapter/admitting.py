@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final, final
 
-from api_adapter.judging import Admission, user_digest
+from api_adapter.judging import Admission
 from worker.contract.identity import shard_of
 from worker.contract.messages import Acceptance, Hint, Lane, NewMessage
 from worker.contract.payload import Quiet, packed
 from worker.contract.rates import RateLimit
-from worker.contract.requests import SendRequest
+from worker.contract.send_request import SendRequest
 from worker.contract.users import User
 
 
@@ -72,14 +72,14 @@ def new_message(send: Send, admission: Admission, deliver_within: int) -> NewMes
         choice.language,
         choice.parameters,
         admission.link,
-        send.request.extendInfo,
+        send.request.extend_info,
         _quiet(user),
     )
     return NewMessage(
         send.message_id,
-        send.request.requestId,
+        send.request.request_id,
         send.fingerprint,
-        user_digest(user),
+        user.digest,
         send.client_id,
         template.code,
         template.version,
@@ -89,8 +89,8 @@ def new_message(send: Send, admission: Admission, deliver_within: int) -> NewMes
         deliver_within,
         payload,
         send.row,
-        send.request.sendAt,
-        send.request.expireAt,
+        send.request.send_at,
+        send.request.expire_at,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from api_adapter.inquiries import Json, result_json
 from worker.contract.batch_jobs import place_of
 from worker.contract.codes import SUCCESS
-from worker.contract.requests import ContractViolationError
+from worker.contract.errors import ContractViolationError
 
 _CURSOR = re.compile(r"([0-9]{1,4})\.([0-9]{1,6})")
 

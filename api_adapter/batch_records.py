@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from worker.contract.errors import TidingsError
-from worker.contract.requests import LARGEST_SEND
+from worker.contract.send_fields import LARGEST_SEND
 
 _LONGEST_LINE = LARGEST_SEND + len(b"\r\n")
 LONGEST_RECORD = 4 * LARGEST_SEND

@@ -22,10 +22,11 @@ from api_adapter.intake import Intake
 from api_adapter.reading import MAX_BODY
 from api_adapter.taking import SendResult
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode, ResultStatus
-from worker.contract.errors import LedgerUnavailableError
+from worker.contract.errors import ContractViolationError, LedgerUnavailableError
 from worker.contract.messages import Lane
 from worker.contract.origins import NO_BATCH, BatchPart, BatchStart, Origin
-from worker.contract.requests import BatchSend, ContractViolationError, parse_fields
+from worker.contract.parsing import parse_fields
+from worker.contract.requests import BatchSend
 from worker.origin_ports import Batches
 
 MAX_BATCH_BODY = 1024 * 1024

@@ -31,9 +31,9 @@ from worker.contract.batch_jobs import (
 )
 from worker.contract.batch_requests import PartName
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode, ResultStatus
+from worker.contract.errors import ContractViolationError
 from worker.contract.origins import Origin
 from worker.contract.reprs import repr_without
-from worker.contract.requests import ContractViolationError
 from worker.origin_ports import Batches
 
 MAX_PART_BODY = 16 * 1024 * 1024

@@ -5,8 +5,9 @@ from typing import BinaryIO, Final, NamedTuple
 
 import orjson
 
-from worker.contract.errors import TidingsError
-from worker.contract.requests import ContractViolationError, Expectation, Reconciliation, parse
+from worker.contract.errors import ContractViolationError, TidingsError
+from worker.contract.parsing import parse
+from worker.contract.requests import Expectation, Reconciliation
 
 NEVER_SEEN: Final = "NEVER_SEEN"
 LONGEST_LINE = 128 * 1024

@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple, NoReturn
 
-from worker.contract.requests import LARGEST_SEND
+from worker.contract.send_fields import LARGEST_SEND
 
 REFUSAL = "refusal"
 """Field of a failed line with why it failed; the API ignores it (R13), so a corrected line may be sent as it is."""

@@ -12,10 +12,11 @@ from api_adapter.clients import Caller, Clients
 from api_adapter.reconciling import NEVER_SEEN, Json, find_statuses, reconcile, reconciled_json, whole_json
 from api_adapter.turns import Turns
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
-from worker.contract.errors import LedgerUnavailableError
+from worker.contract.errors import ContractViolationError, LedgerUnavailableError
 from worker.contract.identity import message_id
 from worker.contract.outcomes import DeliveryOutcome, MessageOutcome, TimelineEntry, WholeOutcome
-from worker.contract.requests import BatchInquiry, ContractViolationError, Inquiry, Reconciliation, parse
+from worker.contract.parsing import parse
+from worker.contract.requests import BatchInquiry, Inquiry, Reconciliation
 from worker.ports import Records
 
 _MESSAGE_ID = re.compile(r"[0-9a-f]{32}")

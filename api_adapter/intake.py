@@ -27,7 +27,7 @@ from worker.contract.errors import LedgerUnavailableError
 from worker.contract.messages import Lane
 from worker.contract.origins import NO_BATCH, BatchPart
 from worker.contract.reprs import repr_without
-from worker.contract.requests import SendRequest
+from worker.contract.send_request import SendRequest
 
 _AT_ONCE = 64
 """Calls that use the stores at once."""

@@ -5,19 +5,17 @@ The order of the rules is the order in which a merchant can mend things: token, 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Final, final
 
 from worker.contract.codes import UNKNOWN, Result, ResultCode
+from worker.contract.errors import ContractViolationError
 from worker.contract.links import link_of
 from worker.contract.messages import Channel
-from worker.contract.requests import ContractViolationError, SendRequest
+from worker.contract.send_request import SendRequest
 from worker.contract.templates import TemplateVersion
 from worker.contract.users import SEND_SCOPE, TokenGrant, Unresolved, User, Wallet
 from worker.rendering import Choice, CompiledTemplate
 
-_NOBODY = blake2b(digest_size=8)
-"""What each user's digest begins as."""
 _DAY = 86_400_000
 _MOST_REMARKS = 20
 """More would not fit an extendInfo of 4,096 characters, where callers read them."""
@@ -76,17 +74,10 @@ class Admission:
         self.remarks: Final = remarks
 
 
-def user_digest(user: User) -> str:
-    """Return what stands for a user when contents are compared (R41)."""
-    digest = _NOBODY.copy()
-    digest.update(f"{user.wallet}#{user.customer_id}".encode())
-    return digest.hexdigest()
-
-
 def resolved_user(request: SendRequest, facts: Facts) -> User | None:
     """Return the user of a send's token, be it expired; None when the token resolves to nobody of this appId (R50)."""
-    grant = facts.grants[request.accessToken]
-    return grant.user if isinstance(grant, TokenGrant) and grant.app_id == request.appId else None
+    grant = facts.grants[request.access_token]
+    return grant.user if isinstance(grant, TokenGrant) and grant.app_id == request.app_id else None
 
 
 def judge(request: SendRequest, facts: Facts) -> Admission | Result:
@@ -94,7 +85,7 @@ def judge(request: SendRequest, facts: Facts) -> Admission | Result:
     grant = _grant(request, facts)
     if isinstance(grant, Result):
         return grant
-    template = facts.templates.get(request.templateCode, _NO_TEMPLATE)
+    template = facts.templates.get(request.template_code, _NO_TEMPLATE)
     if isinstance(template, Result):
         return template
     channels, skipped = _channels(template.version.channels, grant.user)
@@ -119,15 +110,15 @@ def judge(request: SendRequest, facts: Facts) -> Admission | Result:
         channels=channels,
         skipped=skipped,
         link=link,
-        remarks=() if fits and request.actionUrl is None else _remarks(request, template),
+        remarks=() if fits and request.action_url is None else _remarks(request, template),
     )
 
 
 def _grant(request: SendRequest, facts: Facts) -> TokenGrant | Result:
-    grant = facts.grants[request.accessToken]
+    grant = facts.grants[request.access_token]
     if isinstance(grant, Unresolved):
         return UNKNOWN
-    if grant is None or grant.app_id != request.appId:
+    if grant is None or grant.app_id != request.app_id:
         return Result.refused(ResultCode.INVALID_ACCESS_TOKEN, "$.accessToken: is not a token of this appId")
     if grant.expires_at is not None and grant.expires_at <= facts.now:
         return Result.refused(ResultCode.EXPIRED_ACCESS_TOKEN, "$.accessToken: is past its time")
@@ -137,7 +128,7 @@ def _grant(request: SendRequest, facts: Facts) -> TokenGrant | Result:
 
 
 def _faults_of_times(request: SendRequest, facts: Facts) -> list[str]:
-    send_at, expire_at = request.sendAt, request.expireAt
+    send_at, expire_at = request.send_at, request.expire_at
     faults = []
     if send_at is not None and send_at > facts.now + facts.times.ahead:
         faults.append(f"$.sendAt: must be at most {facts.times.ahead // _DAY} days ahead")
@@ -162,7 +153,7 @@ def _channels(channels: tuple[Channel, ...], user: User) -> tuple[tuple[Channel,
 def _choice(
     request: SendRequest, template: CompiledTemplate, user: User, facts: Facts, faults: list[str]
 ) -> Choice | Result:
-    entries, send_at, expire_at = request.templates, request.sendAt, request.expireAt
+    entries, send_at, expire_at = request.templates, request.send_at, request.expire_at
     if len(entries) > 1:
         faults += _default_language_twice(request, template)
     if send_at is not None or expire_at is not None:
@@ -190,7 +181,7 @@ def _wallet(
     channels: tuple[Channel, ...],
     facts: Facts,
 ) -> Wallet | Result:
-    belongs_to = request.customerBelongsTo
+    belongs_to = request.customer_belongs_to
     if belongs_to is not None and belongs_to != user.wallet:
         return Result.refused(ResultCode.PARAM_ILLEGAL, "$.customerBelongsTo: is not the wallet of the token's user")
     wallet = facts.wallets.get(user.wallet)
@@ -212,8 +203,8 @@ def _serves(wallet: Wallet, channel: Channel) -> bool:
 
 def _remarks(request: SendRequest, template: CompiledTemplate) -> tuple[str, ...]:
     remarks = template.superfluous(request.templates)
-    if request.actionUrl is not None:
-        used = "is used in place of redirectUrl" if request.redirectUrl is None else "is ignored beside redirectUrl"
+    if request.action_url is not None:
+        used = "is used in place of redirectUrl" if request.redirect_url is None else "is ignored beside redirectUrl"
         remarks.append(f"$.actionUrl: {used}; it is no documented field")
     if len(remarks) > _MOST_REMARKS:
         shown = _MOST_REMARKS - 1

@@ -14,7 +14,7 @@ from api_adapter.linting import Fate, SendLint
 from api_adapter.reading import Unread
 from api_adapter.taking import SendResult
 from worker.contract.codes import SUCCESS, UNKNOWN, Result
-from worker.contract.requests import ContractViolationError
+from worker.contract.errors import ContractViolationError
 
 _AT_A_TIME = 10
 """Items that are rendered without a turn for others."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from api_adapter.admitting import Send
-from api_adapter.judging import Admission, Facts, judge, resolved_user, user_digest
+from api_adapter.judging import Admission, Facts, judge, resolved_user
 from api_adapter.limiting import Allowance
 from api_adapter.previewing import LanguageView, Preview, chosen
 from api_adapter.taking import CAP_REACHED, SendResult, Sources, answer_of, facts_of, probe_of
@@ -162,13 +162,13 @@ async def _known(
 def _cap_request(send: Send, verdict: Admission | Result) -> CapRequest | None:
     if isinstance(verdict, Result) or verdict.wallet.cap is None:
         return None
-    return CapRequest(send.message_id, send.request.appId, verdict.user, verdict.wallet.cap)
+    return CapRequest(send.message_id, send.request.app_id, verdict.user, verdict.wallet.cap)
 
 
 def _lint(send: Send, verdict: Admission | Result, known: _Known, facts: Facts, before: Before) -> SendLint:
     found = _shown(send, verdict, facts)._replace(allowances=known.allowances)
     user = resolved_user(send.request, facts)
-    digest = user_digest(user) if user else ""
+    digest = user.digest if user else ""
     if known.acceptance is not Acceptance.ABSENT:
         return found._replace(known=True, answer=answer_of(send, known.acceptance, found.answer.remarks))
     earlier = before.taken.get(send.message_id)
@@ -188,7 +188,7 @@ def _lint(send: Send, verdict: Admission | Result, known: _Known, facts: Facts, 
 
 def _shown(send: Send, verdict: Admission | Result, facts: Facts) -> SendLint:
     """Return what a send would show, be it refused for another reason."""
-    request, template = send.request, facts.templates.get(send.request.templateCode)
+    request, template = send.request, facts.templates.get(send.request.template_code)
     if not isinstance(template, CompiledTemplate):
         return SendLint(_answer(send, verdict if isinstance(verdict, Result) else SUCCESS, ()))
     if isinstance(verdict, Result):
@@ -212,9 +212,9 @@ def _quota(send: Send, verdict: Admission, known: _Known, before: Before) -> Quo
 
 
 def _customer(send: Send, verdict: Admission) -> _Customer:
-    return verdict.wallet.name, send.request.appId, verdict.user.customer_id
+    return verdict.wallet.name, send.request.app_id, verdict.user.customer_id
 
 
 def _answer(send: Send, result: Result, remarks: tuple[str, ...]) -> SendResult:
     taken = send.message_id if result.status is ResultStatus.S else None
-    return SendResult(result, taken, send.request.requestId, remarks)
+    return SendResult(result, taken, send.request.request_id, remarks)

@@ -13,11 +13,11 @@ from api_adapter.origin_pauses import BatchStateError, OriginPauses
 from api_adapter.turns import Turns
 from worker.contract.cancellations import Cancelled
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
-from worker.contract.errors import LedgerUnavailableError
+from worker.contract.errors import ContractViolationError, LedgerUnavailableError
 from worker.contract.identity import message_id
 from worker.contract.origin_requests import CancelRequest, OriginRequest
 from worker.contract.origins import Origin
-from worker.contract.requests import ContractViolationError, parse
+from worker.contract.parsing import parse
 from worker.origin_ports import Cancellations
 
 MOST_AT_ONCE = 20_000

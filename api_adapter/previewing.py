@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
+from worker.contract.errors import ContractViolationError
 from worker.contract.messages import Channel
-from worker.contract.requests import ContentTemplate, ContractViolationError
+from worker.contract.send_request import ContentTemplate
 from worker.languages import Why
 from worker.message_content import Length, RenderingError
 from worker.rendering import Choice, CompiledTemplate

@@ -7,9 +7,12 @@ from api_adapter.clients import Caller
 from api_adapter.limiting import LimitsOf
 from api_adapter.taking import SendResult
 from worker.contract.codes import Result, ResultCode
+from worker.contract.errors import ContractViolationError
 from worker.contract.fingerprint import fingerprint
 from worker.contract.identity import message_id
-from worker.contract.requests import LARGEST_SEND, ContractViolationError, SendRequest, parse, parse_fields
+from worker.contract.parsing import parse, parse_fields
+from worker.contract.send_fields import LARGEST_SEND
+from worker.contract.send_request import SendRequest
 
 MAX_BODY = LARGEST_SEND
 """Bytes of a body that is one send."""
@@ -34,7 +37,7 @@ class Reader:
             request = self._parsed(body)
         except ContractViolationError as violation:
             return SendResult(Result.refused(ResultCode.PARAM_ILLEGAL, str(violation)))
-        app_id, request_id = request.appId, request.requestId
+        app_id, request_id = request.app_id, request.request_id
         if not caller.may_send_for(app_id):
             refusal = Result.refused(ResultCode.ACCESS_DENIED, "$.appId: this client may not send for it")
             return SendResult(refusal, request_id=request_id)

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, final
 import structlog
 
 from api_adapter.admitting import Send, hints_of, new_message
-from api_adapter.judging import Admission, Facts, TimeLimits, judge, resolved_user, user_digest
+from api_adapter.judging import Admission, Facts, TimeLimits, judge, resolved_user
 from api_adapter.limiting import Allowance, allowances, refusal
 from api_adapter.live_templates import live_templates
 from worker.contract.callbacks import EVERY_OUTCOME, NO_OUTCOMES, Outcomes
@@ -134,11 +134,11 @@ async def take_part(stores: Stores, passage: Passage, sends: Sequence[Send]) -> 
 
 async def facts_of(stores: Sources, sends: Sequence[Send]) -> Facts:
     """Return what the stores know of everything that sends mention; raises LedgerUnavailableError."""
-    tokens = list({send.request.accessToken for send in sends})
+    tokens = list({send.request.access_token for send in sends})
     grants = await stores.users.resolve(tokens)
     if unresolved := [grant for grant in grants if isinstance(grant, Unresolved)]:
         log.warning("tokens_unresolved", tokens=len(unresolved), reason=unresolved[0].reason)
-    codes = list({send.request.templateCode for send in sends})
+    codes = list({send.request.template_code for send in sends})
     return Facts(
         grants=dict(zip(tokens, grants, strict=True)),
         templates=await live_templates(stores.templates, stores.compiled, codes),
@@ -151,7 +151,7 @@ async def facts_of(stores: Sources, sends: Sequence[Send]) -> Facts:
 async def _over_cap(stores: Stores, sends: Sequence[Send], verdicts: Verdicts) -> dict[int, Result]:
     """Return refusals for sends beyond their wallet's cap; a repeat takes no place (R35)."""
     capped = [
-        (send, CapRequest(send.message_id, send.request.appId, verdict.user, verdict.wallet.cap))
+        (send, CapRequest(send.message_id, send.request.app_id, verdict.user, verdict.wallet.cap))
         for send in sends
         if isinstance(verdict := verdicts[send.place], Admission) and verdict.wallet.cap is not None
     ]
@@ -168,7 +168,7 @@ async def _accept(stores: Stores, passage: Passage, sends: Sequence[Send], verdi
     for send in sends:
         verdict = verdicts[send.place]
         if isinstance(verdict, Admission):
-            by_app[send.request.appId].append((send, verdict))
+            by_app[send.request.app_id].append((send, verdict))
     taken = await asyncio.gather(*(_accept_for_app(stores, passage, app, admitted) for app, admitted in by_app.items()))
     answers: Results = {}
     for results in taken:
@@ -214,7 +214,7 @@ async def _refuse_or_repeat(
     for send, known in zip(sends, acceptances, strict=True):
         refusal = verdicts[send.place]
         if known is Acceptance.ABSENT and isinstance(refusal, Result):
-            results[send.place] = SendResult(refusal, request_id=send.request.requestId)
+            results[send.place] = SendResult(refusal, request_id=send.request.request_id)
         else:
             results[send.place] = answer_of(send, known, ())
     return results
@@ -222,14 +222,14 @@ async def _refuse_or_repeat(
 
 def unknown(sends: Iterable[Send], error: Exception) -> Results:
     """Return U for sends of which nobody can say whether they were taken (R31)."""
-    results = {send.place: SendResult(UNKNOWN, request_id=send.request.requestId) for send in sends}
+    results = {send.place: SendResult(UNKNOWN, request_id=send.request.request_id) for send in sends}
     log.warning("intake_unknown", sends=len(results), reason=str(error) or type(error).__name__)
     return results
 
 
 def answer_of(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> SendResult:
     """Return the answer to a send that the ledger has taken, or knows."""
-    request_id = send.request.requestId
+    request_id = send.request.request_id
     if acceptance is Acceptance.INCONSISTENT:
         return SendResult(INCONSISTENT, request_id=request_id)
     if acceptance is Acceptance.STAGED:
@@ -239,4 +239,4 @@ def answer_of(send: Send, acceptance: Acceptance, remarks: tuple[str, ...]) -> S
 
 def probe_of(send: Send, user: User | None) -> Probe:
     """Return the question whether a send was taken before; without a user it is compared without (R50)."""
-    return Probe(send.message_id, send.fingerprint, user_digest(user) if user else "")
+    return Probe(send.message_id, send.fingerprint, user.digest if user else "")

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from pydantic_core import PydanticCustomError
 
 from api_adapter.yaml_nodes import Data, Document, Fault, Location
+from worker.contract.field_types import normal_language
 from worker.contract.messages import Channel
-from worker.contract.requests import normal_language
 from worker.contract.templates import Content, gaps
 from worker.placeholders import faults_of
 

@@ -13,7 +13,8 @@ from api_adapter.live_templates import live_templates, published_template
 from api_adapter.previewing import choice_json, chosen, view_json, views
 from api_adapter.template_facts import required_json, required_on_json
 from worker.contract.codes import SUCCESS, Result, ResultCode
-from worker.contract.requests import ContractViolationError, parse, parse_fields
+from worker.contract.errors import ContractViolationError
+from worker.contract.parsing import parse, parse_fields
 from worker.contract.template_requests import TemplateInquiry, TemplatePreview, TemplatesInquiry
 from worker.registry_ports import TemplateCatalogue
 from worker.rendering import CompiledTemplate, CompiledTemplates

@@ -24,7 +24,7 @@ from api_adapter.template_inquiries import TemplateInquiries
 from worker.bootstrap import Addresses, Services, services, token_resolver
 from worker.collecting import rare_collections
 from worker.contract.errors import SettingsError
-from worker.contract.requests import LenientSendRequest, SendRequest
+from worker.contract.send_request import LenientSendRequest, SendRequest
 from worker.hinting import hint_publisher
 from worker.ports import Clock, Hints
 from worker.registry_ports import Users

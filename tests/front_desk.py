@@ -47,7 +47,7 @@ from worker.batch_keeping import BatchKeeper
 from worker.contract.codes import ResultCode
 from worker.contract.messages import Lane
 from worker.contract.payload import Payload
-from worker.contract.requests import SendRequest
+from worker.contract.send_request import SendRequest
 from worker.contract.templates import TemplateVersion
 from worker.contract.users import SEND_SCOPE, GatewayRoute, TokenGrant, User, Wallet
 from worker.message_content import ChannelLimits

@@ -10,11 +10,11 @@ from typing import Final, final
 import orjson
 from typing_extensions import override
 
-from worker.contract.errors import TidingsError
+from worker.contract.errors import ContractViolationError, TidingsError
 from worker.contract.faults import json_path
 from worker.contract.messages import Channel
 from worker.contract.reprs import repr_without
-from worker.contract.requests import ContentTemplate, ContractViolationError
+from worker.contract.send_request import ContentTemplate
 from worker.contract.templates import LinkSource, TemplateVersion
 from worker.languages import Why, candidates, choose_language
 from worker.message_content import (

@@ -14,7 +14,7 @@ from api_adapter.cli.api_access import AGAIN, ApiOptions, Key, KeyVersion, Serve
 from api_adapter.cli.context import run_front, told
 from api_adapter.cli.saying import Command, say_aside
 from worker.contract.batch_requests import BatchName
-from worker.contract.requests import parse_fields
+from worker.contract.parsing import parse_fields
 
 if TYPE_CHECKING:
     from api_adapter.cli.batch_directly import Directly

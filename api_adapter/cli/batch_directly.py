@@ -23,7 +23,7 @@ from worker.contract.batch_requests import (
     ResultsPage,
 )
 from worker.contract.codes import ResultStatus
-from worker.contract.requests import parse_fields
+from worker.contract.parsing import parse_fields
 
 _Answer: TypeAlias = dict[str, Any]
 

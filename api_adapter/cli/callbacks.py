@@ -20,7 +20,7 @@ from worker.callbacks.events import callback_test
 from worker.callbacks.secrets import new_secret
 from worker.callbacks.signing import CallbackSigner
 from worker.callbacks.verdicts import succeeded
-from worker.contract import requests
+from worker.contract import field_types
 from worker.contract.callbacks import EVERY_OUTCOME, CallbackRegistration, Disabled, Outcomes, SealedSecret
 from worker.contract.codes import ResultStatus
 from worker.settings import Settings
@@ -177,7 +177,7 @@ def _registered(registration: CallbackRegistration | None) -> CallbackRegistrati
 
 def _check_app_id(text: str) -> None:
     try:
-        TypeAdapter[str](requests.AppId).validate_python(text)
+        TypeAdapter[str](field_types.AppId).validate_python(text)
     except ValidationError:
         raise ArgumentError("APPID: must be 1 to 32 characters, without @, #, ? and white space") from None
 

@@ -16,8 +16,8 @@ from api_adapter.cli.printing import AsJson, print_json, stacked, utc
 from api_adapter.cli.saying import say
 from api_adapter.cli.tables import show_table
 from worker.contract.clients import PLAIN_CLIENT_ID, ClientKey, Network, RegisteredClient
+from worker.contract.field_types import AppId
 from worker.contract.rates import RateUse
-from worker.contract.requests import AppId
 from worker.signatures import UnusableKeyError, normal_public_key
 
 app = typer.Typer(

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import orjson
 
 from api_adapter.cli.arguments import ArgumentError
+from worker.contract.errors import ContractViolationError
 from worker.contract.identity import message_id
-from worker.contract.requests import ContractViolationError, Inquiry, parse
+from worker.contract.parsing import parse
+from worker.contract.requests import Inquiry
 
 _MESSAGE_ID = re.compile(r"[0-9a-fA-F]{32}")
 

@@ -14,7 +14,7 @@ from api_adapter.cli.saying import say
 from api_adapter.cli.template_arguments import found
 from api_adapter.template_files import TemplateFileError, read_written
 from api_adapter.template_lint import LONGEST, Grade, Remark, lint
-from worker.contract.requests import normal_language
+from worker.contract.field_types import normal_language
 from worker.contract.templates import TemplateVersion
 
 EXIT_FOUND = 1

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from api_adapter.cli.context import told
 from api_adapter.cli.printing import AsJson, print_json, screen
@@ -14,7 +13,9 @@ from api_adapter.cli.template_arguments import Code, TemplateCommandError, Versi
 from api_adapter.cli.view_panels import panels
 from api_adapter.preview_page import Pictured, picture
 from api_adapter.previewing import LanguageView, views
-from worker.contract.requests import ContentTemplate
+from worker.contract.errors import ContractViolationError
+from worker.contract.parsing import parse_fields
+from worker.contract.send_request import ContentTemplate
 from worker.rendering import compile_template
 
 EPILOG = (
@@ -64,8 +65,11 @@ def _entry(language: str | None, parameters: Sequence[str]) -> ContentTemplate:
         if not equals:
             raise TemplateCommandError(f"--param {name}: write it as NAME=VALUE")
     try:
-        return ContentTemplate(language=language, templateParameters={name: value for name, _, value in pairs})
-    except ValidationError as error:
+        return parse_fields(
+            ContentTemplate,
+            {"language": language, "templateParameters": {name: value for name, _, value in pairs}},
+        )
+    except ContractViolationError as error:
         raise TemplateCommandError("--language: give a BCP 47 tag, such as en-US") from error
 
 

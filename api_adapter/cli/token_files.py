@@ -14,7 +14,7 @@ from api_adapter.cli.printing import counted
 from api_adapter.cli.progress import Work, progress
 from api_adapter.cli.saying import say, say_aside
 from api_adapter.cli.token_lines import TokenLine, read_line
-from worker.contract.requests import ContractViolationError
+from worker.contract.errors import ContractViolationError
 
 STDIN: Final = "-"
 _CHUNK = 1_000

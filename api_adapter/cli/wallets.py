@@ -12,9 +12,9 @@ from api_adapter.cli.context import Services, run, told
 from api_adapter.cli.printing import AsJson, elapsed, period, print_json, utc
 from api_adapter.cli.saying import say, say_aside
 from api_adapter.cli.tables import show_table
+from worker.contract.field_types import Id64
 from worker.contract.gateways import BreakerState, OpenedBreaker
 from worker.contract.messages import Channel
-from worker.contract.requests import Id64
 from worker.contract.users import GatewayRoute, SendCap, Wallet
 
 app = typer.Typer(help="Put, list and remove wallets: their gateways and caps.", no_args_is_help=True)

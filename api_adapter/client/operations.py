@@ -17,7 +17,8 @@ from api_adapter.client.waits import Patience, Waits
 from api_adapter.paths import BATCH_INQUIRY, BATCH_SEND, INQUIRY, RECONCILE, SEND
 from worker.contract.codes import ResultCode, ResultStatus
 from worker.contract.reprs import repr_without
-from worker.contract.requests import LARGEST_SEND, MAX_INQUIRIES, MAX_SENDS
+from worker.contract.requests import MAX_INQUIRIES, MAX_SENDS
+from worker.contract.send_fields import LARGEST_SEND
 from worker.ports import Clock
 
 MAX_CALL = 1024 * 1024

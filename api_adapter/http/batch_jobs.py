@@ -13,7 +13,8 @@ from api_adapter.inquiries import Json, refusal
 from api_adapter.paths import BATCHES
 from worker.contract.batch_requests import BatchCreation, BatchName, BatchRun, ErrorsPage, ResultsPage
 from worker.contract.codes import Result, ResultCode
-from worker.contract.requests import ContractViolationError, parse
+from worker.contract.errors import ContractViolationError
+from worker.contract.parsing import parse
 
 MAX_JOB_BODY = 64 * 1024
 """Bytes of a request about a batch job, like those of a send (R15)."""

@@ -21,7 +21,8 @@ from api_adapter.http.schemas import COUNT, RESULT, TEXT, array_schema, object_s
 from api_adapter.inquiries import Json, refusal
 from worker.contract.batch_requests import PartName
 from worker.contract.codes import Result, ResultCode, ResultStatus
-from worker.contract.requests import ContractViolationError, parse_fields
+from worker.contract.errors import ContractViolationError
+from worker.contract.parsing import parse_fields
 
 _NO_MEDIA_TYPE = Reply(
     refusal(

@@ -10,7 +10,8 @@ from api_adapter.http.schemas import COUNT, RESULT, TEXT, array_schema, object_s
 from api_adapter.inquiries import Json, refusal
 from api_adapter.paths import BATCH_SEND
 from worker.contract.codes import Result, ResultCode
-from worker.contract.requests import BatchSend, ContractViolationError
+from worker.contract.errors import ContractViolationError
+from worker.contract.requests import BatchSend
 
 
 async def _run(api: Api, headers: Mapping[str, str], body: bytes) -> Reply:

@@ -14,9 +14,11 @@ from api_adapter.lint_requests import lint_request
 from api_adapter.linting import Fate
 from api_adapter.paths import LINT
 from worker.contract.codes import Result, ResultCode
+from worker.contract.errors import ContractViolationError
 from worker.contract.messages import Channel
 from worker.contract.rates import LimitedBy
-from worker.contract.requests import BatchSend, ContractViolationError, SendRequest
+from worker.contract.requests import BatchSend
+from worker.contract.send_request import SendRequest
 
 
 class LintRequest(RootModel[SendRequest | BatchSend]):

@@ -11,7 +11,7 @@ from api_adapter.inquiries import Json, result_json
 from api_adapter.paths import SEND
 from api_adapter.reading import MAX_BODY
 from api_adapter.taking import SendResult
-from worker.contract.requests import SendRequest
+from worker.contract.send_request import SendRequest
 
 
 async def _run(api: Api, headers: Mapping[str, str], body: bytes) -> Reply:

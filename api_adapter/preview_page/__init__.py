@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from api_adapter.previewing import ChannelView, LanguageView, views
 from worker.contract.messages import Channel
-from worker.contract.requests import ContentTemplate
+from worker.contract.send_request import ContentTemplate
 from worker.contract.templates import BodyFormat, TemplateVersion
 from worker.message_content import LINK_PARAMETERS
 from worker.rendering import CompiledTemplate
@@ -32,7 +32,7 @@ def picture(template: CompiledTemplate, parameters: Mapping[str, str], link: str
     """Return the page of a template with these parameters, the same in each language."""
     names = sorted(set().union(*(template.required(language) for language in template.languages)) - parameters.keys())
     filled = {name: link if name in LINK_PARAMETERS else f"[{name}]" for name in names} | dict(parameters)
-    entries = [ContentTemplate(language=language, templateParameters=filled) for language in template.languages]
+    entries = [ContentTemplate(language=language, parameters=filled) for language in template.languages]
     shown = views(template, entries, link)
     return Pictured("\n".join(_page(template.version, shown, names)), tuple(names))
 

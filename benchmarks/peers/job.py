@@ -5,23 +5,22 @@ import os
 from string import Template
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from worker.contract.requests import SendRequest, parse
+from worker.contract.parsing import parse
+from worker.contract.send_fields import SendRequest
 
 REDIS_URL = os.environ["BENCH_REDIS_URL"]
 GATEWAY = os.environ["BENCH_GATEWAY_URL"] + "/v2/platform/message/send"
 TIMEOUT = 10
 """Seconds of a call."""
 CHANNELS = ("PUSH", "INBOX")
-_SEND = TypeAdapter(SendRequest)
 TEXT = Template("Hello, ${who}, your payment of ${amount} has arrived")
 
 
 def validated(body: bytes) -> tuple[dict[str, Any], str]:
     """Return a send without its token, and the key under which its state is kept."""
-    send = parse(SendRequest, body)
-    return _SEND.dump_python(send, exclude={"accessToken"}), f"message:{send.appId}:{send.requestId}"
+    fields = parse(SendRequest, body)
+    send = {name: value for name, value in fields.items() if name != "accessToken"}
+    return send, f"message:{fields['appId']}:{fields['requestId']}"
 
 
 def rendered(send: dict[str, Any]) -> str:

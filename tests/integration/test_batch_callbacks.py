@@ -25,7 +25,7 @@ from worker.contract.callbacks import (
     SealedSecret,
 )
 from worker.contract.messages import Channel, DeliveryState
-from worker.contract.requests import parse_fields
+from worker.contract.parsing import parse_fields
 from worker.settings import Settings
 
 REGISTERED = CallbackRegistration(APP, "https://shop.example", EVERY_OUTCOME, (SealedSecret("sealed"),))

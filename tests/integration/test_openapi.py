@@ -21,9 +21,12 @@ from api_adapter.http.openapi import openapi_document
 from tests.asgi_calls import Call, exchange
 from tests.front_desk import APP, TOKEN, FrontDesk, grant, user, wallet
 from tests.samples import INBOX, PUSH, send_body
+from worker.contract.errors import ContractViolationError
 from worker.contract.identity import message_id, shard_of
 from worker.contract.messages import DeliveryState, DeliveryUpdate, Settlement, Verdict
-from worker.contract.requests import BatchInquiry, ContractViolationError, Inquiry, SendRequest, parse
+from worker.contract.parsing import parse
+from worker.contract.requests import BatchInquiry, Inquiry
+from worker.contract.send_request import SendRequest
 from worker.contract.users import SendCap
 
 Schema = jsonschema.Draft202012Validator

@@ -181,7 +181,7 @@ def test_a_ledger_opens_again_with_the_parameters_it_was_made_with(redis_url: st
         for _ in range(2):
             await RedisLedger(redis, Keys(16)).open()
 
-        assert await redis.hgetall(KEYS.ledger()) == {b"schema": b"4", b"shards": b"16"}
+        assert await redis.hgetall(KEYS.ledger()) == {b"schema": b"5", b"shards": b"16"}
 
     on_redis(redis_url, story)
 

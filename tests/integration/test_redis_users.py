@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from itertools import product
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
@@ -63,15 +64,24 @@ def test_R64_many_tokens_over_all_shards_resolve_in_one_call(redis_url: str) -> 
     on_redis(redis_url, story)
 
 
-def test_R64_a_grant_that_was_put_before_users_had_time_zones_resolves_without_one(redis_url: str) -> None:
-    stored = (
-        b'{"customerId":"c2","wallet":"TNG","languages":[],"optedOut":[],"appId":"cafe","scopes":[],"expiresAt":null}'
-    )
+def test_R64_a_grant_is_kept_whatever_of_it_is_known(redis_url: str) -> None:
+    known: list[dict[str, Any]] = [
+        {},
+        {"languages": ("zh-Hant", "en")},
+        {"opted_out": frozenset(Channel)},
+        {"time_zone": "Asia/Manila"},
+        {"quiet_hours": QuietHours(0, 1439)},
+    ]
+    scopes = [frozenset(), frozenset({SEND_SCOPE}), frozenset({"READ"})]
+    grants = [
+        TokenGrant(User("c1", "TNG", **fields), "shop", granted, expires_at)
+        for fields, granted, expires_at in product(known, scopes, [None, 0])
+    ]
 
     async def story(redis: Redis) -> None:
-        await redis.set(KEYS.token(users(redis).token_id("token-b")), stored)
+        await users(redis).put(list(zip(TOKENS, grants, strict=False)))
 
-        assert await users(redis).resolve(["token-b"]) == [PLAIN]
+        assert await users(redis).resolve(TOKENS[: len(grants)]) == grants
 
     on_redis(redis_url, story)
 

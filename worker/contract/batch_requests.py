@@ -10,7 +10,8 @@ from worker.contract.batch_callbacks import BatchCallbacks
 from worker.contract.batch_jobs import MAX_PARTS, MAX_ROWS
 from worker.contract.callbacks import EVERY_OUTCOME
 from worker.contract.codes import ResultStatus
-from worker.contract.requests import AppId, Id64, SendDefaults
+from worker.contract.field_types import AppId, Id64
+from worker.contract.requests import SendDefaults
 
 MOST_RESULTS = 1_000
 """Results of a page."""

@@ -23,3 +23,12 @@ class LedgerFaultError(LedgerUnavailableError):
 
 class BrokerUnavailableError(TidingsError):
     """The broker did not answer. Nothing is lost by it: hints fall due in the ledger."""
+
+
+class ContractViolationError(TidingsError):
+    """A request breaks the contract; `faults` are texts such as `$.appId: is required`."""
+
+    def __init__(self, faults: list[str]) -> None:
+        """Keep all faults; the error's text is all of them."""
+        super().__init__("; ".join(faults))
+        self.faults = faults

@@ -5,7 +5,7 @@ from hashlib import blake2b
 import orjson
 
 from worker.contract.links import link_of
-from worker.contract.requests import SendRequest
+from worker.contract.send_request import SendRequest
 
 _NO_CONTENT = blake2b(digest_size=16)
 """What each digest begins as."""
@@ -13,13 +13,13 @@ _NO_CONTENT = blake2b(digest_size=16)
 
 def fingerprint(request: SendRequest) -> str:
     """Return the canonical digest of a send's content, 32 hex digits: of all known fields but the token."""
-    send_at, expire_at = request.sendAt, request.expireAt
+    send_at, expire_at = request.send_at, request.expire_at
     content: tuple[object, ...] = (
-        request.templateCode,
+        request.template_code,
         link_of(request),
-        [(entry.language, entry.templateParameters or {}) for entry in request.templates],
-        request.extendInfo,
-        request.customerBelongsTo,
+        [(entry.language, entry.parameters) for entry in request.templates],
+        request.extend_info,
+        request.customer_belongs_to,
     )
     if send_at is not None or expire_at is not None:
         content += (send_at, expire_at)

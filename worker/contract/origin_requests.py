@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from worker.contract.cancellations import MAX_CANCELLED
+from worker.contract.field_types import AppId, Id64
 from worker.contract.origins import Origin
-from worker.contract.requests import AppId, Id64
 
 
 class OriginRequest(BaseModel):

@@ -4,7 +4,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from worker.contract.requests import MAX_TEMPLATES, ContentTemplate, Id64, Url, normal_language
+from worker.contract.field_types import Id64, Url, normal_language
+from worker.contract.send_fields import MAX_TEMPLATES
+from worker.contract.send_request import ContentTemplate
 
 MAX_PAGE = 200
 """Templates that one look-up lists."""

@@ -8,8 +8,8 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from worker.contract.field_types import Id64, normal_language
 from worker.contract.messages import Channel
-from worker.contract.requests import Id64, normal_language
 
 Language: TypeAlias = Annotated[str, Field(max_length=64), AfterValidator(normal_language)]
 """A BCP 47 tag, brought to its standard spelling."""

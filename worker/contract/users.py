@@ -1,6 +1,7 @@
 """Users as a token resolves to them, and the wallets that serve them (CONTRACT R11, R37, R64)."""
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final, NamedTuple, final
 
 from typing_extensions import override
@@ -12,6 +13,7 @@ from worker.contract.reprs import repr_without
 SEND_SCOPE = "SEND_MESSAGE"
 """The scope a token needs for a send (R37)."""
 _NONE: Final[frozenset[Channel]] = frozenset()
+_DIGEST_BYTES = 8
 
 
 @final
@@ -30,8 +32,10 @@ class User:
     """A name of the IANA database, such as Asia/Manila; None: not known."""
     quiet_hours: Final[QuietHours | None]
     """In the user's time zone; in UTC where that is not known."""
+    digest: Final[str]
+    """What stands for the user when contents are compared (R41): 16 hex digits."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - its fields, in their order
         self,
         customer_id: str,
         wallet: str,
@@ -39,18 +43,27 @@ class User:
         opted_out: frozenset[Channel] = _NONE,
         time_zone: str | None = None,
         quiet_hours: QuietHours | None = None,
+        digest: str = "",
     ) -> None:
-        """Keep what is known of them; written out as in `worker.contract.messages.NewMessage`."""
+        """Keep what is known of them; written out as in `worker.contract.messages.NewMessage`.
+
+        The digest is for stores, which keep it with the user: it costs as much to make as all else to read.
+        """
         self.customer_id = customer_id
         self.wallet = wallet
         self.languages = languages
         self.opted_out = opted_out
         self.time_zone = time_zone
         self.quiet_hours = quiet_hours
+        self.digest = digest or _digest(wallet, customer_id)
 
     @override
     def __repr__(self) -> str:
         return repr_without(self, "customer_id")
+
+
+def _digest(wallet: str, customer_id: str) -> str:
+    return blake2b(f"{wallet}#{customer_id}".encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 @final

@@ -12,7 +12,7 @@ from tests.front_desk import APP, CLIENT, FrontDesk
 from tests.samples import send_fields
 from worker.contract.codes import MAX_RESULT_MESSAGE, SUCCESS, ResultCode, ResultStatus
 from worker.contract.messages import Lane
-from worker.contract.requests import LenientSendRequest
+from worker.contract.send_request import LenientSendRequest
 
 Json: TypeAlias = Any
 HEADERS = {"client-id": CLIENT}

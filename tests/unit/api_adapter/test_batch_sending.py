@@ -14,10 +14,10 @@ from tests.fakes.origins import FakeBatches, FakeUpkeep
 from tests.front_desk import APP, CLIENT, FrontDesk
 from tests.samples import send_body, send_fields
 from worker.contract.clients import RegisteredClient
-from worker.contract.errors import LedgerUnavailableError
+from worker.contract.errors import ContractViolationError, LedgerUnavailableError
 from worker.contract.identity import message_id
 from worker.contract.messages import Lane
-from worker.contract.requests import ContractViolationError, LenientSendRequest
+from worker.contract.send_request import LenientSendRequest
 
 PATH = "/v2/miniprogram/message/batchSend"
 CLIENT_ID = ("Client-Id", CLIENT)

@@ -9,7 +9,8 @@ from api_adapter.gathering import Gathering
 from api_adapter.taking import Results, SendResult
 from tests.samples import send_fields
 from worker.contract.codes import SUCCESS
-from worker.contract.requests import SendRequest, parse_fields
+from worker.contract.parsing import parse_fields
+from worker.contract.send_request import SendRequest
 
 
 class Store:

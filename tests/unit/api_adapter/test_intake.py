@@ -6,7 +6,7 @@ from worker.contract.callbacks import CallbackRegistration, Disabled
 from worker.contract.codes import SUCCESS, UNKNOWN, ResultCode, ResultStatus
 from worker.contract.identity import message_id, shard_of
 from worker.contract.messages import Lane, NewMessage
-from worker.contract.requests import LenientSendRequest
+from worker.contract.send_request import LenientSendRequest
 
 ID = message_id(APP, "10017019")
 

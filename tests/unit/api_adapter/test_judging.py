@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 
-from api_adapter.judging import Admission, Facts, TimeLimits, judge, resolved_user, user_digest
+from api_adapter.judging import Admission, Facts, TimeLimits, judge, resolved_user
 from tests.front_desk import APP, TOKEN, grant, payment_notice, user, wallet
 from tests.ledger_driver import DAY
 from tests.samples import INBOX, NOON, PUSH, send_body
 from worker.contract.codes import Result, ResultCode, ResultStatus
-from worker.contract.requests import SendRequest, parse
+from worker.contract.parsing import parse
+from worker.contract.send_request import SendRequest
 from worker.contract.users import GatewayRoute
 from worker.rendering import compile_template
 
@@ -289,13 +290,6 @@ def test_R32_to_R42_faults_are_told_in_the_order_in_which_a_merchant_can_mend_th
         ResultCode.USER_NOT_SUBSCRIBED,
         ResultCode.PARAM_ILLEGAL,
     ]
-
-
-def test_R41_a_digest_tells_users_of_one_wallet_and_customers_of_one_number_apart() -> None:
-    digests = {user_digest(user(wallet=wallet, customer_id=customer)) for wallet in "AB" for customer in "12"}
-
-    assert len(digests) == 4
-    assert user_digest(user(languages=("ja",))) == user_digest(user())
 
 
 def test_R50_a_token_resolves_to_its_user_past_its_time_and_without_its_scope() -> None:

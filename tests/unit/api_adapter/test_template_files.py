@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from api_adapter import samples
 from api_adapter.template_files import TemplateFileError, parse_templates, read_templates
 from worker.contract.messages import Channel
-from worker.contract.requests import ContentTemplate
+from worker.contract.send_request import ContentTemplate
 from worker.contract.templates import BodyFormat, LinkSource, TemplateVersion
 from worker.rendering import compile_template
 
@@ -220,7 +220,7 @@ def test_the_samples_are_valid_in_three_languages_and_render(sample: Path) -> No
     for definition in read_templates(sample):
         compiled = compile_template(TemplateVersion(version=1, **definition.model_dump()))
         values = {name: "¥1,250 & 🍜" for language in compiled.languages for name in compiled.required(language)}
-        entries = [ContentTemplate(language=language, templateParameters=values) for language in compiled.languages]
+        entries = [ContentTemplate(language=language, parameters=values) for language in compiled.languages]
 
         assert len(compiled.languages) >= 3
         assert compiled.superfluous(entries) == []

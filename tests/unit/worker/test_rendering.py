@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.contract.errors import ContractViolationError
 from worker.contract.messages import Channel
-from worker.contract.requests import ContentTemplate, ContractViolationError
+from worker.contract.send_request import ContentTemplate
 from worker.contract.templates import TemplateVersion
 from worker.message_content import ChannelLimits, RenderingError
 from worker.rendering import CompiledTemplates, TemplateSyntaxError, compile_template
@@ -39,7 +40,7 @@ def one_text(title: str = "T", body: str = "B", **fields: Any) -> TemplateVersio
 
 
 def entry(language: str | None, **parameters: str) -> ContentTemplate:
-    return ContentTemplate(language=language, templateParameters=parameters)
+    return ContentTemplate(language=language, parameters=parameters)
 
 
 def rendered(
@@ -182,7 +183,7 @@ def test_R9_entries_that_fit_miss_nothing() -> None:
 
 
 def test_R9_an_entry_without_parameters_misses_them_all() -> None:
-    assert len(compile_template(template()).missing([ContentTemplate(language="en-US")])) == 2
+    assert len(compile_template(template()).missing([ContentTemplate("en-US", {})])) == 2
 
 
 def test_R9_extra_parameters_and_unused_entries_are_reported() -> None:

@@ -50,6 +50,8 @@ class HintPublisher:
 
     def publish(self, hints: Sequence[Hint]) -> None:
         """Hand hints to the broker soon; never blocks, never raises."""
+        if not hints:
+            return  # the thread would wake for nothing, and take the interpreter from its caller
         with self._changed:
             for hint in hints:
                 if self._number + len(hint.message_ids) > _MOST_WAITING:

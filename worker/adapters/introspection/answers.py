@@ -10,10 +10,10 @@ import structlog
 from pydantic_core import PydanticCustomError
 
 from worker.adapters.introspection.errors import NotIntrospectedError
+from worker.contract.field_types import normal_language
 from worker.contract.introspection import MemberNames
 from worker.contract.messages import Channel
 from worker.contract.quiet_hours import QuietHours, known_time_zone
-from worker.contract.requests import normal_language
 from worker.contract.users import SEND_SCOPE, TokenGrant, User
 
 LONGEST_CUSTOMER_ID = 32

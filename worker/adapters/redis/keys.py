@@ -117,7 +117,7 @@ from worker.contract.rates import RateLimit
 from worker.contract.users import User
 
 PREFIX = "tidings"
-SCHEMA = 4
+SCHEMA = 5
 JOBS: Final = "jobs"
 Slot: TypeAlias = int | Literal["jobs"]
 """What has an outbox of its own: a shard, or the batch jobs."""

@@ -22,7 +22,8 @@ class RedisUsers:
         self._redis = redis
         self._keys = keys
         key = blake2b(secret, digest_size=32).digest()
-        self._keyed = blake2b(digest_size=_HASH_BYTES, key=key)
+        # The key before the token and not as a key: it takes one block instead of two, and no length can be extended.
+        self._keyed = blake2b(key, digest_size=_HASH_BYTES, person=b"tidings-token")
 
     def token_id(self, token: str) -> str:
         """Return the keyed hash that a token is stored under: 32 hex digits."""

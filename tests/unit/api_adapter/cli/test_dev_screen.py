@@ -3,7 +3,9 @@ import shlex
 
 from api_adapter.cli.dev import curls, first_steps
 from api_adapter.stack.samples import templates
-from worker.contract.requests import Inquiry, SendRequest, parse
+from worker.contract.parsing import parse
+from worker.contract.requests import Inquiry
+from worker.contract.send_request import SendRequest
 from worker.contract.templates import TemplateVersion
 from worker.rendering import compile_template
 from worker.settings import Settings
@@ -24,7 +26,7 @@ def test_the_printed_commands_send_a_message_and_look_it_up() -> None:
     assert send[:3] == ["curl", "-s", "http://127.0.0.1:8080/v2/miniprogram/message/send"]
     assert look_up[:3] == ["curl", "-s", "http://127.0.0.1:8080/v2/miniprogram/message/inquiry"]
     request, inquiry = parse(SendRequest, data_of(send)), parse(Inquiry, data_of(look_up))
-    assert (request.appId, request.requestId) == (inquiry.appId, inquiry.requestId) == ("sandbox-app", "hello-1")
+    assert (request.app_id, request.request_id) == (inquiry.appId, inquiry.requestId) == ("sandbox-app", "hello-1")
     for command in (send, look_up):
         assert [command[index + 1] for index, word in enumerate(command) if word == "-H"] == [
             "Client-Id: sandbox",
@@ -34,7 +36,7 @@ def test_the_printed_commands_send_a_message_and_look_it_up() -> None:
 
 def test_the_printed_send_has_what_its_sample_template_needs() -> None:
     request = parse(SendRequest, data_of(commands()[0]))
-    [definition] = [one for one in templates() if one.code == request.templateCode]
+    [definition] = [one for one in templates() if one.code == request.template_code]
     template = compile_template(TemplateVersion(version=1, **definition.model_dump()))
 
     assert template.missing(request.templates) == []

@@ -7,9 +7,9 @@ import pytest
 
 from api_adapter.cli.arguments import ArgumentError
 from api_adapter.cli.token_lines import read_line, read_options
+from worker.contract.errors import ContractViolationError
 from worker.contract.messages import Channel
 from worker.contract.quiet_hours import QuietHours
-from worker.contract.requests import ContractViolationError
 from worker.contract.users import SEND_SCOPE, TokenGrant, User
 
 NOW = 1_700_000_000_000

@@ -19,7 +19,7 @@ from api_adapter.client.batch_jobs import BatchError, BatchLint
 from api_adapter.client.batch_joining import Joining, PartsFile, cut_file, one_part
 from api_adapter.client.errors import JoinError
 from api_adapter.client.join_outputs import COLUMNS, Joined
-from worker.contract.requests import LARGEST_SEND
+from worker.contract.send_fields import LARGEST_SEND
 
 HEAD = "requestId,accessToken,p.who\n"
 SECRET = "a-token"

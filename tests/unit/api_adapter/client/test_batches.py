@@ -15,7 +15,7 @@ from tests.keys import signer
 from tests.samples import send_body
 from worker.contract.identity import message_id
 from worker.contract.messages import Lane
-from worker.contract.requests import LARGEST_SEND
+from worker.contract.send_fields import LARGEST_SEND
 
 
 def bodies(number: int) -> Iterator[bytes]:

@@ -8,7 +8,8 @@ from api_adapter.demo.scenario import APP_ID, FEWEST, Via, notices, people
 from worker.adapters.gateways.simulator.behaviours import DELIVER, behaviour_of
 from worker.contract.codes import ResultStatus
 from worker.contract.messages import Channel
-from worker.contract.requests import SendRequest, parse
+from worker.contract.parsing import parse
+from worker.contract.send_request import SendRequest
 from worker.contract.users import SEND_SCOPE
 
 NUMBERS = [FEWEST, 333, 2_000, 12_000]
@@ -50,9 +51,9 @@ def test_every_body_is_a_valid_send_to_its_user() -> None:
         request = parse(SendRequest, notice.body)
         grant = notice.person.grant
 
-        assert (request.requestId, request.accessToken) == (notice.request_id, notice.person.token)
-        assert (request.appId, grant.app_id, grant.scopes) == (APP_ID, APP_ID, frozenset({SEND_SCOPE}))
-        assert request.customerBelongsTo == grant.user.wallet
+        assert (request.request_id, request.access_token) == (notice.request_id, notice.person.token)
+        assert (request.app_id, grant.app_id, grant.scopes) == (APP_ID, APP_ID, frozenset({SEND_SCOPE}))
+        assert request.customer_belongs_to == grant.user.wallet
 
 
 def test_the_simulator_plays_what_the_plan_says() -> None:

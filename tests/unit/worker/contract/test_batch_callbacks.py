@@ -6,7 +6,8 @@ from worker.contract.batch_callbacks import BatchCallbacks
 from worker.contract.batch_requests import BatchCreation
 from worker.contract.callbacks import EVERY_OUTCOME, NO_OUTCOMES
 from worker.contract.codes import ResultStatus
-from worker.contract.requests import ContractViolationError, parse_fields
+from worker.contract.errors import ContractViolationError
+from worker.contract.parsing import parse_fields
 
 ONLY_F = frozenset({ResultStatus.F})
 

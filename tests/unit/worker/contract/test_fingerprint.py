@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.samples import send_body, send_fields
 from worker.contract.fingerprint import fingerprint
 from worker.contract.links import link_of
-from worker.contract.requests import LenientSendRequest, SendRequest, parse
+from worker.contract.parsing import parse
+from worker.contract.send_request import LenientSendRequest, SendRequest
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 FEW = st.sampled_from(["", "a", "b", "é", "小明", "😀", "${a}", 'qu"ote', "back\\slash", "line\nbreak"])
@@ -82,8 +83,8 @@ def test_R53_key_order_white_space_and_escapes_do_not_change_the_fingerprint(
 
 def meaning(request: SendRequest) -> object:
     """Return what a user would see of a send, for comparing."""
-    entries = [(entry.language, entry.templateParameters or {}) for entry in request.templates]
-    return request.templateCode, link_of(request), entries, request.extendInfo, request.customerBelongsTo
+    entries = [(entry.language, entry.parameters) for entry in request.templates]
+    return request.template_code, link_of(request), entries, request.extend_info, request.customer_belongs_to
 
 
 @given(CONTENTS, CONTENTS)

@@ -17,22 +17,17 @@ from worker import contract
 from worker.contract.answers import WalletMessage
 from worker.contract.batch_requests import BatchCreation
 from worker.contract.messages import Claim, NewMessage
+from worker.contract.parsing import parse
 from worker.contract.payload import MaskedPayload, Payload
-from worker.contract.requests import (
-    BatchSend,
-    ContentTemplate,
-    LenientSendRequest,
-    SendDefaults,
-    SendRequest,
-    parse,
-)
+from worker.contract.requests import BatchSend, SendDefaults
+from worker.contract.send_request import ContentTemplate, LenientSendRequest, SendRequest
 from worker.contract.template_requests import TemplatePreview
 from worker.contract.users import SEND_SCOPE, TokenGrant, User
 
 MARK = "MARKED"
 PRIVATE = frozenset(
     {
-        *("accessToken", "templateParameters", "redirectUrl", "actionUrl", "extendInfo", "sends"),
+        *("access_token", "redirectUrl", "actionUrl", "action_url", "extendInfo", "sends"),
         *("customer_id", "parameters", "redirect_url", "extend_info", "payload", "content"),
     }
 )
@@ -42,6 +37,11 @@ HOLDERS: tuple[type, ...] = (
     *(NewMessage, Claim, Payload, User, WalletMessage),
 )
 TYPED: dict[type, object] = {NewMessage: new_message("r1"), User: User("customer-1", "GCASH")}
+
+
+def private(kind: type) -> frozenset[str]:
+    """Return the fields that are not told; templates as they came in JSON are plain dicts, which tell everything."""
+    return PRIVATE | {"templates"} if issubclass(kind, SendDefaults) else PRIVATE
 
 
 def name_of(kind: type) -> str:
@@ -89,7 +89,8 @@ def test_every_class_that_holds_private_fields_is_known_here() -> None:
 def test_a_repr_tells_every_field_but_the_private_ones(kind: type) -> None:
     told = repr(filled(kind))
 
-    assert {name for name in fields_of(kind) if re.search(rf"[( ]{name}=", told)} == set(fields_of(kind)) - PRIVATE
+    found = {name for name in fields_of(kind) if re.search(rf"[( ]{name}=", told)}
+    assert found == set(fields_of(kind)) - private(kind)
     assert told.startswith(f"{kind.__name__}(")
 
 

@@ -1,6 +1,5 @@
 import json
 import re
-from dataclasses import fields
 
 import orjson
 import pytest
@@ -8,16 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.samples import send_body, send_fields
+from worker.contract.errors import ContractViolationError
 from worker.contract.faults import json_path
 from worker.contract.links import link_of
-from worker.contract.requests import (
-    BatchInquiry,
-    ContractViolationError,
-    Inquiry,
-    LenientSendRequest,
-    SendRequest,
-    parse,
-)
+from worker.contract.parsing import parse
+from worker.contract.requests import BatchInquiry, Inquiry
+from worker.contract.send_fields import SendRequest as SendFields
+from worker.contract.send_request import LenientSendRequest, SendRequest
 
 WRITINGS = {"ascii": "a", "CJK": "收", "emoji": "😀", "combining": "é", "Arabic": "ع"}
 SECRET = "s3cr3t-value"
@@ -41,6 +37,11 @@ def taken_or_refused(model: type[SendRequest], body: bytes) -> SendRequest | lis
 
 def faults_of(**replaced: object) -> list[str]:
     return faults(send_body(**replaced))
+
+
+def value_of(request: SendRequest, field: str) -> object:
+    """Return the value of a field by the API's name of it."""
+    return getattr(request, re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", field))
 
 
 def sent(**replaced: object) -> SendRequest:
@@ -103,8 +104,8 @@ def test_R1_R2_R3_R4_R11_an_empty_text_is_no_value(field: str) -> None:
 
 @pytest.mark.parametrize("field", ["redirectUrl", "actionUrl", "extendInfo", "customerBelongsTo"])
 def test_R5_R6_R10_R11_optional_fields_may_be_absent_or_null(field: str) -> None:
-    assert getattr(parse(SendRequest, without(field)), field) is None
-    assert getattr(sent(**{field: None}), field) is None
+    assert value_of(parse(SendRequest, without(field)), field) is None
+    assert value_of(sent(**{field: None}), field) is None
 
 
 @pytest.mark.parametrize("writing", WRITINGS)
@@ -112,8 +113,8 @@ def test_R5_R6_R10_R11_optional_fields_may_be_absent_or_null(field: str) -> None
 def test_R14_limits_of_every_field_are_counted_in_characters(field: str, most: int, writing: str) -> None:
     text = WRITINGS[writing] * most
 
-    assert getattr(sent(**{field: text[: most - 1]}), field) == text[: most - 1]
-    assert getattr(sent(**{field: text[:most]}), field) == text[:most]
+    assert value_of(sent(**{field: text[: most - 1]}), field) == text[: most - 1]
+    assert value_of(sent(**{field: text[:most]}), field) == text[:most]
     assert faults_of(**{field: text[:most] + "a"}) == [f"$.{field}: must have at most {most} characters"]
 
 
@@ -126,7 +127,7 @@ def test_R1_to_R11_a_text_field_takes_nothing_but_text(field: str, _most: int, v
 def test_R2_the_token_is_in_no_representation_of_a_request() -> None:
     request = sent(accessToken=SECRET)
 
-    assert request.accessToken == SECRET
+    assert request.access_token == SECRET
     assert SECRET not in repr(request)
     assert SECRET not in str(request)
 
@@ -243,20 +244,20 @@ def test_R9_parameters_hold_any_text() -> None:
 
 
 def test_R10_extend_info_is_kept_unread() -> None:
-    assert sent(extendInfo='{"b": 1,  "a": }').extendInfo == '{"b": 1,  "a": }'
+    assert sent(extendInfo='{"b": 1,  "a": }').extend_info == '{"b": 1,  "a": }'
 
 
 def test_R10_an_object_as_extend_info_is_refused_unless_allowed() -> None:
     body = send_body(extendInfo={"b": 1, "a": {"c": "收 😀"}})
 
     assert faults(body) == ["$.extendInfo: must be a string"]
-    assert parse(LenientSendRequest, body).extendInfo == '{"a":{"c":"收 😀"},"b":1}'
+    assert parse(LenientSendRequest, body).extend_info == '{"a":{"c":"收 😀"},"b":1}'
 
 
 def test_R10_where_objects_are_allowed_texts_and_null_are_too() -> None:
-    assert parse(LenientSendRequest, send_body(extendInfo="text")).extendInfo == "text"
-    assert parse(LenientSendRequest, send_body(extendInfo=None)).extendInfo is None
-    assert parse(LenientSendRequest, send_body()).extendInfo is None
+    assert parse(LenientSendRequest, send_body(extendInfo="text")).extend_info == "text"
+    assert parse(LenientSendRequest, send_body(extendInfo=None)).extend_info is None
+    assert parse(LenientSendRequest, send_body()).extend_info is None
 
 
 @pytest.mark.parametrize("value", [1, True, ["x"]], ids=str)
@@ -267,7 +268,7 @@ def test_R10_where_objects_are_allowed_nothing_else_is(value: object) -> None:
 def test_R10_an_object_counts_by_the_characters_of_its_text() -> None:
     most = 4096 - len('{"a":""}')
 
-    assert len(parse(LenientSendRequest, send_body(extendInfo={"a": "😀" * most})).extendInfo or "") == 4096
+    assert len(parse(LenientSendRequest, send_body(extendInfo={"a": "😀" * most})).extend_info or "") == 4096
     assert faults(send_body(extendInfo={"a": "😀" * (most + 1)}), LenientSendRequest) == [
         "$.extendInfo: must have at most 4096 characters",
     ]
@@ -276,7 +277,7 @@ def test_R10_an_object_counts_by_the_characters_of_its_text() -> None:
 def test_R10_numbers_of_any_size_are_kept_in_an_object() -> None:
     body = json.dumps(send_fields(extendInfo={"big": 2**70, "half": 0.5})).encode()
 
-    assert parse(LenientSendRequest, body).extendInfo == '{"big":1180591620717411303424,"half":0.5}'
+    assert parse(LenientSendRequest, body).extend_info == '{"big":1180591620717411303424,"half":0.5}'
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
@@ -288,7 +289,7 @@ def test_R10_what_is_no_json_is_refused_in_an_object(number: str) -> None:
 
 @pytest.mark.parametrize("wallet", ["ALIPAY_HK", "TNG", "GCASH", "DANA", "KAKAOPAY", "BKASH", "TRUEMONEY", "NEW ONE"])
 def test_R11_customer_belongs_to_names_any_super_app(wallet: str) -> None:
-    assert sent(customerBelongsTo=wallet).customerBelongsTo == wallet
+    assert sent(customerBelongsTo=wallet).customer_belongs_to == wallet
 
 
 @pytest.mark.parametrize(
@@ -307,7 +308,7 @@ def test_R12_ids_hold_no_reserved_white_or_control_character(field: str, charact
 @pytest.mark.parametrize("field", NAMES)
 @pytest.mark.parametrize("text", ["a-b_c.d:e/f+g=h", "收款", "😀", "%23", "null"])
 def test_R12_ids_may_hold_everything_else(field: str, text: str) -> None:
-    assert getattr(sent(**{field: text}), field) == text
+    assert value_of(sent(**{field: text}), field) == text
 
 
 def test_R13_unknown_fields_are_ignored_at_every_depth() -> None:
@@ -409,7 +410,7 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = st.sampled_from([*(field.name for field in fields(SendRequest)), "unknown"])
+FIELDS = st.sampled_from([*SendFields.__annotations__, "unknown"])
 FAULT = re.compile(r"\$(\.[A-Za-z_][\w.-]*|\[\d+\]|\[\*\])*: .+")
 
 

@@ -7,8 +7,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
+from worker.contract.field_types import Id64, Url
 from worker.contract.messages import Channel
-from worker.contract.requests import Id64, Url, parse
+from worker.contract.parsing import parse
 
 MAX_MESSAGES = 20
 MAX_BODY = 2 * 1024 * 1024

@@ -19,7 +19,7 @@ from worker.adapters.gateways.simulator.deliveries import Deliveries
 from worker.adapters.gateways.simulator.exchange import JSON, NO_HEADERS, Reply, Reset, Response, Silence, text_response
 from worker.adapters.gateways.simulator.journal import Journal, JournalledCall, keep_nothing
 from worker.contract.codes import SUCCESS, UNKNOWN, Result, ResultCode
-from worker.contract.requests import ContractViolationError
+from worker.contract.errors import ContractViolationError
 
 _REFUSALS: dict[Kind, dict[str, Any]] = {
     Kind.FAIL: {"retry": False, "resultCode": "USER_NOT_EXIST", "resultMessage": "The user does not exist."},

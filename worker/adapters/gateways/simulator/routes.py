@@ -19,7 +19,8 @@ from worker.adapters.gateways.simulator.reports import (
     message_report,
     page_report,
 )
-from worker.contract.requests import ContractViolationError, parse
+from worker.contract.errors import ContractViolationError
+from worker.contract.parsing import parse
 
 SEND_PATH = "/v2/platform/message/send"
 INQUIRY_PATH = "/v2/platform/message/inquiry"

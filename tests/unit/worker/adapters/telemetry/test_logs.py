@@ -10,7 +10,8 @@ import structlog
 
 from tests.samples import send_fields
 from worker.adapters.telemetry.logs import configure_logs
-from worker.contract.requests import SendRequest, parse
+from worker.contract.parsing import parse
+from worker.contract.send_request import SendRequest
 
 SECRET = "s3cr3t-text-of-a-user"
 NOISY = ("celery.worker.strategy", "celery.app.trace")
@@ -175,7 +176,7 @@ def test_a_request_that_is_bound_to_an_event_is_logged_without_its_token(
     logging.getLogger("kombu").warning("saw %s and %r", request, (request,))
 
     written = capsys.readouterr().err
-    assert written.count("requestId=") == 5
+    assert written.count("request_id=") == 5
     assert SECRET not in written
 
 

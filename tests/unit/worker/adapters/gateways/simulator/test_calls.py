@@ -7,8 +7,8 @@ import pytest
 
 from tests.unit.worker.adapters.gateways.simulator.conftest import MessageFields
 from worker.adapters.gateways.simulator.calls import MAX_BODY, parse_call, shown
+from worker.contract.errors import ContractViolationError
 from worker.contract.messages import Channel
-from worker.contract.requests import ContractViolationError
 
 PUSH = '{"title":"","content":"%s"}'
 INBOX = '{"header":{"appIcon":"","appName":"Shop","target":{"path":"/"}},"body":{"title":"t","content":"c"}}'
