@@ -36,7 +36,13 @@ HOLDERS: tuple[type, ...] = (
     *(SendRequest, LenientSendRequest, ContentTemplate, SendDefaults, BatchSend, BatchCreation, TemplatePreview),
     *(NewMessage, Claim, Payload, User, WalletMessage),
 )
-TYPED: dict[type, object] = {NewMessage: new_message("r1"), User: User("customer-1", "GCASH")}
+TYPED: dict[type, object] = {
+    NewMessage: new_message("r1"),
+    User: User("customer-1", "GCASH"),
+    SendRequest: parse(SendRequest, send_body()),
+    LenientSendRequest: parse(LenientSendRequest, send_body()),
+    ContentTemplate: ContentTemplate("en-US", {}),
+}
 
 
 def private(kind: type) -> frozenset[str]:
