@@ -7,7 +7,7 @@ from typing import Final, final
 from api_adapter.judging import Admission
 from worker.contract.identity import shard_of
 from worker.contract.messages import Acceptance, Hint, Lane, NewMessage
-from worker.contract.payload import Quiet, packed
+from worker.contract.payload import Payload, Quiet
 from worker.contract.rates import RateLimit
 from worker.contract.send_request import SendRequest
 from worker.contract.users import User
@@ -64,11 +64,12 @@ class Send:
 def new_message(send: Send, admission: Admission, deliver_within: int) -> NewMessage:
     """Return what the ledger keeps of a send; `deliver_within` is in milliseconds. Its token goes no further (R64)."""
     user, template, choice = admission.user, admission.template, admission.choice
-    payload = packed(
+    code, version = template.code, template.version
+    payload = Payload(
         user.customer_id,
         admission.wallet.name,
-        template.code,
-        template.version,
+        code,
+        version,
         choice.language,
         choice.parameters,
         admission.link,
@@ -81,13 +82,13 @@ def new_message(send: Send, admission: Admission, deliver_within: int) -> NewMes
         send.fingerprint,
         user.digest,
         send.client_id,
-        template.code,
-        template.version,
+        code,
+        version,
         choice.language,
         admission.channels,
         admission.skipped,
         deliver_within,
-        payload,
+        payload.pack(),
         send.row,
         send.request.send_at,
         send.request.expire_at,

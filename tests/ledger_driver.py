@@ -424,8 +424,12 @@ def retry(claim: Claim, delay: int = 1_000, *updates: DeliveryUpdate) -> Settlem
 
 def defer(claim: Claim, delay: int = 1_000, *updates: DeliveryUpdate) -> Settlement:
     """Return an end that waits for the user's quiet hours to be over, `delay` milliseconds."""
-    return retry(claim, delay)._replace(
-        verdict=Verdict.DEFER, updates=updates, tries=int(bool(updates)), cause=WaitReason.QUIET_HOURS
+    return replace(
+        retry(claim, delay),
+        verdict=Verdict.DEFER,
+        updates=updates,
+        tries=int(bool(updates)),
+        cause=WaitReason.QUIET_HOURS,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import assert_never
 
@@ -243,7 +243,7 @@ class Coalescer:
         absent = []
         for parcel, answer in zip(parcels, answers, strict=True):
             if answer is None:
-                absent.append(parcel._replace(errand=Errand.SEND))
+                absent.append(replace(parcel, errand=Errand.SEND))
             else:
                 self._answered(parcel, answer)
         if absent:

@@ -114,14 +114,14 @@ def render(message_id: str, channel: Channel, payload: Payload, surroundings: Su
     template = surroundings.templates[payload.template_code, payload.template_version]
     if isinstance(template, TidingsError):
         raise UndeliverableError(str(template)) from template
-    arguments = (channel, payload.language, payload.parameters, payload.redirect_url)
+    language, parameters, link = payload.language, payload.parameters, payload.redirect_url
     return WalletMessage(
         delivery_key(message_id, channel),
         payload.customer_id,
         channel,
         payload.template_code,
-        template.render(*arguments),
-        template.target(*arguments),
+        template.render(channel, language, parameters, link),
+        template.target(channel, language, parameters, link),
         template.version.platform_template_code or payload.template_code,
         payload.extend_info,
     )

@@ -2,8 +2,9 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, zip_longest
-from typing import NamedTuple
+from typing import Final, final
 
 from typing_extensions import override
 
@@ -16,17 +17,36 @@ CALL_SIZE = 20
 """Most messages of any call (R65)."""
 
 
-class Parcel(NamedTuple):
+@final
+@dataclass(init=False)
+class Parcel:
     """One delivery, ready to go over the wire."""
 
-    held: Held
-    channel: Channel
-    message: WalletMessage
-    call_size: int
+    held: Final[Held]
+    channel: Final[Channel]
+    message: Final[WalletMessage]
+    call_size: Final[int]
     """Most messages of the call that this one may be sent in."""
-    errand: Errand = Errand.SEND
-    fallbacks: tuple[str, ...] = ()
+    errand: Final[Errand]
+    fallbacks: Final[tuple[str, ...]]
     """Names of the other gateways that may have it instead."""
+
+    def __init__(
+        self,
+        held: Held,
+        channel: Channel,
+        message: WalletMessage,
+        call_size: int,
+        errand: Errand = Errand.SEND,
+        fallbacks: tuple[str, ...] = (),
+    ) -> None:
+        """Keep its fields; written out as in `worker.contract.messages.NewMessage`."""
+        self.held = held
+        self.channel = channel
+        self.message = message
+        self.call_size = call_size
+        self.errand = errand
+        self.fallbacks = fallbacks
 
     @property
     def travels_with(self) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -95,5 +96,5 @@ def _with_gateways(settlement: Settlement, gateways: Mapping[Channel, str]) -> S
     """Say whose answer each update is, unless the message is final: then nobody has to ask that gateway anything."""
     if settlement.verdict is Verdict.FINAL:
         return settlement
-    updates = (update._replace(gateway=gateways.get(update.channel, "")) for update in settlement.updates)
-    return settlement._replace(updates=tuple(updates))
+    updates = (replace(update, gateway=gateways.get(update.channel, "")) for update in settlement.updates)
+    return replace(settlement, updates=tuple(updates))

@@ -191,7 +191,7 @@ def test_a_claim_that_another_one_followed_or_that_was_settled_is_not_renewed(op
     ledger.advance(6_000)
     ledger.claim([taken_over.message_id], "claim-2", kind=SUSPECTS)
     before = ledger.state()
-    unknown = settled._replace(message_id="f" * 32)
+    unknown = replace(settled, message_id="f" * 32)
 
     assert ledger.renew([taken_over, settled, waiting, unknown]) == [False] * 4
     assert ledger.state() == before

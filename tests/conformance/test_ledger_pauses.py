@@ -1,5 +1,7 @@
 """Pauses: what was not sent waits, and expires; what a worker has in hand goes on (issue 4)."""
 
+from dataclasses import replace
+
 from tests.ledger_driver import (
     DAY,
     START,
@@ -165,7 +167,7 @@ def test_of_a_closed_batch_what_a_gateway_was_asked_for_goes_on_and_nothing_else
     ledger.accept([tried, unsent, waiting, crashed], part=BatchPart("b1"))
     claims = ledger.claim([tried.message_id, unsent.message_id], "c1")
     ledger.claim([crashed.message_id], "c2")
-    ledger.settle([retry(claims[0], 0), retry(claims[1], 0)._replace(tries=0)])
+    ledger.settle([retry(claims[0], 0), replace(retry(claims[1], 0), tries=0)])
 
     for _ in range(2):
         ledger.close(B1)

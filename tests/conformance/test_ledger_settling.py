@@ -1,5 +1,7 @@
 """Settle: a compare-and-set on the claim, once, moving counters only on transitions (DESIGN 4, 7, 8)."""
 
+from dataclasses import replace
+
 from tests.ledger_driver import (
     START,
     LedgerDriver,
@@ -101,7 +103,7 @@ def test_a_claim_of_an_unknown_or_never_claimed_message_is_stale(open_ledger: Op
     ledger = with_messages(open_ledger, 2)
     (claim,) = ledger.claim(NAMED[:1])
     before = ledger.state()
-    strangers = [claim._replace(message_id=one) for one in ("f" * 32, NAMED[1])]
+    strangers = [replace(claim, message_id=one) for one in ("f" * 32, NAMED[1])]
 
     assert ledger.settle([final(stranger) for stranger in strangers]) == [STALE, STALE]
     assert ledger.state() == before
@@ -149,7 +151,7 @@ def test_a_settlement_without_a_try_burns_none(open_ledger: OpenLedger) -> None:
     ledger = with_messages(open_ledger)
     (claim,) = ledger.claim(NAMED[:1])
 
-    ledger.settle([retry(claim, 0)._replace(tries=0)])
+    ledger.settle([replace(retry(claim, 0), tries=0)])
 
     assert (ledger.find(claim.message_id).attempts, ledger.find(claim.message_id).tries) == (1, 0)
 
@@ -159,7 +161,7 @@ def test_a_retry_that_learnt_nothing_of_a_channel_keeps_what_was_known(open_ledg
     ledger.settle([retry(claim, 0) for claim in ledger.claim(NAMED[:1], "claim-1")])
     known = ledger.find(NAMED[0]).deliveries
 
-    ledger.settle([retry(claim, 0)._replace(updates=()) for claim in ledger.claim(NAMED[:1], "claim-2")])
+    ledger.settle([replace(retry(claim, 0), updates=()) for claim in ledger.claim(NAMED[:1], "claim-2")])
 
     assert ledger.find(NAMED[0]).deliveries == known
     assert [entry.results for entry in ledger.find(NAMED[0]).timeline] == [("PUSH=O:UNANSWERED",), ()]

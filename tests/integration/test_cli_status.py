@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,7 @@ ENDS: dict[str, Callable[[Claim], Settlement]] = {
     "partial": lambda one: final(one, learnt(S), learnt(F, "BLOCKED", f"no{ESCAPE}", INBOX)),
     "failed": lambda one: dead(one, learnt(F, "TOO_MANY", "no"), learnt(F, "TOO_MANY", "no", INBOX), cause="TRIES"),
     "unanswered": lambda one: dead(one, learnt(U, "UNANSWERED"), learnt(S, channel=INBOX), cause="UNANSWERED"),
-    "idle": lambda one: retry(one, 60_000)._replace(updates=()),
+    "idle": lambda one: replace(retry(one, 60_000), updates=()),
     "waiting": lambda one: retry(one, 60_000, learnt(OPEN, "BUSY", "later"), learnt(S, channel=INBOX)),
 }
 

@@ -17,6 +17,7 @@ from worker.contract.callbacks import EVERY_OUTCOME
 from worker.contract.messages import Lane
 
 HOST = "shop.test"
+READY = "ready."
 
 
 @pytest.fixture
@@ -58,6 +59,8 @@ def test_a_worker_ends_while_it_looks_up_a_merchants_name(
     make_a_callback_due(command)
     with started(command, tmp_path, "worker", "--children", "1", "--pool", pool, broker_url=broker_url) as worker:
         worker.until_printed(ASKED + HOST)
+        # Celery hears of SIGTERM a moment after the solo pool's thread began to deliver.
+        worker.until_printed(READY)
 
         assert worker.stopped_by(signal.SIGTERM) == 0
 

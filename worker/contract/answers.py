@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, final
 
 from typing_extensions import override
 
@@ -47,20 +47,43 @@ class Answer:
     """Milliseconds that the gateway asked to wait (THROTTLED, UNREACHABLE), or until it may be sent (PACED, QUIET)."""
 
 
-class WalletMessage(NamedTuple):
+@final
+@dataclass(init=False)
+class WalletMessage:
     """One Message of the wallet's API (R66): exactly what goes over the wire."""
 
-    message_id: str
-    customer_id: str
-    channel: str
-    template_code: str
-    content: str
+    message_id: Final[str]
+    customer_id: Final[str]
+    channel: Final[str]
+    template_code: Final[str]
+    content: Final[str]
     """messageContent: a JSON string of at most 4096 characters (R67)."""
-    redirect_url: str
-    platform_template_code: str
+    redirect_url: Final[str]
+    platform_template_code: Final[str]
     """The wallet's name of the template, part of extendInfo (R66)."""
-    extend_info: str | None = None
+    extend_info: Final[str | None]
     """The send's own extendInfo, handed on unread (R10)."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - its fields, in their order
+        self,
+        message_id: str,
+        customer_id: str,
+        channel: str,
+        template_code: str,
+        content: str,
+        redirect_url: str,
+        platform_template_code: str,
+        extend_info: str | None = None,
+    ) -> None:
+        """Keep its fields; written out as in `worker.contract.messages.NewMessage`."""
+        self.message_id = message_id
+        self.customer_id = customer_id
+        self.channel = channel
+        self.template_code = template_code
+        self.content = content
+        self.redirect_url = redirect_url
+        self.platform_template_code = platform_template_code
+        self.extend_info = extend_info
 
     @override
     def __repr__(self) -> str:

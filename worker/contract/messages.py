@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
-from typing import Final, NamedTuple, assert_never, final
+from typing import Final, assert_never, final
 
 from typing_extensions import override
 
@@ -163,30 +163,66 @@ class Acceptance(IntEnum):
     """New, and to be sent later."""
 
 
-class Claim(NamedTuple):
+_NO_GATEWAYS: Mapping[Channel, str] = MappingProxyType({})
+
+
+@final
+@dataclass(init=False)
+class Claim:
     """One message in a worker's hands, until `lease` runs out or it is settled."""
 
-    message_id: str
-    claim_id: str
-    attempt: int
+    message_id: Final[str]
+    claim_id: Final[str]
+    attempt: Final[int]
     """The fencing token: raised by every claim."""
-    tries: int
+    tries: Final[int]
     """How often a gateway answered or timed out so far."""
-    crashes: int
+    crashes: Final[int]
     """How many earlier claims ended without being settled. Each left its open channels UNANSWERED."""
-    taken_at: int
-    claimed_at: int
-    expires_at: int
-    deliveries: Mapping[Channel, str]
+    taken_at: Final[int]
+    claimed_at: Final[int]
+    expires_at: Final[int]
+    deliveries: Final[Mapping[Channel, str]]
     """The record's channel fields: `state|time|code|message`, the state first."""
-    payload: bytes
+    payload: Final[bytes]
     """Empty for poison."""
-    app_id: str = ""
+    app_id: Final[str]
     """Of its merchant."""
-    lone: int = 0
+    lone: Final[int]
     """How many of the crashes happened while the message was claimed alone."""
-    gateways: Mapping[Channel, str] = MappingProxyType({})
+    gateways: Final[Mapping[Channel, str]]
     """Name of the gateway that was asked last, where the record says it; else it was the wallet's first."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - its fields, in their order
+        self,
+        message_id: str,
+        claim_id: str,
+        attempt: int,
+        tries: int,
+        crashes: int,
+        taken_at: int,
+        claimed_at: int,
+        expires_at: int,
+        deliveries: Mapping[Channel, str],
+        payload: bytes,
+        app_id: str = "",
+        lone: int = 0,
+        gateways: Mapping[Channel, str] = _NO_GATEWAYS,
+    ) -> None:
+        """Keep its fields; written out as that of `NewMessage`."""
+        self.message_id = message_id
+        self.claim_id = claim_id
+        self.attempt = attempt
+        self.tries = tries
+        self.crashes = crashes
+        self.taken_at = taken_at
+        self.claimed_at = claimed_at
+        self.expires_at = expires_at
+        self.deliveries = deliveries
+        self.payload = payload
+        self.app_id = app_id
+        self.lone = lone
+        self.gateways = gateways
 
     @override
     def __repr__(self) -> str:
@@ -208,15 +244,32 @@ class GatewayNote:
     gateways: Mapping[Channel, str]
 
 
-class DeliveryUpdate(NamedTuple):
+@final
+@dataclass(init=False)
+class DeliveryUpdate:
     """What a claim learnt of one channel."""
 
-    channel: Channel
-    state: DeliveryState
-    code: str = ""
-    message: str = ""
-    gateway: str = ""
+    channel: Final[Channel]
+    state: Final[DeliveryState]
+    code: Final[str]
+    message: Final[str]
+    gateway: Final[str]
     """Name of the gateway that was asked, where the message is not final by it; empty: nothing new of that."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        state: DeliveryState,
+        code: str = "",
+        message: str = "",
+        gateway: str = "",
+    ) -> None:
+        """Keep its fields; written out as that of `NewMessage`."""
+        self.channel = channel
+        self.state = state
+        self.code = code
+        self.message = message
+        self.gateway = gateway
 
 
 class Verdict(StrEnum):
@@ -229,22 +282,47 @@ class Verdict(StrEnum):
     DEAD = "dead"
 
 
-class Settlement(NamedTuple):
+@final
+@dataclass(init=False)
+class Settlement:
     """The end of one claim: what to record and when, if ever, to come back."""
 
-    message_id: str
-    claim_id: str
-    attempt: int
-    verdict: Verdict
-    updates: tuple[DeliveryUpdate, ...]
-    tries: int = 0
+    message_id: Final[str]
+    claim_id: Final[str]
+    attempt: Final[int]
+    verdict: Final[Verdict]
+    updates: Final[tuple[DeliveryUpdate, ...]]
+    tries: Final[int]
     """Tries burnt by this claim: 0 or 1."""
-    delay: int = 0
+    delay: Final[int]
     """Milliseconds until the next claim, for RETRY; until it is woken, at its deadline at the latest, for DEFER."""
-    cause: str = ""
+    cause: Final[str]
     """A DeadCause, for DEAD; a WaitReason, for DEFER."""
-    worker: str = ""
+    worker: Final[str]
     """Who held the claim, for the timeline."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - its fields, in their order
+        self,
+        message_id: str,
+        claim_id: str,
+        attempt: int,
+        verdict: Verdict,
+        updates: tuple[DeliveryUpdate, ...],
+        tries: int = 0,
+        delay: int = 0,
+        cause: str = "",
+        worker: str = "",
+    ) -> None:
+        """Keep its fields; written out as that of `NewMessage`."""
+        self.message_id = message_id
+        self.claim_id = claim_id
+        self.attempt = attempt
+        self.verdict = verdict
+        self.updates = updates
+        self.tries = tries
+        self.delay = delay
+        self.cause = cause
+        self.worker = worker
 
 
 class Settled(IntEnum):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, final
 
 import orjson
 from pydantic import TypeAdapter
@@ -41,19 +41,44 @@ class Quiet(NamedTuple):
     """A name of the IANA database."""
 
 
-class Payload(NamedTuple):
+@final
+@dataclass(init=False)
+class Payload:
     """Everything that a delivery says. Holds a user's texts: never logged, never put on the broker."""
 
-    customer_id: str
-    wallet: str
-    template_code: str
-    template_version: int
-    language: str
-    parameters: Mapping[str, str]
-    redirect_url: str
-    extend_info: str | None
-    quiet: Quiet | None = None
+    customer_id: Final[str]
+    wallet: Final[str]
+    template_code: Final[str]
+    template_version: Final[int]
+    language: Final[str]
+    parameters: Final[Mapping[str, str]]
+    redirect_url: Final[str]
+    extend_info: Final[str | None]
+    quiet: Final[Quiet | None]
     """When the user wants no PUSH; None: never."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - its fields, in their order
+        self,
+        customer_id: str,
+        wallet: str,
+        template_code: str,
+        template_version: int,
+        language: str,
+        parameters: Mapping[str, str],
+        redirect_url: str,
+        extend_info: str | None,
+        quiet: Quiet | None = None,
+    ) -> None:
+        """Keep its fields; written out as in `worker.contract.messages.NewMessage`."""
+        self.customer_id = customer_id
+        self.wallet = wallet
+        self.template_code = template_code
+        self.template_version = template_version
+        self.language = language
+        self.parameters = parameters
+        self.redirect_url = redirect_url
+        self.extend_info = extend_info
+        self.quiet = quiet
 
     @override
     def __repr__(self) -> str:
@@ -72,7 +97,20 @@ class Payload(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the bytes that the ledger keeps: a JSON array in the order of the fields."""
-        return packed(*self)
+        fields = (
+            self.customer_id,
+            self.wallet,
+            self.template_code,
+            self.template_version,
+            self.language,
+            self.parameters,
+            self.redirect_url,
+            self.extend_info,
+        )
+        quiet = self.quiet
+        if quiet is None:
+            return orjson.dumps(fields)
+        return orjson.dumps((*fields, (*quiet.hours, quiet.time_zone)))
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Payload":
@@ -84,32 +122,10 @@ class Payload(NamedTuple):
             known: _FieldsAndQuiet = _FIELDS_AND_QUIET.validate_json(packed, strict=True)
             start, end, time_zone = known[8]
             return cls(*known[:8], Quiet(QuietHours(start, end), time_zone))
-        fields: _Fields = _FIELDS.validate_json(packed, strict=True)
-        return cls(*fields)
+        customer_id, wallet, template_code, version, language, parameters, redirect_url, extend_info = _read(packed)
+        return Payload(customer_id, wallet, template_code, version, language, parameters, redirect_url, extend_info)
 
 
-def packed(  # noqa: PLR0913, PLR0917 - a payload's own fields, in their order
-    customer_id: str,
-    wallet: str,
-    template_code: str,
-    template_version: int,
-    language: str,
-    parameters: Mapping[str, str],
-    redirect_url: str,
-    extend_info: str | None,
-    quiet: Quiet | None = None,
-) -> bytes:
-    """Return what `Payload.pack` does, for who has no use for the payload itself: there is one for each send."""
-    fields = (
-        customer_id,
-        wallet,
-        template_code,
-        template_version,
-        language,
-        parameters,
-        redirect_url,
-        extend_info,
-    )
-    if quiet is None:
-        return orjson.dumps(fields)
-    return orjson.dumps((*fields, (*quiet.hours, quiet.time_zone)))
+def _read(packed: bytes) -> _Fields:
+    fields: _Fields = _FIELDS.validate_json(packed, strict=True)
+    return fields

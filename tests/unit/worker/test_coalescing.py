@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -600,7 +601,7 @@ ASKABLE = GatewayRoute("gcash", "http://wallet.test", inquiry=True)
 
 def unknown(name: str, size: int = 20, deadline: float = 6.0) -> Parcel:
     """Return a delivery whose earlier answer never came."""
-    return parcel(name, size, deadline)._replace(errand=Errand.INQUIRE)
+    return replace(parcel(name, size, deadline), errand=Errand.INQUIRE)
 
 
 def test_what_may_have_been_shown_is_asked_for_and_sent_only_if_it_was_not() -> None:

@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -326,7 +326,7 @@ def after(one: Claim, settlement: Settlement, now: int) -> Claim:
     fields = dict(one.deliveries)
     for update in settlement.updates:
         fields[update.channel] = f"{update.state}|{now}" + (f"|{update.code}|{update.message}" if update.code else "")
-    return one._replace(deliveries=fields, tries=one.tries + settlement.tries, attempt=one.attempt + 1, claimed_at=now)
+    return replace(one, deliveries=fields, tries=one.tries + settlement.tries, attempt=one.attempt + 1, claimed_at=now)
 
 
 @given(POLICIES, st.integers(0, 200), DRAWS)
@@ -519,7 +519,7 @@ def test_a_channel_to_mend_stays_open_beside_one_that_waits_for_the_morning() ->
 
 
 def test_poison_is_not_known_where_it_was_open_and_keeps_what_is_settled() -> None:
-    settlement = condemn(claim(deliveries={PUSH: f"S|{NOON}", INBOX: WAS_THROTTLED})._replace(lone=3), "w1")
+    settlement = condemn(replace(claim(deliveries={PUSH: f"S|{NOON}", INBOX: WAS_THROTTLED}), lone=3), "w1")
 
     text = "workers died 3 times while they held it and nothing else"
     assert settlement.updates == (DeliveryUpdate(INBOX, U, UNANSWERED, text),)

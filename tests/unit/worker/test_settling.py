@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -108,7 +109,7 @@ def test_a_final_message_needs_no_gateway_any_more() -> None:
 def test_R43_a_message_claimed_past_its_deadline_expires() -> None:
     async def play(stand: Stand) -> None:
         (held,) = await stand.claim(1)
-        held.claim = held.claim._replace(claimed_at=held.claim.expires_at)
+        held.claim = replace(held.claim, claimed_at=held.claim.expires_at)
         stand.settler.put(held)
         await a_moment()
         assert stand.outcome(held).dead_cause == DeadCause.EXPIRED

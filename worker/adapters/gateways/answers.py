@@ -1,6 +1,6 @@
 """What a wallet's HTTP answer means for each message of the call (R68, R69). Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -80,7 +80,7 @@ def _of_inquiry(answer: Answer) -> Answer | None:
 
 def _read(
     message_ids: Sequence[str], status: int, retry_after: str | None, body: bytes, now: int
-) -> list[Mapping[str, Any] | None] | Answer:
+) -> list[dict[str, Any] | None] | Answer:
     """Return the entry of each message, or the one answer that holds for all of them."""
     if status == _OK:
         return _read_body(message_ids, body)
@@ -103,7 +103,7 @@ def pause_of(retry_after: str | None, now: int) -> int:
     return min(wait_asked(retry_after, now) or 0, LONGEST_PAUSE) or DEFAULT_PAUSE
 
 
-def _read_body(message_ids: Sequence[str], body: bytes) -> list[Mapping[str, Any] | None] | Answer:
+def _read_body(message_ids: Sequence[str], body: bytes) -> list[dict[str, Any] | None] | Answer:
     try:
         answer = orjson.loads(body)
         status, code, text = _result(answer["result"])
@@ -117,7 +117,7 @@ def _read_body(message_ids: Sequence[str], body: bytes) -> list[Mapping[str, Any
     return Answer(AnswerKind.UNANSWERED, message=f"the gateway answered {status} {code}")
 
 
-def _result(result: Mapping[str, Any]) -> tuple[str, str, str]:
+def _result(result: dict[str, Any]) -> tuple[str, str, str]:
     return (
         str(result["resultStatus"]),
         _code(result),
@@ -125,7 +125,7 @@ def _result(result: Mapping[str, Any]) -> tuple[str, str, str]:
     )
 
 
-def _code(result: Mapping[str, Any]) -> str:
+def _code(result: dict[str, Any]) -> str:
     """Return the gateway's code as a record can hold it: short, and without the mark that parts a record's fields."""
     return str(result.get("resultCode") or ResultCode.PROCESS_FAIL)[:_LONGEST_CODE].replace("|", "/")
 
@@ -138,13 +138,13 @@ def _rejection(code: str, text: str) -> Answer:
     return Answer(AnswerKind.REJECTED, code, text)
 
 
-def _by_id(entries: object) -> dict[str, Mapping[str, Any]]:
+def _by_id(entries: object) -> dict[str, dict[str, Any]]:
     """Return the entries by messageId; what is no entry takes no other with it (R69)."""
     found = entries if isinstance(entries, list) else []
-    return {str(entry.get("messageId")): entry for entry in found if isinstance(entry, Mapping)}
+    return {str(entry.get("messageId")): entry for entry in found if isinstance(entry, dict)}
 
 
-def _entry(entry: Mapping[str, Any] | None) -> Answer:
+def _entry(entry: dict[str, Any] | None) -> Answer:
     if entry is None or not isinstance(entry.get("success"), bool):
         return Answer(AnswerKind.UNANSWERED, message="the gateway's answer lacks this message")
     if entry["success"]:

@@ -114,7 +114,6 @@ def read_claim(row: Sequence[Any], claim_id: str) -> Claim:
         deliveries[Channel.PUSH] = text(push)
     if inbox:
         deliveries[Channel.INBOX] = text(inbox)
-    # By position, as every named tuple that each message needs: by name it costs three times as much.
     return Claim(
         text(message_id),
         claim_id,

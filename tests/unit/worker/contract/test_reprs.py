@@ -42,6 +42,9 @@ TYPED: dict[type, object] = {
     SendRequest: parse(SendRequest, send_body()),
     LenientSendRequest: parse(LenientSendRequest, send_body()),
     ContentTemplate: ContentTemplate("en-US", {}),
+    Claim: claim(),
+    Payload: payload(),
+    WalletMessage: wallet_message(),
 }
 
 
