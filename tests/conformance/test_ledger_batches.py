@@ -195,6 +195,21 @@ def test_what_was_taken_before_is_not_withdrawn(open_ledger: OpenLedger) -> None
     assert ledger.state().tallies == {("shop", Channel.PUSH): Tally(accepted=1, open=1)}
 
 
+def test_a_withdrawn_batch_of_which_the_rest_was_forgotten_begins_anew(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(retention=10)
+    messages = new_messages(2)
+    ledger.accept(messages, part=PAUSED)
+    ledger.cancel(ids(messages[:1]), "shop")
+    ledger.advance(10)
+    ledger.forget()
+    assert ledger.tally(B1) == BatchTally(taken=2, open=1, forgotten=1)
+
+    ledger.withdraw(B1)
+
+    assert ledger.state().batch_tallies == {}
+    assert ledger.accept(messages, part=PAUSED) == [Acceptance.BACKLOGGED] * 2
+
+
 def test_nobody_can_say_of_what_is_staged_whether_it_is_taken(open_ledger: OpenLedger) -> None:
     """R31: the caller repeats it, once it is decided."""
     ledger = open_ledger()

@@ -127,19 +127,25 @@ class FakeBatches:
 
     def _withdraw(self, shard: int, batch: Origin) -> None:
         ledger = self.ledger
+        mine = [record for record in ledger.records.values() if (record.shard, record.origin) == (shard, batch)]
+        waiting = [message_id for lane in Lane for message_id in ledger.backlogs.get((shard, lane, batch), [])]
+        waiting += [record.new.message_id for record in mine if record.scheduled_at is not None]
+        untouched = {message_id for message_id in waiting if not ledger.records[message_id].attempt}
+        for message_id in untouched:
+            ledger._count_message(ledger.records.pop(message_id), taken=-1, open=-1)
         for lane in Lane:
             place = (shard, lane, batch)
-            for message_id in ledger.backlogs.pop(place, []):
-                ledger._count_message(ledger.records.pop(message_id), taken=-1, open=-1)
-            ledger.stopped.pop(place, None)
-        mine = [record for record in ledger.records.values() if (record.shard, record.origin) == (shard, batch)]
-        for record in mine:
-            if record.scheduled_at is not None and not record.attempt:
-                ledger._count_message(ledger.records.pop(record.new.message_id), taken=-1, open=-1)
-        if ledger.batch_tallies.get((shard, batch)) == BatchTally():
+            left = [message_id for message_id in ledger.backlogs.pop(place, []) if message_id not in untouched]
+            if left:
+                ledger.backlogs[place] = left
+            else:
+                ledger.stopped.pop(place, None)
+        tally = ledger.batch_tallies.get((shard, batch))
+        if tally is not None and tally.taken == tally.forgotten:
             del ledger.batch_tallies[shard, batch]
-        del ledger.paused[shard, batch]
-        ledger.staged.pop((shard, batch), None)
+        if len(untouched) == len(waiting):
+            del ledger.paused[shard, batch]
+            ledger.staged.pop((shard, batch), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ from worker.contract.codes import Result, ResultCode
 from worker.contract.identity import shard_of
 from worker.contract.messages import (
     Acceptance,
+    Channel,
     DeliveryState,
     DeliveryUpdate,
     Lane,
@@ -83,7 +84,7 @@ def released(desk: FrontDesk) -> set[str]:
 
 def settle(desk: FrontDesk, state: DeliveryState) -> None:
     """Have everything that is due end so."""
-    updates = tuple(DeliveryUpdate(channel, state) for channel in ("PUSH", "INBOX"))  # type: ignore[arg-type]
+    updates = tuple(DeliveryUpdate(channel, state) for channel in Channel)
 
     async def work() -> None:
         for shard in range(desk.ledger.shards):

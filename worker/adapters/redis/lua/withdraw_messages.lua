@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- Erase messages of a paused batch that wait in its backlog or for their time and were never in anybody's hands, as if they had never been
--- taken. Once nothing is left there, the batch is neither paused nor staged any more.
+-- taken. Once nothing is left there, the batch is neither paused nor staged any more. A batch of which nothing is left in the shard
+-- but what was forgotten is forgotten there.
 -- Safe to repeat: what is erased is in neither.
 --
 -- KEYS  1 paused, 2 staged, 3 counters, 4 batches, 5 rows, 6 backlog of (single, origin), 7 stopped of single,
@@ -33,8 +34,11 @@ if erased > 0 then
     redis.call('HINCRBY', KEYS[3], app .. '#' .. channel .. '#open', number)
   end
   redis.call('HINCRBY', KEYS[4], origin .. '#open', -erased)
-  if redis.call('HINCRBY', KEYS[4], origin .. '#taken', -erased) == 0 then
-    redis.call('HDEL', KEYS[4], origin .. '#open', origin .. '#taken')
+  local taken = redis.call('HINCRBY', KEYS[4], origin .. '#taken', -erased)
+  if taken == tonumber(redis.call('HGET', KEYS[4], origin .. '#forgotten') or 0) then
+    for _, status in ipairs({ 'taken', 'open', 'S', 'F', 'U', 'forgotten' }) do
+      redis.call('HDEL', KEYS[4], origin .. '#' .. status)
+    end
   end
   if #rows > 0 then redis.call('ZREM', KEYS[5], unpack(rows)) end
 end
