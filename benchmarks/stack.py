@@ -78,12 +78,12 @@ class Servers:
 
 @contextlib.contextmanager
 def servers(appendfsync: str = "everysec") -> Iterator[Servers]:
-    """Run Valkey with AOF and the gateway simulator for as long as the block."""
+    """Run Valkey with AOF, set as in docker-compose.yml, and the gateway simulator for as long as the block."""
     redis_port, gateway_port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="tidings-bench-") as name:
         directory = Path(name)
         valkey = [str(get_binary_path()), "--port", str(redis_port), "--save", "", "--dir", name]
-        valkey += ["--appendonly", "yes", "--appendfsync", appendfsync]
+        valkey += ["--appendonly", "yes", "--appendfsync", appendfsync, "--auto-aof-rewrite-min-size", "512mb"]
         gateway = [*TIDINGS, "gateway", "--port", str(gateway_port)]
         with (
             started(valkey, _with(allocator()), directory / "valkey.log") as store,
