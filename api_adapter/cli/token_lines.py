@@ -10,11 +10,10 @@ from pydantic_core import PydanticCustomError
 
 from api_adapter.cli.arguments import ArgumentError, duration, moment
 from worker.contract.errors import ContractViolationError
-from worker.contract.field_types import AppId, Id64, Token
+from worker.contract.field_types import AppId, Id64, Language, Token
 from worker.contract.messages import Channel
 from worker.contract.parsing import parse
 from worker.contract.quiet_hours import QuietHours, known_time_zone
-from worker.contract.templates import Language
 from worker.contract.users import SEND_SCOPE, TokenGrant, User
 
 _FIELD = re.compile(r"\$\.(\w+)(\[\d+\])?")

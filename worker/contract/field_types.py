@@ -31,3 +31,4 @@ def normal_language(tag: str) -> str:
 
 
 Language = Annotated[str, Field(max_length=64), AfterValidator(normal_language)]
+"""A BCP 47 tag, brought to its standard spelling."""

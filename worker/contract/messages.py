@@ -141,7 +141,7 @@ class NewMessage:
 
     @override
     def __repr__(self) -> str:
-        return repr_without(self, "payload")
+        return repr_without(self, "user", "payload")
 
 
 class Acceptance(IntEnum):

@@ -1,7 +1,7 @@
 """What values say of themselves: nothing of users' texts and ids, or of tokens, wherever their repr ends up.
 
-Logs, error reports and debuggers show the reprs of what a program had in hand. Models, and dataclasses that have no
-`__init__` of their own, have `Field(repr=False)` for it.
+Logs, error reports and debuggers show the reprs of what a program had in hand. Models have
+`Field(repr=False)` for it, dataclasses without an `__init__` of their own `field(repr=False)`.
 """
 
 from dataclasses import fields

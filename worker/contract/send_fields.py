@@ -1,7 +1,7 @@
 """The fields of a send as they come in JSON, validated and nothing else (CONTRACT R1-R15).
 
 What works with a send has the classes of the same names of `worker.contract.send_request`, made of these. Typed dicts:
-a million sends go through them, and pydantic fills one in two thirds of the time that a model or a dataclass takes it.
+a million sends go through them, and pydantic fills one in two thirds of the time that a dataclass takes it.
 """
 
 import json

@@ -1,8 +1,9 @@
-"""A send as it is worked with (CONTRACT R1-R14): `parse` makes it of the JSON's fields, which nobody else sees.
+"""A send as it is worked with (CONTRACT R1-R14): `parse` makes it of the JSON's fields.
 
 Plain classes: compiled, what each send needs one of is made, and its fields are read, in a fraction of the time.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -13,7 +14,7 @@ from typing_extensions import override
 from worker.contract import send_fields
 from worker.contract.reprs import repr_without
 
-_NO_PARAMETERS: Final[dict[str, str]] = {}
+_NO_PARAMETERS: Final[Mapping[str, str]] = {}
 
 
 @final
@@ -23,10 +24,10 @@ class ContentTemplate:
 
     language: Final[str | None]
     """A BCP 47 tag; None: the template's default."""
-    parameters: Final[dict[str, str]]
+    parameters: Final[Mapping[str, str]]
     """By name; empty where none were sent."""
 
-    def __init__(self, language: str | None, parameters: dict[str, str]) -> None:
+    def __init__(self, language: str | None, parameters: Mapping[str, str]) -> None:
         """Keep what was sent; written out as in `worker.contract.messages.NewMessage`."""
         self.language = language
         self.parameters = parameters

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from worker.contract.field_types import Id64, normal_language
+from worker.contract.field_types import Id64, Language
 from worker.contract.messages import Channel
 
-Language: TypeAlias = Annotated[str, Field(max_length=64), AfterValidator(normal_language)]
-"""A BCP 47 tag, brought to its standard spelling."""
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 
 

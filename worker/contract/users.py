@@ -47,7 +47,8 @@ class User:
     ) -> None:
         """Keep what is known of them; written out as in `worker.contract.messages.NewMessage`.
 
-        The digest is for stores, which keep it with the user: it costs as much to make as all else to read.
+        The digest is for stores, which keep it with the user: it costs as much to make as all else to read. Who
+        replaces wallet or customer replaces it by ''.
         """
         self.customer_id = customer_id
         self.wallet = wallet
@@ -59,7 +60,7 @@ class User:
 
     @override
     def __repr__(self) -> str:
-        return repr_without(self, "customer_id")
+        return repr_without(self, "customer_id", "digest")
 
 
 def _digest(wallet: str, customer_id: str) -> str:

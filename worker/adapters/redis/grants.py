@@ -10,8 +10,8 @@ from worker.contract.users import SEND_SCOPE, TokenGrant, User
 
 _NONE: frozenset[Channel] = frozenset()
 _SENDING = frozenset({SEND_SCOPE})
-_ALWAYS = 5
-"""Fields that each grant has; of those behind them the last ones may be missing."""
+_ALWAYS, _OPTIONAL = 5, 5
+"""Fields that each grant has, and of those behind them, whose last ones may be missing."""
 
 
 def pack_grant(grant: TokenGrant) -> bytes:
@@ -44,7 +44,7 @@ def read_grant(packed: bytes) -> TokenGrant:
     customer_id, wallet, digest, app_id, expires_at = fields[:_ALWAYS]
     if len(fields) == _ALWAYS:
         return TokenGrant(User(customer_id, wallet, digest=digest), app_id, _SENDING, expires_at)
-    languages, scopes, opted_out, time_zone, quiet_hours = (*fields[_ALWAYS:], *[None] * _ALWAYS)[:_ALWAYS]
+    languages, scopes, opted_out, time_zone, quiet_hours = (*fields[_ALWAYS:], *[None] * _OPTIONAL)[:_OPTIONAL]
     user = User(
         customer_id,
         wallet,

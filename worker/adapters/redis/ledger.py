@@ -278,5 +278,5 @@ class RedisLedger:
 
 def _way_out(theirs: Mapping[str, str]) -> str:
     if theirs.get("schema") != str(SCHEMA):
-        return "let the release that made it deliver what it holds, or use another Redis"
+        return "let the release that made it deliver what it holds, then use an empty Redis; tokens are put there anew"
     return f"set TIDINGS_SHARDS={theirs.get('shards')} or use another Redis"

@@ -22,7 +22,7 @@ class RedisUsers:
         self._redis = redis
         self._keys = keys
         key = blake2b(secret, digest_size=32).digest()
-        # The key before the token and not as a key: it takes one block instead of two, and no length can be extended.
+        # The key, of one length, before the token and not as BLAKE2's own: most tokens take one block instead of two.
         self._keyed = blake2b(key, digest_size=_HASH_BYTES, person=b"tidings-token")
 
     def token_id(self, token: str) -> str:
